@@ -1,0 +1,1 @@
+"""The benchmark: the paper's tables, measurements and what they say."""

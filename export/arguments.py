@@ -1,0 +1,98 @@
+"""The flags that every exporter takes, checked before any work starts."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minivlm.errors import UserError, closest
+from minivlm.photos import default_photo
+from minivlm.registry import get_config
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export, from where to where.
+
+    Attributes:
+        model: Name, or None to take the checkpoint's.
+        precision: Such as "fp32".
+        checkpoint: Folder, or None for random weights.
+        image_size: (height, width) in pixels, or None for the model's own.
+        output: Folder for the artifact and its sidecar.
+        photo: What the proof runs on.
+        seed: Of random weights.
+    """
+
+    model: str | None
+    precision: str
+    checkpoint: Path | None
+    image_size: tuple[int, int] | None
+    output: Path
+    photo: Path
+    seed: int
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """Read "512" or "384x512" as (height, width).
+
+    Raises:
+        UserError: Anything else.
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
+        raise UserError(f"image size {text!r}: give one number for a square, or HEIGHTxWIDTH, such as 384x512")
+    return int(parts[0]), int(parts[-1])
+
+
+def parse_request(description: str, precisions: Sequence[str], argv: Sequence[str] | None) -> ExportRequest:
+    """Parse and check an exporter's command line.
+
+    Args:
+        description: What the exporter makes.
+        precisions: Those it supports.
+        argv: Arguments without the program's name; None takes the process's.
+
+    Raises:
+        UserError: Unknown model or precision, malformed size, or an output folder that cannot be written.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="tee-0..3, a transformer such as minilm, or minivlm for both in one file")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights; without it they are random")
+    parser.add_argument("--precision", default="fp32", help=f"{' | '.join(precisions)} (default: %(default)s)")
+    parser.add_argument("--image-size", metavar="N|HxW", help="vision input in pixels (default: the model's own)")
+    parser.add_argument("--output", type=Path, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--photo", type=Path, help="photo for the proof (default: one that comes with scikit-learn)")
+    parser.add_argument("--seed", type=int, default=0, help="of random weights (default: %(default)s)")
+    arguments = parser.parse_args(argv)
+    if arguments.model is None and arguments.checkpoint is None:
+        raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
+    if arguments.model is not None:
+        get_config(arguments.model)
+    if arguments.precision not in precisions:
+        raise UserError(f"unknown precision {arguments.precision!r}: {closest(arguments.precision, list(precisions))}")
+    check_writable(arguments.output)
+    return ExportRequest(
+        model=arguments.model,
+        precision=arguments.precision,
+        checkpoint=arguments.checkpoint,
+        image_size=parse_image_size(arguments.image_size) if arguments.image_size else None,
+        output=arguments.output,
+        photo=arguments.photo or default_photo(),
+        seed=arguments.seed,
+    )
+
+
+def check_writable(folder: Path) -> None:
+    """Make an output folder, so that a long run does not fail at its end.
+
+    Raises:
+        UserError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another with --output") from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"the folder {folder} is not writable: choose another with --output")

@@ -1,0 +1,105 @@
+"""Lowering methods to one ExecuTorch program, and running such a program."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from export.methods import Method
+from export.rewrites import prepared
+from minivlm.errors import UserError
+from minivlm.ops import scanned
+
+
+@dataclass(frozen=True)
+class LoweredProgram:
+    """A program in memory.
+
+    Attributes:
+        program: ExecuTorch's program manager; `write_to_file` takes an open file.
+        macs_outside: By method, the multiply-adds that were left outside XNNPACK delegates.
+    """
+
+    program: Any
+    macs_outside: dict[str, int]
+
+
+def export_program(method: Method) -> Any:
+    """Trace a method with `torch.export`."""
+    with torch.no_grad():
+        return torch.export.export(prepared(method.module, repeat=scanned), method.example)
+
+
+def lower(programs: dict[str, Any]) -> LoweredProgram:
+    """Lower traced methods to XNNPACK, all into one program that holds each weight once."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    edge = to_edge_transform_and_lower(programs, partitioner={name: [XnnpackPartitioner()] for name in programs})
+    outside = {name: graph_macs(edge.exported_program(name).graph_module) for name in programs}
+    return LoweredProgram(edge.to_executorch(), outside)
+
+
+def graph_macs(graph_module: torch.fx.GraphModule) -> int:
+    """Count the multiply-adds of the convolutions and matrix products that stand in a graph, delegates left out."""
+    from torch.utils.flop_counter import flop_registry
+
+    total = 0
+    for node in graph_module.graph.nodes:
+        operator = getattr(node.target, "_op", node.target)
+        count = flop_registry.get(getattr(operator, "overloadpacket", None))
+        if node.op == "call_function" and count is not None:
+            values = torch.fx.node.map_arg(node.args, lambda item: item.meta["val"])
+            total += count(*values, **node.kwargs, out_val=node.meta["val"])
+    return total // 2  # the registry counts a multiply-add as two operations
+
+
+class ExecuTorchProgram:
+    """A .pte file, loaded and ready to run.
+
+    Args:
+        path: The file.
+        threads: Threads of the runtime's pool; None leaves the default. The pool belongs to the process.
+
+    Raises:
+        UserError: The file is missing or no program that this runtime can load.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        from executorch.extension.pybindings import _portable_lib
+        from executorch.runtime import Runtime, Verification
+
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: make it with python export/to_executorch.py")
+        if threads is not None:
+            _portable_lib._unsafe_reset_threadpool(threads)
+        self.threads: int = _portable_lib._threadpool_get_thread_count()
+        try:
+            self._program = Runtime.get().load_program(path, verification=Verification.InternalConsistency)
+        except RuntimeError as error:
+            raise UserError(f"{path} is not a program this runtime can load ({error}): export it again") from None
+        self._methods: dict[str, Any] = {}
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods."""
+        return sorted(self._program.method_names)
+
+    def load(self, method: str) -> None:
+        """Load a method now, rather than at its first call.
+
+        Raises:
+            UserError: The program has no such method.
+        """
+        if method not in self._program.method_names:
+            raise UserError(f"this artifact has no method {method!r}: it has {', '.join(self.methods)}")
+        self._methods[method] = self._program.load_method(method)
+
+    def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Run a method and return its outputs, which stay valid until its next call."""
+        if method not in self._methods:
+            self.load(method)
+        return tuple(self._methods[method].execute(list(inputs)))

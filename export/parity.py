@@ -1,0 +1,128 @@
+"""Does an artifact compute what its PyTorch model computes?
+
+Regions are judged after matching by box: the order of nearly equal scores may differ between two correct runtimes, so
+a comparison by position would compare one region with another. Everything else is compared by position.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minivlm.vision.regions import Regions
+
+MATCH_IOU = 0.9
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a comparison and the bound it must keep.
+
+    Attributes:
+        name: What was compared and how.
+        value: What was measured.
+        bound: The worst value that passes.
+        at_least: Whether larger is better.
+    """
+
+    name: str
+    value: float
+    bound: float
+    at_least: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bound is kept; never with NaN."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        return f"{self.name} {self.value:.4g} ({sign} {self.bound:g}{'' if self.passed else ', FAILED'})"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What an artifact of one precision must reach.
+
+    Attributes:
+        matched: Share of the reference's regions that the artifact finds at IoU 0.9.
+        tags: Share of matched regions with the reference's tag.
+        feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB.
+        tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
+        score: Difference that 95 % of the matched regions' scores keep within.
+    """
+
+    matched: float
+    tags: float
+    feature_sqnr: float
+    tensor_sqnr: float
+    score: float
+
+
+BOUNDS = {"fp32": Bounds(matched=0.96, tags=0.98, feature_sqnr=55.0, tensor_sqnr=60.0, score=0.01)}
+"""Per precision. fp32 runtimes differ by the order of sums and by folded constants only. 60 dB is one part in a
+thousand; a region's feature also moves with its box, whose last digits differ, and now and then two nearly equal
+proposals change places, which is why regions are judged by their median and not by their worst."""
+
+
+def sqnr(reference: Tensor, other: Tensor) -> float:
+    """Return the signal-to-quantization-noise ratio in dB; infinite for equal tensors, NaN where `other` has NaN."""
+    signal = reference.double().square().sum()
+    noise = (reference.double() - other.double()).square().sum()
+    return float(10.0 * torch.log10(signal / noise)) if noise != 0 else float("inf")
+
+
+def match_regions(reference: Regions, other: Regions) -> list[tuple[int, int]]:
+    """Pair regions by box, each at most once, best overlaps first, from IoU 0.9 up.
+
+    Returns:
+        (row of `reference`, row of `other`) pairs; rows that only fill the fixed number (score 0) take no part.
+    """
+    iou = _iou(reference.boxes, other.boxes)
+    iou[reference.scores <= 0.0] = 0.0
+    iou[:, other.scores <= 0.0] = 0.0
+    pairs = []
+    while iou.numel() and iou.max() >= MATCH_IOU:
+        row, column = divmod(int(iou.argmax()), iou.shape[1])
+        pairs.append((row, column))
+        iou[row] = 0.0
+        iou[:, column] = 0.0
+    return pairs
+
+
+def _iou(first: Tensor, second: Tensor) -> Tensor:
+    low = torch.maximum(first[:, None, :2], second[None, :, :2])
+    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (high - low).clamp(min=0.0).prod(dim=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (first, second)]
+    return torch.nan_to_num(shared / (areas[0][:, None] + areas[1][None] - shared))
+
+
+def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[Figure]:
+    """Compare two sets of regions of one image."""
+    pairs = match_regions(reference, other)
+    expected = int((reference.scores > 0.0).sum())
+    matched = Figure("regions matched at IoU 0.9", len(pairs) / max(expected, 1), bounds.matched)
+    if not pairs:
+        return [matched]
+    rows, columns = ([pair[side] for pair in pairs] for side in (0, 1))
+    features = [sqnr(reference.features[row], other.features[column]) for row, column in pairs]
+    scores = (reference.scores[rows] - other.scores[columns]).abs().double()
+    return [
+        matched,
+        Figure("tags equal", (reference.tags[rows] == other.tags[columns]).double().mean().item(), bounds.tags),
+        Figure("median feature SQNR dB", statistics.median(features), bounds.feature_sqnr),
+        Figure("95 % of scores within", scores.quantile(0.95).item(), bounds.score, at_least=False),
+    ]
+
+
+def compare_tensors(
+    names: Sequence[str], reference: Sequence[Tensor], other: Sequence[Tensor], bounds: Bounds
+) -> list[Figure]:
+    """Compare outputs by position."""
+    return [
+        Figure(f"{name} SQNR dB", sqnr(expected, given), bounds.tensor_sqnr)
+        for name, expected, given in zip(names, reference, other, strict=True)
+    ]

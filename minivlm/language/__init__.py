@@ -1,0 +1,1 @@
+"""Language modules: the fusion transformer, its heads, text layout and decoding."""

@@ -1,0 +1,19 @@
+"""Box, non-maximum-suppression and RoI operators in plain static-shape PyTorch, exportable to every runtime."""
+
+from minivlm.ops.boxes import BoxCoder, clip_boxes, nonempty, pairwise_iou
+from minivlm.ops.nms import NMS, nms, scanned, unrolled
+from minivlm.ops.roi_align import roi_align
+from minivlm.ops.roi_pool import roi_pool
+
+__all__ = [
+    "NMS",
+    "BoxCoder",
+    "clip_boxes",
+    "nms",
+    "nonempty",
+    "pairwise_iou",
+    "roi_align",
+    "roi_pool",
+    "scanned",
+    "unrolled",
+]

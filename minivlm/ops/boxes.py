@@ -1,0 +1,98 @@
+"""Box arithmetic. A box is (x1, y1, x2, y2) in continuous pixel coordinates: its width is x2 - x1.
+
+Caffe-era detectors count a box's last pixel in, so that their widths are x2 - x1 + 1. They pass `pixel_offset=1`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# exp() of a size delta is bounded as in py-faster-rcnn's successors: no box grows by more than 1000/16 at once.
+MAX_SIZE_DELTA = math.log(1000.0 / 16.0)
+
+
+@dataclass(frozen=True)
+class BoxCoder:
+    """Turns regression deltas (dx, dy, dw, dh) into boxes (Girshick et al. 2014, appendix C).
+
+    Attributes:
+        weights: The factors by which a trained head's deltas are scaled up; (10, 10, 5, 5) in Fast R-CNN heads.
+        pixel_offset: 0 for continuous coordinates, 1 for the inclusive pixels of Caffe-era detectors.
+    """
+
+    weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    pixel_offset: float = 0.0
+
+    def decode(self, deltas: Tensor, anchors: Tensor) -> Tensor:
+        """Apply deltas to anchors.
+
+        Args:
+            deltas: (N, 4) dx, dy, dw, dh.
+            anchors: (N, 4) xyxy pixels.
+
+        Returns:
+            (N, 4) xyxy pixels, not clipped.
+        """
+        dx, dy, dw, dh = (delta / weight for delta, weight in zip(deltas.unbind(1), self.weights, strict=True))
+        x1, y1, x2, y2 = anchors.unbind(1)
+        width = x2 - x1 + self.pixel_offset
+        height = y2 - y1 + self.pixel_offset
+        center_x = x1 + 0.5 * width + dx * width
+        center_y = y1 + 0.5 * height + dy * height
+        half_width = 0.5 * width * torch.exp(dw.clamp(max=MAX_SIZE_DELTA))
+        half_height = 0.5 * height * torch.exp(dh.clamp(max=MAX_SIZE_DELTA))
+        return torch.stack(
+            [
+                center_x - half_width,
+                center_y - half_height,
+                center_x + half_width - self.pixel_offset,
+                center_y + half_height - self.pixel_offset,
+            ],
+            dim=1,
+        )
+
+
+def clip_boxes(boxes: Tensor, extent: Tensor, pixel_offset: float = 0.0) -> Tensor:
+    """Move every corner into the image.
+
+    Args:
+        boxes: (N, 4) xyxy pixels.
+        extent: (2,) height and width of the image in pixels; a tensor, so that one graph serves every letterbox.
+        pixel_offset: As in `BoxCoder`: with 1, the last valid coordinate is the size minus 1.
+
+    Returns:
+        (N, 4) xyxy pixels within [0, width] and [0, height].
+    """
+    height, width = (extent - pixel_offset).unbind(0)
+    limit = torch.stack([width, height, width, height])
+    return torch.minimum(boxes.clamp(min=0.0), limit)
+
+
+def nonempty(boxes: Tensor) -> Tensor:
+    """Return (N,) bool: which (N, 4) xyxy boxes have width and height."""
+    return ((boxes[:, 2:] - boxes[:, :2]) > 0.0).all(dim=1)
+
+
+def box_area(boxes: Tensor) -> Tensor:
+    """Return the (N,) areas of (N, 4) xyxy boxes; a box whose corners are swapped is empty."""
+    x1, y1, x2, y2 = boxes.unbind(1)
+    return (x2 - x1).clamp(min=0.0) * (y2 - y1).clamp(min=0.0)
+
+
+def pairwise_iou(boxes: Tensor) -> Tensor:
+    """Intersection over union of every pair.
+
+    Args:
+        boxes: (N, 4) xyxy.
+
+    Returns:
+        (N, N). NaN where both boxes of a pair are empty, which compares as "no overlap".
+    """
+    x1, y1, x2, y2 = (edge[:, None] for edge in boxes.unbind(1))  # (N, 1) each
+    width = (torch.minimum(x2, x2.T) - torch.maximum(x1, x1.T)).clamp(min=0.0)
+    height = (torch.minimum(y2, y2.T) - torch.maximum(y1, y1.T)).clamp(min=0.0)
+    intersection = width * height
+    area = box_area(boxes)[:, None]
+    return intersection / (area + area.T - intersection)

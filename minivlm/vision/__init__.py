@@ -1,0 +1,1 @@
+"""Vision modules: the TEE detector and the extractors it is compared with."""

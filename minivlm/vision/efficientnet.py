@@ -1,0 +1,47 @@
+"""EfficientNet feature maps from timm, as the TEE backbone uses them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def import_timm() -> Any:
+    """Import timm, also where torchvision's C++ library was built for another torch and does not load.
+
+    timm needs torchvision's Python code only, but importing that fails when the schemas of two operators are missing.
+    They are defined here where nobody else did; calling them still fails, and nothing here calls them.
+    """
+    schemas = {"nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"}
+    schemas["qnms"] = schemas["nms"]
+    try:
+        import torchvision  # noqa: F401  (defines the operators itself where its library loads)
+    except RuntimeError:
+        for name, signature in schemas.items():
+            if not hasattr(torch.ops.torchvision, name):
+                torch.library.define(f"torchvision::{name}", signature)
+    import timm
+
+    return timm
+
+
+class EfficientNetFeatures(nn.Module):
+    """The maps at strides 4, 8, 16 and 32 of an EfficientNet without its head convolution.
+
+    Symmetric padding and BatchNorm eps 1e-3, as in the paper's first author's detector (microsoft/GLIP
+    `maskrcnn_benchmark/modeling/backbone/efficientdet.py`); timm's modules blocks.1, blocks.2, blocks.4, blocks.6.
+
+    Args:
+        name: timm's model name, such as "efficientnet_b0".
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.body = import_timm().create_model(
+            name, features_only=True, out_indices=(1, 2, 3, 4), bn_eps=1e-3, pretrained=False
+        )
+        self.channels: list[int] = self.body.feature_info.channels()
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Map (1, 3, H, W) normalised RGB to four maps (1, C, H / stride, W / stride)."""
+        return self.body(image)

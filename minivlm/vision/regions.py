@@ -1,0 +1,41 @@
+"""What every region extractor returns."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Regions(NamedTuple):
+    """The regions of one image, by falling score.
+
+    A tuple of tensors, so that an exported graph returns the same fields in the same order.
+
+    Attributes:
+        features: (N, D) float32.
+        boxes: (N, 4) float32 xyxy pixels of the network's input.
+        geometry: (N, 6) float32, `box_geometry` of the boxes.
+        tags: (N,) int64 class ids, 0-based over the foreground classes.
+        scores: (N,) float32 class probabilities; 0 marks a row that only fills the fixed number of rows.
+    """
+
+    features: Tensor
+    boxes: Tensor
+    geometry: Tensor
+    tags: Tensor
+    scores: Tensor
+
+
+def box_geometry(boxes: Tensor, extent: Tensor) -> Tensor:
+    """The 6 numbers that OSCAR appends to a region's feature (microsoft/Oscar issue 10; MiniVLM section 3.1).
+
+    Args:
+        boxes: (N, 4) xyxy pixels.
+        extent: (2,) height and width in pixels of the photo within the network's input.
+
+    Returns:
+        (N, 6): x1/W, y1/H, x2/W, y2/H, (x2 - x1)/W, (y2 - y1)/H.
+    """
+    height, width = extent.unbind(0)
+    corners = boxes / torch.stack([width, height, width, height])
+    return torch.cat([corners, corners[:, 2:] - corners[:, :2]], dim=1)

@@ -1,0 +1,219 @@
+"""TEE, the two-stage efficient feature extractor: a photo in, its 50 best regions out (MiniVLM section 3.1).
+
+The whole way is one static graph, box decoding, NMS and RoIAlign included, so an artifact needs no code around it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align
+from minivlm.vision import random_weights
+from minivlm.vision.bifpn import BiFPN
+from minivlm.vision.box_head import AttributeHead, BoxHead
+from minivlm.vision.efficientnet import EfficientNetFeatures
+from minivlm.vision.pixels import IMAGENET_RGB, PixelFormat
+from minivlm.vision.regions import Regions, box_geometry
+from minivlm.vision.rpn import ProposalSelector, RPNConfig, RPNHead
+
+CANONICAL_SIZE = 224.0
+"""The RoI size in pixels that reads the map of stride 16 (Lin et al. 2017, equation 1)."""
+
+RANDOM_SHIFT = 1.0
+"""Bias of every BatchNorm of a random TEE: it puts swish where it is nearly straight. At 0 each swish stretches the
+contrast of a contrasty photo and flattens a dull one, forty times over, and features drift apart by orders of magnitude.
+"""
+RANDOM_GAINS = (1.0, 1.25, 1.5, 1.75, 2.0)
+"""Spread of random levels, strides 4..64: with equal ones, 99 of 100 best anchors would be the smallest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TEEConfig:
+    """Architecture of a TEE.
+
+    Attributes:
+        efficientnet: timm's name of the backbone.
+        channels: Width of the BiFPN.
+        cells: BiFPN cells.
+        feature_dim: Length of a region feature.
+        classes: Object classes with the background, which is class 0.
+        attributes: Attribute classes with "no attribute".
+        pool_size: RoIAlign cells an axis.
+        sampling_ratio: RoIAlign samples a cell and axis.
+        roi_levels: Levels that RoIs read; stride 64 feeds the RPN only.
+        regions: Regions returned.
+        iou_threshold: Threshold of the one class-agnostic NMS over the regions.
+        size_multiple: Height and width of the input must be multiples of this.
+        image_size: Default height and width of an exported artifact, in pixels.
+        rpn: Proposal settings.
+        pixels: How pixels are normalised.
+    """
+
+    efficientnet: str
+    channels: int
+    cells: int
+    image_size: tuple[int, int]
+    feature_dim: int = 1024
+    classes: int = 1601
+    attributes: int = 401
+    pool_size: int = 4
+    sampling_ratio: int = 2
+    roi_levels: int = 4
+    regions: int = 50
+    iou_threshold: float = 0.5
+    size_multiple: int = 32
+    rpn: RPNConfig = field(default_factory=RPNConfig)
+    pixels: PixelFormat = IMAGENET_RGB
+
+
+TEE_0 = TEEConfig(efficientnet="efficientnet_b0", channels=64, cells=3, image_size=(512, 512))
+TEE_1 = TEEConfig(efficientnet="efficientnet_b1", channels=88, cells=4, image_size=(640, 640))
+TEE_2 = TEEConfig(efficientnet="efficientnet_b2", channels=112, cells=5, image_size=(768, 768))
+TEE_3 = TEEConfig(efficientnet="efficientnet_b3", channels=160, cells=6, image_size=(896, 896))
+TEE_TINY = TEEConfig(
+    efficientnet="tinynet_e",
+    channels=8,
+    cells=1,
+    image_size=(128, 128),
+    feature_dim=64,
+    classes=41,
+    attributes=11,
+    regions=10,
+    rpn=RPNConfig(anchor_sizes=(8, 16, 32, 64, 128), pre_nms=200, proposals=40),
+)
+
+
+class TEEBackbone(nn.Module):
+    """EfficientNet and BiFPN: the "Backbone" column of Tables 4 and 5."""
+
+    def __init__(self, config: TEEConfig) -> None:
+        super().__init__()
+        self.efficientnet = EfficientNetFeatures(config.efficientnet)
+        self.bifpn = BiFPN(self.efficientnet.channels, config.channels, config.cells)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Map (1, 3, H, W) normalised RGB to five levels (1, C, H / stride, W / stride), strides 4..64."""
+        return self.bifpn(self.efficientnet(image))
+
+
+class TEE(nn.Module):
+    """The detector. Batch size is 1: on a device photos come one at a time, as in the paper's timings."""
+
+    def __init__(self, config: TEEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = TEEBackbone(config)
+        self.rpn = RPNHead(config.channels, len(config.rpn.aspect_ratios))
+        self.box_head = BoxHead(config.channels * config.pool_size**2, config.feature_dim, config.classes)
+        self.attribute_head = AttributeHead(
+            config.feature_dim, classes=config.classes, embedding=256, hidden=512, attributes=config.attributes
+        )
+        self.selector = ProposalSelector(config.rpn)
+        self.coder = BoxCoder(weights=(10.0, 10.0, 5.0, 5.0))
+        self.nms = NMS(iou_threshold=config.iou_threshold, max_output=config.regions)
+
+    def forward(self, image: Tensor, extent: Tensor) -> Regions:
+        """Find and describe regions.
+
+        Args:
+            image: (1, 3, H, W) float32, normalised as `config.pixels` says.
+            extent: (2,) float32 height and width in pixels of the photo in the image's top-left corner.
+
+        Returns:
+            `Regions` with `config.regions` rows.
+        """
+        levels = self.backbone(image)
+        proposals, valid = self.propose(levels, extent)
+        features, class_logits, deltas = self.box_head(self.pool(levels, proposals))
+        return self.select(features, class_logits, deltas, proposals, valid, extent)
+
+    def propose(self, levels: Sequence[Tensor], extent: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (proposals, 4) xyxy pixels and their (proposals,) bool validity; see `ProposalSelector`."""
+        objectness, deltas = self.rpn(levels)
+        sizes = [(level.shape[2], level.shape[3]) for level in levels]
+        return self.selector(objectness, deltas, sizes, extent)
+
+    def pool(self, levels: Sequence[Tensor], proposals: Tensor) -> Tensor:
+        """Return (R, C, P, P): each (R, 4) proposal read from the level that fits its size."""
+        used = self.config.roi_levels
+        return roi_align(
+            levels[:used],
+            proposals,
+            self.assign_levels(proposals),
+            self.config.rpn.strides[:used],
+            self.config.pool_size,
+            self.config.sampling_ratio,
+        )
+
+    def assign_levels(self, proposals: Tensor) -> Tensor:
+        """Return the (R,) int64 level of (R, 4) xyxy boxes: floor(4 + log2(size / 224)) - 2, within the levels.
+
+        Written as comparisons of areas, which need no logarithm; the 1e-6 is that of maskrcnn-benchmark's poolers.
+        """
+        size = proposals[:, 2:] - proposals[:, :2]
+        area = size[:, :1] * size[:, 1:]  # (R, 1)
+        bounds = [(CANONICAL_SIZE * (2.0 ** (level - 2) - 1e-6)) ** 2 for level in range(1, self.config.roi_levels)]
+        return (area >= torch.tensor(bounds, device=area.device)).sum(dim=1)
+
+    def select(
+        self,
+        features: Tensor,
+        class_logits: Tensor,
+        deltas: Tensor,
+        proposals: Tensor,
+        valid: Tensor,
+        extent: Tensor,
+    ) -> Regions:
+        """Give each proposal its best class, refine its box, and keep the best regions after one NMS over all classes.
+
+        Args:
+            features: (R, D).
+            class_logits: (R, classes), background first.
+            deltas: (R, 4).
+            proposals: (R, 4) xyxy pixels.
+            valid: (R,) bool.
+            extent: (2,) height and width in pixels.
+        """
+        scores, tags = class_logits.softmax(dim=1)[:, 1:].max(dim=1)
+        boxes = clip_boxes(self.coder.decode(deltas, proposals), extent)
+        indices, kept = self.nms(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
+        boxes = boxes.index_select(0, indices)
+        return Regions(
+            features=features.index_select(0, indices),
+            boxes=boxes,
+            geometry=box_geometry(boxes, extent),
+            tags=tags.index_select(0, indices),
+            scores=torch.where(kept, scores.index_select(0, indices), 0.0),
+        )
+
+    @torch.no_grad()
+    def randomize(self, generator: torch.Generator) -> None:
+        """Give freshly initialised weights the statistics of trained ones on made-up photos.
+
+        Without this every score is nearly the same, boxes never leave their anchors, and sorting, NMS and parity are
+        tested and timed on ties. Objectness and class probabilities get a wide spread, boxes move by a tenth of
+        their size.
+        """
+        height, width = (min(size, 256) for size in self.config.image_size)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.bias.fill_(RANDOM_SHIFT)
+        random_weights.settle_batch_norm(
+            self.backbone, random_weights.noise_input(height, width, self.config.pixels, generator)
+        )
+        last_cell = self.backbone.bifpn.cells[-1]
+        for node, gain in zip((last_cell.top_down[-1], *last_cell.bottom_up), RANDOM_GAINS, strict=True):
+            node.norm.weight.fill_(gain)
+        levels = self.backbone(random_weights.noise_input(height, width, self.config.pixels, generator))
+        cells = torch.cat([level.flatten(2) for level in levels], dim=2)[..., None]  # (1, C, all cells, 1)
+        random_weights.spread(self.rpn.objectness, cells, mean=-2.0, std=2.0)
+        random_weights.spread(self.rpn.deltas, cells, mean=0.0, std=0.2)
+        proposals, _ = self.propose(levels, torch.tensor([height, width], dtype=torch.float32))
+        pooled = self.pool(levels, proposals).flatten(1)
+        for layer in (self.box_head.fc1, self.box_head.fc2):
+            random_weights.spread(layer, pooled, mean=0.0, std=1.0)
+            pooled = layer(pooled).relu()
+        random_weights.spread(self.box_head.classifier, pooled, mean=0.0, std=3.0)
+        random_weights.spread(self.box_head.deltas, pooled, mean=0.0, std=1.0)

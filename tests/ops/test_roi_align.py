@@ -1,0 +1,78 @@
+"""RoIAlign against ONNX Runtime's RoiAlign operator."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from onnx import TensorProto, helper
+from torch import Tensor
+
+from minivlm.ops import roi_align
+
+onnxruntime = pytest.importorskip("onnxruntime")
+STRIDES = (4, 8, 16)
+
+
+def onnx_roi_align(feature: Tensor, rois: Tensor, stride: int, size: int, samples: int) -> Tensor:
+    node = helper.make_node(
+        "RoiAlign",
+        ["x", "rois", "batch"],
+        ["y"],
+        mode="avg",
+        output_height=size,
+        output_width=size,
+        sampling_ratio=samples,
+        spatial_scale=1.0 / stride,
+        coordinate_transformation_mode="output_half_pixel",
+    )
+    graph = helper.make_graph(
+        [node],
+        "roi_align",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
+            helper.make_tensor_value_info("rois", TensorProto.FLOAT, [None, 4]),
+            helper.make_tensor_value_info("batch", TensorProto.INT64, [None]),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    inputs = {"x": feature.numpy(), "rois": rois.numpy(), "batch": np.zeros(len(rois), dtype=np.int64)}
+    return torch.from_numpy(session.run(None, inputs)[0])
+
+
+# Quarter pixels from well off the map on one side to well off it on the other, some RoIs empty or inverted.
+coordinates = st.integers(-120, 400).map(lambda value: value / 4)
+roi_arrays = hnp.arrays(np.float32, st.tuples(st.integers(1, 12), st.just(4)), elements=coordinates)
+
+
+@given(rois=roi_arrays, seed=st.integers(0, 2**16), size=st.sampled_from([1, 4, 7]), samples=st.sampled_from([1, 2, 3]))
+@settings(max_examples=150, deadline=None)
+def test_one_level_equals_onnx_runtime(rois, seed, size, samples):
+    rois = torch.from_numpy(rois)
+    feature = torch.randn(1, 5, 9, 14, generator=torch.Generator().manual_seed(seed))
+    ours = roi_align([feature], rois, torch.zeros(len(rois), dtype=torch.int64), [4], size, samples)
+    # Tolerance: float32 sums of up to 36 products of unit size, in another order.
+    torch.testing.assert_close(ours, onnx_roi_align(feature, rois, 4, size, samples), rtol=1e-4, atol=2e-5)
+
+
+@given(rois=roi_arrays, seed=st.integers(0, 2**16))
+@settings(max_examples=50, deadline=None)
+def test_each_roi_reads_its_own_level(rois, seed):
+    rois = torch.from_numpy(rois)
+    generator = torch.Generator().manual_seed(seed)
+    features = [torch.randn(1, 3, 96 // stride, 64 // stride, generator=generator) for stride in STRIDES]
+    levels = torch.randint(len(STRIDES), (len(rois),), generator=generator)
+    ours = roi_align(features, rois, levels, STRIDES, 4, 2)
+    for level, (feature, stride) in enumerate(zip(features, STRIDES, strict=True)):
+        expected = onnx_roi_align(feature, rois, stride, 4, 2)
+        torch.testing.assert_close(ours[levels == level], expected[levels == level], rtol=1e-4, atol=2e-5)
+
+
+def test_a_linear_ramp_is_read_at_the_cell_centres():
+    # On a ramp bilinear interpolation is exact, so each output is the ramp at its cell's centre: no half-pixel shift.
+    ramp = torch.arange(32.0).repeat(32, 1)[None, None]
+    pooled = roi_align([ramp], torch.tensor([[4.0, 4.0, 20.0, 20.0]]), torch.zeros(1, dtype=torch.int64), [1], 4, 2)
+    torch.testing.assert_close(pooled[0, 0, 0], torch.tensor([6.0, 10.0, 14.0, 18.0]))
