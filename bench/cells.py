@@ -63,7 +63,7 @@ class Table:
     rows: Sequence[Row]
 
     def show(self, console: Console) -> None:
-        """Print the table; a figure takes up to three columns: paper, measured, difference ("=": equal as rounded there)."""
+        """Print the table; a figure takes up to three columns: paper, measured and difference."""
         shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=self.title, title_justify="left")
         shown.add_column("", no_wrap=True)
         for cell in self.rows[0].cells:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from export.methods import REGIONS, TEXT_TOKENS
+from export.catalogue import REGIONS, TEXT_TOKENS
 from minivlm.language.transformer import FusionTransformer
 from minivlm.registry import build, get_config
 from minivlm.vision.faster_rcnn import FasterRCNN

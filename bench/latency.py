@@ -1,6 +1,7 @@
 """Latency tables from records: medians, and ratios beside the paper's."""
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 
 from bench import paper
@@ -29,7 +30,23 @@ def latency_tables(records: Sequence[Record]) -> list[Table]:
     tables = [_table(title, models, baseline, found) for title, models, baseline in groups]
     others = sorted({model for model, _ in found} - {*VISION, *TRANSFORMERS})
     tables.append(_table("Latency of other models", others, None, found))
+    tables.append(_stage_table([record for record in found.values() if len(record.samples) > 1]))
     return [table for table in tables if table.rows]
+
+
+def _stage_table(records: Sequence[Record]) -> Table:
+    """Where the time of a whole model goes: the median of each stage."""
+    rows = [
+        Row(
+            f"{record.model}, {record.runtime}",
+            [
+                Cell(f"{stage} ms", None, statistics.median(samples), digits=1)
+                for stage, samples in record.samples.items()
+            ],
+        )
+        for record in records
+    ]
+    return Table("Stages from photo to caption", _note(records), rows)
 
 
 def _table(title: str, models: Sequence[str], baseline: str | None, found: dict[Key, Record]) -> Table:
@@ -54,7 +71,7 @@ def _cells(record: Record, baseline: str | None, found: dict[Key, Record]) -> li
         return cells
     share = None if reference is None else 100.0 * record.median / reference.median
     printed_share = None if printed is None else _round(100.0 * printed / paper.LATENCY_MS[baseline])
-    return [*cells, Cell(f"% of {baseline}", printed_share, share, digits=1)]
+    return [*cells, Cell(f"% of {baseline}", printed_share, share, digits=1, comparable=False)]
 
 
 def _round(value: float, digits: int = 3) -> float:
@@ -68,11 +85,11 @@ def _note(records: Sequence[Record]) -> str:
     first = records[0]
     shapes = {record.model: _image_size(record) for record in records if _image_size(record)}
     sizes = "; input " + ", ".join(f"{model} {size}" for model, size in shapes.items()) if shapes else ""
-    baselines = "" if not shapes else " R101-F runs in PyTorch only, and every ratio is to that."
+    baselines = " R101-F runs in PyTorch only, and every ratio is to that." if "r101-f" in shapes else ""
     threads = sorted({record.threads for record in records})
     return (
-        f"Median ± half the interquartile range, one photo at a time, {_plural(threads)} of {first.environment['cpu']}, "
-        f"weights {first.weights}{sizes}.{baselines} The paper's: PyTorch, 4 threads of a Xeon E5-2620 v4, and the "
+        f"Median ± half the interquartile range, one photo at a time, {_plural(threads)} of "
+        f"{first.environment['cpu']}, weights {first.weights}{sizes}.{baselines} The paper's: PyTorch, 4 threads of a Xeon E5-2620 v4, and the "
         "transformers' for a whole caption; times of different machines are not compared, ratios are."
     )
 
@@ -83,7 +100,5 @@ def _plural(threads: Sequence[int]) -> str:
 
 
 def _image_size(record: Record) -> str:
-    for name, shape in record.inputs.items():
-        if name.endswith(".image"):
-            return f"{shape[2]}x{shape[3]}"
-    return ""
+    shape = record.inputs.get("image")
+    return f"{shape[2]}x{shape[3]}" if shape else ""

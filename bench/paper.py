@@ -6,6 +6,7 @@ Parameters are in millions, costs in billions of multiply-adds, which the paper 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class PaperAccuracy:
     """An accuracy that needs data sets and training, and is therefore quoted, never measured."""
 
     name: str
-    values: Mapping[str, str]
+    values: Mapping[Any, str]
 
 
 TABLE_1 = MappingProxyType(

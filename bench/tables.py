@@ -22,8 +22,8 @@ Counts = Mapping[str, Mapping[str, Count]]
 """By model, then component."""
 
 CONVENTIONS = (
-    "Params: parameters and BatchNorm running statistics (trainable: parameters only), in millions. MACs: multiply-adds "
-    'of convolutions, linear layers and attention, in billions; the paper calls them FLOPS. "=" '
+    "Params: parameters and BatchNorm running statistics (trainable: parameters only), in millions. MACs: "
+    'multiply-adds of convolutions, linear layers and attention, in billions; the paper calls them FLOPS. "=" '
     "marks a figure that is the paper's once rounded as there."
 )
 TEE_3_NOTE = (
@@ -55,7 +55,7 @@ def cost_row(label: str, printed: paper.PaperCost, count: Count, accuracy: Cell 
 
 def quoted(accuracy: paper.PaperAccuracy, key: object) -> Cell:
     """Return an accuracy of the paper's, which this project does not measure."""
-    return Cell(f"{accuracy.name} (paper's)", accuracy.values.get(key))  # type: ignore[call-overload]
+    return Cell(f"{accuracy.name} (paper's)", accuracy.values.get(key))
 
 
 def vision_table(counts: Counts) -> Table:

@@ -49,7 +49,8 @@ def perform(request: Request) -> Record:
     started = time.perf_counter()
     model = load_model(request.model, checkpoint=request.checkpoint, seed=request.seed)
     if request.artifact is None:
-        workload = workloads.pytorch_workload(model, photo, request.threads)
+        checkpoint = Path(request.checkpoint) if request.checkpoint else None
+        workload = workloads.pytorch_workload(model, photo, request.threads, checkpoint)
     else:
         started = time.perf_counter()  # an artifact needs no PyTorch model; it is here for its inputs only
         workload = workloads.executorch_workload(model, photo, request.threads, Path(request.artifact))

@@ -1,23 +1,30 @@
 """What one run of a model is on each runtime: the same inputs from the same photo everywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bench.timing import Stage
+from export.catalogue import exportable_methods
+from export.executorch_backend import ExecuTorchBackend
 from export.executorch_program import ExecuTorchProgram
-from export.methods import Method, exportable_methods, fusion_method
+from export.methods import Method
+from minivlm.backend import Backend, TorchBackend, words_of
+from minivlm.language.decoding import CaptionSession
 from minivlm.language.transformer import FusionTransformer
-from minivlm.model import VisionLanguageModel
+from minivlm.model import VisionLanguageModel, join_regions
 from minivlm.photos import load_photo
 from minivlm.preprocess import resize_short_side
 from minivlm.registry import NamedModel
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
 from minivlm.vision.tee import TEE
+
+CAPTION_TOKENS = 19
+"""Tokens that a measured caption writes after [CLS], whatever they are: the work must not depend on the weights."""
 
 
 @dataclass(frozen=True)
@@ -32,26 +39,7 @@ class Workload:
 
     stages: list[Stage]
     threads: int
-    inputs: dict[str, list[int]]
-
-
-def benchmark_methods(model: NamedModel, photo: Path) -> list[Method]:
-    """Return a model's methods, those of the baselines included, with inputs made from the photo."""
-    module = model.module
-    if isinstance(module, FasterRCNN | GridExtractor):
-        return [_baseline_method("forward", module, photo)]
-    if isinstance(module, VisionLanguageModel) and isinstance(module.vision, FasterRCNN):
-        return [_baseline_method("regions", module.vision, photo), fusion_method("fusion", module.language)]
-    return exportable_methods(model, None, photo)
-
-
-def _baseline_method(name: str, module: FasterRCNN | GridExtractor, photo: Path) -> Method:
-    config = module.config
-    fitted = resize_short_side(load_photo(photo), config.short_side, config.longest_side, config.pixels)
-    inputs = {"image": fitted.image}
-    if isinstance(module, FasterRCNN):
-        inputs["extent"] = fitted.extent
-    return Method(name, module, inputs, outputs=(), kind="regions")
+    inputs: Mapping[str, list[int]]
 
 
 def is_device_model(module: nn.Module) -> bool:
@@ -60,34 +48,76 @@ def is_device_model(module: nn.Module) -> bool:
     return isinstance(vision, TEE | FusionTransformer)
 
 
-def pytorch_workload(model: NamedModel, photo: Path, threads: int) -> Workload:
+def pytorch_workload(model: NamedModel, photo: Path, threads: int, checkpoint: Path | None) -> Workload:
     """Run a model eagerly, as it is."""
     torch.set_num_threads(threads)
-    methods = benchmark_methods(model, photo)
-    return Workload([(method.name, _eager(method)) for method in methods], torch.get_num_threads(), _shapes(methods))
+    if isinstance(model.module, VisionLanguageModel):
+        backend = TorchBackend(model, words_of(model.module.config, checkpoint))
+        return caption_workload(backend, photo, torch.get_num_threads())
+    method = part_method(model, photo)
 
-
-def _eager(method: Method) -> Callable[[], object]:
-    def call() -> object:
+    def call() -> None:
         with torch.inference_mode():
-            return method.module(*method.example)
+            method.module(*method.example)
 
-    return call
+    return _one_stage(method, call, torch.get_num_threads())
 
 
 def executorch_workload(model: NamedModel, photo: Path, threads: int, artifact: Path) -> Workload:
-    """Run a model's artifact."""
-    methods = benchmark_methods(model, photo)
+    """Run a model's artifact; the model gives the inputs only."""
+    if isinstance(model.module, VisionLanguageModel):
+        backend = ExecuTorchBackend(artifact, threads)
+        return caption_workload(backend, photo, backend.threads)
+    method = part_method(model, photo)
     program = ExecuTorchProgram(artifact, threads)
-    for method in methods:
-        program.load(method.name)
-    stages = [(method.name, _bound(program, method.name, method.example)) for method in methods]
-    return Workload(stages, program.threads, _shapes(methods))
+    program.load(method.name)
+    return _one_stage(method, lambda: program.run(method.name, method.example), program.threads)
 
 
-def _bound(program: ExecuTorchProgram, name: str, inputs: tuple[Tensor, ...]) -> Callable[[], object]:
-    return lambda: program.run(name, inputs)
+def _one_stage(method: Method, call: Callable[[], object], threads: int) -> Workload:
+    return Workload([(method.name, call)], threads, {name: list(value.shape) for name, value in method.inputs.items()})
 
 
-def _shapes(methods: list[Method]) -> dict[str, list[int]]:
-    return {f"{method.name}.{name}": list(tensor.shape) for method in methods for name, tensor in method.inputs.items()}
+def part_method(model: NamedModel, photo: Path) -> Method:
+    """Return the one method of an extractor or a transformer, those of the baselines included."""
+    module = model.module
+    if not isinstance(module, FasterRCNN | GridExtractor):
+        return exportable_methods(model, None, None, photo)[0]
+    config = module.config
+    fitted = resize_short_side(load_photo(photo), config.short_side, config.longest_side, config.pixels)
+    inputs = {"image": fitted.image}
+    if isinstance(module, FasterRCNN):
+        inputs["extent"] = fitted.extent
+    return Method("forward", module, inputs, outputs=(), kind="regions")
+
+
+def caption_workload(backend: Backend, photo: Path, threads: int) -> Workload:
+    """From photo to a caption of fixed length, in the stages that a phone goes through."""
+    image = load_photo(photo)
+    fitted = backend.fit(image)
+    found = backend.regions(fitted)
+    special = backend.words.tokenizer.special
+    valid = found.scores > 0.0
+    context = backend.caption_layout.context(
+        backend.words.tag_ids(found.tags[valid].tolist()),
+        join_regions(found.features, found.geometry),
+        valid,
+        special,
+    )
+    sessions: list[CaptionSession] = []
+
+    def prefill() -> None:
+        sessions[:] = [backend.session(context)]
+
+    def write() -> None:
+        token = special.cls
+        for _ in range(CAPTION_TOKENS):
+            token = int(sessions[0].advance([0], [token]).argmax())
+
+    stages: list[Stage] = [
+        ("preprocess", lambda: backend.fit(image)),
+        ("regions", lambda: backend.regions(fitted)),
+        ("prefill", prefill),
+        (f"{CAPTION_TOKENS} tokens", write),
+    ]
+    return Workload(stages, threads, {"image": list(fitted.image.shape)})

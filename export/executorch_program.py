@@ -99,7 +99,7 @@ class ExecuTorchProgram:
         self._methods[method] = self._program.load_method(method)
 
     def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Run a method and return its outputs, which stay valid until its next call."""
+        """Run a method and return its outputs."""
         if method not in self._methods:
             self.load(method)
         return tuple(self._methods[method].execute(list(inputs)))

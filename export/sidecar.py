@@ -12,7 +12,8 @@ from torch import Tensor
 
 from export.methods import Method
 from export.parity import Figure
-from minivlm.files import write_text
+from minivlm.errors import UserError
+from minivlm.files import sha256, write_text
 from minivlm.registry import WeightsOrigin
 
 FORMAT = 1
@@ -65,15 +66,55 @@ class Sidecar:
     versions: Mapping[str, str]
     format: int = FORMAT
 
-    def write(self, path: Path) -> None:
-        """Write the file as a whole or not at all."""
-        write_text(path, json.dumps(asdict(self), indent=2, default=_plain) + "\n")
+    def write(self, artifact: Path) -> None:
+        """Write the file beside its artifact, as a whole or not at all."""
+        write_text(sidecar_path(artifact), json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, artifact: Path) -> "Sidecar":
+        """Read the sidecar of an artifact and hold it against the file.
+
+        Raises:
+            UserError: It is missing, damaged, of another version, or describes other bytes.
+        """
+        path = sidecar_path(artifact)
+        try:
+            sidecar = cls(**_parsed(json.loads(path.read_text(encoding="utf-8"))))
+        except FileNotFoundError:
+            raise UserError(f"{artifact} has no {path.name} beside it: copy it there, or export again") from None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{path} is not a sidecar of format {FORMAT} ({error}): export again") from None
+        if sidecar.sha256 != sha256(artifact):
+            raise UserError(f"{path.name} describes other bytes than {artifact} holds: export again")
+        return sidecar
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{value!r} has no JSON form")
+def _parsed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Turn what JSON gives back into the dataclasses that were written."""
+    if fields["format"] != FORMAT:
+        raise ValueError(f"format {fields['format']}")
+    methods = [
+        MethodReport(
+            **{
+                **method,
+                "inputs": [TensorSpec(**spec) for spec in method["inputs"]],
+                "outputs": [TensorSpec(**spec) for spec in method["outputs"]],
+                "parity": [Figure(**figure) for figure in method["parity"]],
+            }
+        )
+        for method in fields["methods"]
+    ]
+    return {**fields, "methods": methods, "weights": WeightsOrigin(**fields["weights"])}
+
+
+def sidecar_path(artifact: Path) -> Path:
+    """Return where an artifact's sidecar is: the same name with .json."""
+    return artifact.with_suffix(".json")
+
+
+def words_folder(artifact: Path) -> Path:
+    """Return where a whole model's vocabulary, tags and answers are: a folder of the same name with -words."""
+    return artifact.with_name(f"{artifact.stem}-words")
 
 
 def tensor_specs(method: Method, outputs: tuple[Tensor, ...]) -> tuple[list[TensorSpec], list[TensorSpec]]:

@@ -14,15 +14,27 @@ import torch
 from torch import Tensor
 
 from export.arguments import ExportRequest, parse_request
+from export.catalogue import exportable_methods
 from export.executorch_program import ExecuTorchProgram, LoweredProgram, export_program, lower
-from export.methods import Method, exportable_methods
+from export.methods import Method
 from export.parity import BOUNDS, Figure, compare_regions, compare_tensors
-from export.sidecar import MethodReport, Sidecar, artifact_path, tensor_specs, tool_versions
+from export.sidecar import (
+    MethodReport,
+    Sidecar,
+    artifact_path,
+    sidecar_path,
+    tensor_specs,
+    tool_versions,
+    words_folder,
+)
+from minivlm.backend import words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.files import replacing, sha256
+from minivlm.model import VisionLanguageModel
 from minivlm.registry import NamedModel, load_model
 from minivlm.vision.regions import Regions
+from minivlm.words import write_words
 
 RUNTIME = "executorch"
 PRECISIONS = ("fp32",)
@@ -45,7 +57,10 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     """
     with steps.step("load the model"):
         model = load_model(request.model, checkpoint=request.checkpoint, seed=request.seed)
-        methods = exportable_methods(model, request.image_size, request.photo)
+        words = None
+        if isinstance(model.module, VisionLanguageModel):
+            words = words_of(model.module.config, request.checkpoint)
+        methods = exportable_methods(model, words, request.image_size, request.photo)
         macs = {method.name: total_macs(method) for method in methods}
     with steps.step("run it in PyTorch"):
         expected = {method.name: run_reference(method) for method in methods}
@@ -65,8 +80,10 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
             for method in methods
         ]
         check_parity(model, reports)
+    if words is not None:
+        write_words(words_folder(artifact), words)
     sidecar = describe(model, request, artifact, reports, steps)
-    sidecar.write(artifact.with_suffix(".json"))
+    sidecar.write(artifact)
     return ExportResult(artifact, sidecar)
 
 
@@ -148,6 +165,14 @@ def parity_lines(reports: list[MethodReport]) -> list[str]:
     return lines
 
 
+def next_command(result: ExportResult) -> str:
+    """Return what to run next with an artifact: a caption if it can, else a measurement."""
+    if any(method.name == "prefill" for method in result.sidecar.methods):
+        return f"minivlm caption PHOTO --artifact {result.artifact}"
+    folder = result.artifact.parent
+    return f"python bench/run.py --device cpu --threads 4 --models {result.sidecar.model} --artifacts {folder}"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     assert __doc__ is not None
@@ -159,8 +184,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{result.artifact}: {sidecar.bytes / 1e6:.1f} MB in {sum(sidecar.seconds.values()):.0f} s")
     print(f"  weights: {sidecar.weights.description}")
     print("\n".join(parity_lines(sidecar.methods)))
-    print(f"  described in {result.artifact.with_suffix('.json')}")
-    print(f"Next: python bench/run.py --device cpu --threads 4 --models {sidecar.model}")
+    print(f"  described in {sidecar_path(result.artifact)}")
+    print(f"Next: {next_command(result)}")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,23 @@
 """The checkpoint folder: everything a model needs at run time, and nothing about how it was trained.
 
-config.json         format version, the model's name, where the weights come from
+config.json         format version, the model's name and heads, where the weights come from
 model.safetensors   the state dict
-vocab.txt           WordPiece vocabulary, one token a line       (models with a transformer)
-tags.txt            object class names, one a line, no background (models with a detector)
+vocab.txt           WordPiece vocabulary, one token a line        (vision-language models)
+tags.txt            object class names, one a line, no background (vision-language models)
 answers.txt         VQA answers, one a line                       (models with that head)
+
+`minivlm.words` reads and writes the text files; docs/checkpoint.md describes the format.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from minivlm.errors import UserError
+from minivlm.errors import UserError, closest
 from minivlm.files import replacing, sha256, write_text
 
 FORMAT = 1
@@ -28,13 +32,17 @@ class CheckpointInfo:
     Attributes:
         model: A name of the registry.
         origin: Where the weights come from, for people.
-        random: Whether nothing was learned.
+        random: Whether any part was never trained: then outputs mean nothing.
+        heads: Task heads whose weights the checkpoint holds; empty for a model that is no vision-language model.
+        sources: Part of the model -> where its weights come from, for a checkpoint put together from several.
         format: Version of the folder's layout.
     """
 
     model: str
     origin: str
     random: bool
+    heads: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -48,17 +56,17 @@ def read_info(folder: Path) -> CheckpointInfo:
     if not folder.is_dir():
         raise UserError(f"checkpoint {folder} is not a folder: give the folder that holds {CONFIG} and {WEIGHTS}")
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        info = CheckpointInfo(**fields)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"checkpoint {folder} has no {CONFIG}: it must name the model") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{path} is not a checkpoint's config ({error}): expected the fields of docs/checkpoint.md"
-        ) from None
-    if info.format != FORMAT:
-        raise UserError(f"{path} has format {info.format!r}: this version reads format {FORMAT}")
-    return info
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not a checkpoint's config ({error}): it must be a JSON object") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a checkpoint's config: it must be a JSON object, as in docs/checkpoint.md")
+    if content.get("format", FORMAT) != FORMAT:
+        raise UserError(f"{path} has format {content['format']!r}: this version reads format {FORMAT}")
+    _check_fields(path, content)
+    return CheckpointInfo(**{**content, "heads": tuple(content.get("heads", ()))})
 
 
 def load_weights(folder: Path, module: nn.Module) -> str:
@@ -77,8 +85,8 @@ def load_weights(folder: Path, module: nn.Module) -> str:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}): it is truncated or damaged; copy it again") from None
-    expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
-    given = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    expected = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in module.state_dict().items()}
+    given = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in state.items()}
     wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
     if wrong:
         first = wrong[0]
@@ -91,7 +99,9 @@ def load_weights(folder: Path, module: nn.Module) -> str:
 
 
 def save(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
-    """Write `config.json` and `model.safetensors`; loading them gives the same weights bit for bit.
+    """Write `model.safetensors` and, when that is complete, `config.json`.
+
+    Loading them gives the same weights bit for bit. A vision-language model also needs `words.write_words`, first.
 
     Raises:
         UserError: The folder cannot be written.
@@ -101,3 +111,25 @@ def save(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
     with replacing(folder / WEIGHTS) as partial:
         save_file({key: tensor.contiguous() for key, tensor in module.state_dict().items()}, partial)
     write_text(folder / CONFIG, json.dumps(asdict(info), indent=2) + "\n")
+
+
+def _check_fields(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse keys that are unknown or missing, and values of another type."""
+    known = [item.name for item in fields(CheckpointInfo)]
+    for key in content:
+        if key not in known:
+            raise UserError(f"{path} has the unknown key {key!r}: {closest(key, known)}")
+    for key in ("model", "origin", "random"):
+        if key not in content:
+            raise UserError(f"{path} lacks the key {key!r}: docs/checkpoint.md lists what it must say")
+    heads, sources = content.get("heads", []), content.get("sources", {})
+    right = {
+        "model": isinstance(content["model"], str),
+        "origin": isinstance(content["origin"], str),
+        "random": isinstance(content["random"], bool),
+        "heads": isinstance(heads, list) and all(isinstance(name, str) for name in heads),
+        "sources": isinstance(sources, dict) and all(isinstance(text, str) for text in sources.values()),
+    }
+    for key, fits in right.items():
+        if not fits:
+            raise UserError(f"{path} has a {key!r} of the wrong type: docs/checkpoint.md says what it must be")

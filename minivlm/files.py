@@ -27,9 +27,8 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.chmod(0o644)
         partial.replace(path)
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; choose another folder or free space"
-        ) from None
+        reason = error.strerror or error
+        raise UserError(f"cannot write {path}: {reason}; choose another folder or free space") from None
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from minivlm.vision.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from minivlm.vision.grid import GridConfig, GridExtractor
 from minivlm.vision.tee import TEE, TEEConfig
 
+Model = TEE | FasterRCNN | GridExtractor | FusionTransformer | VisionLanguageModel
 ModelConfig = TEEConfig | FasterRCNNConfig | GridConfig | TransformerConfig | VisionLanguageConfig
 
 GEOMETRY = 6
@@ -45,6 +46,7 @@ MODELS: Mapping[str, ModelConfig] = MappingProxyType(
         "minivlm-tiny": VisionLanguageConfig(
             vision=tee.TEE_TINY,
             language=replace(transformer.MINILM_TINY, region_dim=tee.TEE_TINY.feature_dim + GEOMETRY),
+            answers=20,
         ),
         "tee-tiny": tee.TEE_TINY,
         "r101-f-tiny": faster_rcnn.R101_F_TINY,
@@ -61,7 +63,7 @@ class WeightsOrigin:
 
     Attributes:
         description: For people, such as "random (seed 0)".
-        random: Whether nothing was learned: then outputs mean nothing, however exact they are.
+        random: Whether any part was never trained: then outputs mean nothing, however exact they are.
         sha256: Hash of the checkpoint's weights file; None for weights made on the spot.
     """
 
@@ -95,11 +97,11 @@ def get_config(name: str) -> ModelConfig:
     return MODELS[name]
 
 
-def build(config: ModelConfig) -> nn.Module:
+def build(config: ModelConfig) -> Model:
     """Build a model from its config, in eval mode, on the current default device ("meta" allocates nothing)."""
     match config:
         case TEEConfig():
-            module: nn.Module = TEE(config)
+            module: Model = TEE(config)
         case FasterRCNNConfig():
             module = FasterRCNN(config)
         case GridConfig():
@@ -109,6 +111,19 @@ def build(config: ModelConfig) -> nn.Module:
         case VisionLanguageConfig():
             module = VisionLanguageModel(config)
     return module.eval().requires_grad_(False)
+
+
+def vision_language_config(name: str) -> VisionLanguageConfig:
+    """Return the config of a model that does all tasks.
+
+    Raises:
+        UserError: No such model, or it is only a part of one.
+    """
+    config = get_config(name)
+    if not isinstance(config, VisionLanguageConfig):
+        whole = [other for other, found in MODELS.items() if isinstance(found, VisionLanguageConfig)]
+        raise UserError(f"{name} is only a part of a vision-language model: take {' or '.join(whole)}")
+    return config
 
 
 def load_model(name: str | None = None, *, checkpoint: Path | str | None = None, seed: int = 0) -> NamedModel:
@@ -139,10 +154,19 @@ def _from_checkpoint(name: str | None, folder: Path) -> NamedModel:
     if name is not None and info.model != name:
         get_config(name)  # a misspelt name deserves that message, not this one
         raise UserError(f"checkpoint {folder} holds {info.model!r}, not {name!r}: pass --model {info.model}")
-    module = build(get_config(info.model))
+    module = build(_with_heads(get_config(info.model), info, folder))
     digest = checkpoints.load_weights(folder, module)
-    description = f"{info.origin}, from checkpoint {folder.name}"
+    description = f"{info.origin}, from checkpoint {folder.resolve().name}"
     return NamedModel(info.model, module, WeightsOrigin(description, info.random, digest))
+
+
+def _with_heads(config: ModelConfig, info: checkpoints.CheckpointInfo, folder: Path) -> ModelConfig:
+    """Return the config of a model with those heads only that the checkpoint holds."""
+    if isinstance(config, VisionLanguageConfig):
+        return replace(config, heads=info.heads)
+    if info.heads:
+        raise UserError(f"checkpoint {folder} lists heads, and {info.model!r} has none: take them out of its config")
+    return config
 
 
 def create_model(name: str, *, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:

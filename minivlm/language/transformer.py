@@ -212,6 +212,15 @@ class FusionTransformer(nn.Module):
         """
         return self.encoder(embedded, mask)
 
+    def fuse(self, token_ids: Tensor, token_types: Tensor, positions: Tensor, regions: Tensor, mask: Tensor) -> Tensor:
+        """Encode text and regions together, (B, S, h); arguments as in `forward`."""
+        embedded = torch.cat([self.embed(token_ids, token_types, positions), self.project(regions)], dim=1)
+        return self.encode(embedded, mask)
+
+    def pool(self, token_ids: Tensor, token_types: Tensor, positions: Tensor, regions: Tensor, mask: Tensor) -> Tensor:
+        """Return the (B, h) pooled vector that the task heads judge; arguments as in `forward`."""
+        return self.pooler(self.fuse(token_ids, token_types, positions, regions, mask))
+
     def forward(
         self, token_ids: Tensor, token_types: Tensor, positions: Tensor, regions: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -227,8 +236,7 @@ class FusionTransformer(nn.Module):
         Returns:
             pooled: (B, h), caption_logits: (B, T, V).
         """
-        embedded = torch.cat([self.embed(token_ids, token_types, positions), self.project(regions)], dim=1)
-        encoded = self.encode(embedded, mask)
+        encoded = self.fuse(token_ids, token_types, positions, regions, mask)
         return self.pooler(encoded), self.caption_head(encoded[:, : token_ids.shape[1]])
 
     @torch.no_grad()

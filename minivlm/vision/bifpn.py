@@ -6,6 +6,7 @@ without a convolution, and second laterals exist for strides 8 and 16 only.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn, ones, relu
 from torch.nn import functional as F
@@ -61,7 +62,7 @@ class FrozenSum(nn.Module):
         return _weighted_sum(features, self.weights)
 
 
-def _weighted_sum(features: Sequence[Tensor], weights: Sequence[Tensor] | Sequence[float]) -> Tensor:
+def _weighted_sum(features: Sequence[Tensor], weights: Sequence[Any]) -> Tensor:
     fused = features[0] * weights[0]
     for feature, weight in zip(features[1:], weights[1:], strict=True):
         fused = fused + feature * weight
@@ -73,7 +74,7 @@ class FusionNode(nn.Module):
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
-        self.fusion = WeightedSum(inputs)
+        self.fusion: nn.Module = WeightedSum(inputs)
         self.depthwise = nn.Conv2d(channels, channels, kernel_size=3, padding=1, groups=channels, bias=False)
         self.pointwise = nn.Conv2d(channels, channels, kernel_size=1)
         self.norm = _batch_norm(channels)
@@ -127,6 +128,11 @@ class BiFPN(nn.Module):
         self.laterals = nn.ModuleList(_lateral(width, channels) for width in in_channels)
         self.skip_laterals = nn.ModuleList(_lateral(width, channels) for width in in_channels[1:3])  # strides 8, 16
         self.cells = nn.ModuleList(BiFPNCell(channels) for _ in range(cells))
+
+    def last_nodes(self) -> list[FusionNode]:
+        """Return the nodes whose results the BiFPN returns, strides 4..64."""
+        cell: Any = self.cells[-1]
+        return [cell.top_down[-1], *cell.bottom_up]
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Map four backbone maps (strides 4..32) to five levels (1, C, H, W) of strides 4..64."""

@@ -37,6 +37,7 @@ class EfficientNetFeatures(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        self.name = name
         self.body = import_timm().create_model(
             name, features_only=True, out_indices=(1, 2, 3, 4), bn_eps=1e-3, pretrained=False
         )

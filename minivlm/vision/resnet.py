@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Gain of a residual branch in a random network. At 1, whatever sets a photo apart from the noise that the BatchNorms
-# were fitted to grows from block to block: R101's C4 is ten times too large on some photos.
+# Gain of a residual branch in a random network. At 1, what sets a photo apart from the noise that the BatchNorms were
+# fitted to grows from block to block: scores of R101-F spread three times as far on one photo as on another.
 RANDOM_RESIDUAL_GAIN = 0.25
 
 

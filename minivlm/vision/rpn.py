@@ -45,7 +45,7 @@ class RPNHead(nn.Module):
         self.deltas = nn.Conv2d(channels, 4 * anchors, kernel_size=1)
         for layer in (self.objectness, self.deltas):
             nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
+            nn.init.constant_(layer.get_parameter("bias"), 0.0)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score every anchor.

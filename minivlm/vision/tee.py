@@ -23,7 +23,7 @@ CANONICAL_SIZE = 224.0
 
 RANDOM_SHIFT = 1.0
 """Bias of every BatchNorm of a random TEE: it puts swish where it is nearly straight. At 0 each swish stretches the
-contrast of a contrasty photo and flattens a dull one, forty times over, and features drift apart by orders of magnitude.
+contrast of a contrasty photo and flattens a dull one, forty times over, and features drift apart a thousandfold.
 """
 RANDOM_GAINS = (1.0, 1.25, 1.5, 1.75, 2.0)
 """Spread of random levels, strides 4..64: with equal ones, 99 of 100 best anchors would be the smallest."""
@@ -203,8 +203,7 @@ class TEE(nn.Module):
         random_weights.settle_batch_norm(
             self.backbone, random_weights.noise_input(height, width, self.config.pixels, generator)
         )
-        last_cell = self.backbone.bifpn.cells[-1]
-        for node, gain in zip((last_cell.top_down[-1], *last_cell.bottom_up), RANDOM_GAINS, strict=True):
+        for node, gain in zip(self.backbone.bifpn.last_nodes(), RANDOM_GAINS, strict=True):
             node.norm.weight.fill_(gain)
         levels = self.backbone(random_weights.noise_input(height, width, self.config.pixels, generator))
         cells = torch.cat([level.flatten(2) for level in levels], dim=2)[..., None]  # (1, C, all cells, 1)

@@ -1,0 +1,39 @@
+# Each target works from a bare clone: the environment is made on first use and reused afterwards.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test full check clean help
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.runtime: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "error: $$($(PYTHON) --version) found, Python 3.11 needed: make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing what the main job needs (a few minutes the first time) ..."
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "installing what the tests need ..."
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it beside the paper's baselines
+	$(RUN) export/to_executorch.py --model minivlm
+	$(RUN) bench/run.py --device cpu --threads 4 --profile quick
+	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl | awk '{print "  " $$9, $$5}'
+
+test: $(VENV)/.dev  ## the default tests, lint and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest
+
+full: $(VENV)/.dev  ## the tests at real model sizes
+	$(RUN) -m pytest -m full
+
+clean:  ## remove the environment and everything that was made
+	rm -rf $(VENV) artifacts results

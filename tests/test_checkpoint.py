@@ -1,0 +1,237 @@
+"""A checkpoint folder gives back the model that was saved, and says what is wrong with one that cannot."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from minivlm import checkpoint
+from minivlm.backend import load_torch_backend
+from minivlm.checkpoint import CheckpointInfo
+from minivlm.checkpoint_making import import_weights, make_random
+from minivlm.errors import UserError
+from minivlm.files import sha256
+from minivlm.registry import build, load_model
+from minivlm.vision.efficientnet import import_timm
+from minivlm.words import random_words, write_words
+from tests.tiny import CONFIG, NAME
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkpoint of seed 3."""
+    make_random(tmp_path / "saved", NAME, seed=3)
+    return tmp_path / "saved"
+
+
+def edit(folder: Path, changes: Mapping[str, Any]) -> None:
+    path = folder / "config.json"
+    content = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not ...}))
+
+
+def assert_same_state(left: torch.nn.Module, right: torch.nn.Module) -> None:
+    """Bit for bit: equal keys, types and bytes."""
+    one, other = left.state_dict(), right.state_dict()
+    assert one.keys() == other.keys()
+    for key, tensor in one.items():
+        assert tensor.dtype == other[key].dtype
+        assert tensor.numpy().tobytes() == other[key].numpy().tobytes(), key
+
+
+def test_loading_gives_the_saved_weights_bit_for_bit(folder: Path) -> None:
+    assert_same_state(load_model(checkpoint=folder).module, load_model(NAME, seed=3).module)
+
+
+def test_saving_what_was_loaded_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
+    backend = load_torch_backend(checkpoint=folder)
+    write_words(tmp_path / "again", backend.words)
+    checkpoint.save(tmp_path / "again", backend.module, checkpoint.read_info(folder))
+    for path in folder.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_unusual_values_survive(tmp_path: Path) -> None:
+    """Not-a-number, infinities, negative zero and denormals are values like others."""
+    model = load_model(NAME).module
+    strange = torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 1e-42])
+    next(model.parameters()).view(-1)[:5] = strange
+    checkpoint.save(tmp_path, model, CheckpointInfo(NAME, "test", random=False, heads=CONFIG.heads))
+    assert_same_state(load_model(checkpoint=tmp_path).module, model)
+
+
+def test_the_folder_alone_says_which_model_it_is_and_that_it_is_random(folder: Path) -> None:
+    model = load_model(checkpoint=folder)
+    assert model.name == NAME
+    assert model.origin.random
+    assert model.origin.description == "random (seed 3), from checkpoint saved"
+    assert model.origin.sha256 == sha256(folder / "model.safetensors")
+
+
+def test_a_checkpoint_may_have_some_heads_only(tmp_path: Path) -> None:
+    config = replace(CONFIG, heads=("match",))
+    info = CheckpointInfo(NAME, "trained for retrieval", random=False, heads=config.heads)
+    write_words(tmp_path, random_words(config))
+    checkpoint.save(tmp_path, build(config), info)
+    backend = load_torch_backend(checkpoint=tmp_path)
+    assert backend.config.heads == ("match",)
+    assert not backend.origin.random
+
+
+def test_a_part_of_a_model_has_a_checkpoint_but_no_tasks(tmp_path: Path) -> None:
+    model = load_model("minilm-tiny")
+    checkpoint.save(tmp_path, model.module, CheckpointInfo(model.name, "test", random=False))
+    assert_same_state(load_model(checkpoint=tmp_path).module, model.module)
+    with pytest.raises(UserError, match="only a part"):
+        load_torch_backend(checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"modle": "minivlm"}, "unknown key 'modle': did you mean model"),
+        ({"model": ...}, "lacks the key 'model'"),
+        ({"random": ...}, "lacks the key 'random'"),
+        ({"model": 3}, "'model' of the wrong type"),
+        ({"random": "no"}, "'random' of the wrong type"),
+        ({"heads": "vqa"}, "'heads' of the wrong type"),
+        ({"heads": ["vqa", "vqa"]}, "can be there once"),
+        ({"heads": ["vqa", "captions"]}, "unknown head 'captions'"),
+        ({"heads": ["vqa"]}, "does not fit its model"),
+        ({"sources": []}, "'sources' of the wrong type"),
+        ({"format": 2}, "reads format 1"),
+        ({"model": "minivml"}, "did you mean minivlm"),
+        ({"model": "tee-tiny"}, "has none"),
+        ({"model": "tee-tiny", "heads": []}, "does not fit its model"),
+    ],
+)
+def test_a_config_that_is_not_one_is_refused(folder: Path, changes: Mapping[str, Any], complaint: str) -> None:
+    edit(folder, changes)
+    with pytest.raises(UserError, match=complaint) as caught:
+        load_torch_backend(checkpoint=folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "nonsense", "[" * 100_000, '{"model": "\ud800"}'])
+def test_a_config_that_is_no_object_is_refused(folder: Path, content: str) -> None:
+    (folder / "config.json").write_bytes(content.encode("utf-8", errors="surrogatepass"))
+    with pytest.raises(UserError, match=r"config\.json"):
+        load_torch_backend(checkpoint=folder)
+
+
+@pytest.mark.parametrize("kept", [0, 7, 100, 20_000, -1])
+def test_truncated_weights_are_refused(folder: Path, kept: int) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(UserError, match="truncated or damaged"):
+        load_model(checkpoint=folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "vocab.txt", "tags.txt", "answers.txt"])
+def test_a_missing_file_is_named(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+    with pytest.raises(UserError, match=file):
+        load_torch_backend(checkpoint=folder)
+
+
+def test_a_name_that_contradicts_the_checkpoint_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="holds 'minivlm-tiny', not 'minivlm': pass --model minivlm-tiny"):
+        load_model("minivlm", checkpoint=folder)
+
+
+def test_making_a_checkpoint_never_overwrites_one(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match="not empty"):
+        make_random(folder, NAME)
+    with pytest.raises(UserError, match="not empty"):
+        import_weights(folder, NAME, bert="anything")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+class TestImport:
+    """Published weights take their places; the rest is what the seed gives."""
+
+    @pytest.fixture(scope="class")
+    def bert(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A folder as published, of the tiny model's sizes, written by transformers."""
+        pytest.importorskip("transformers")
+        import_timm()
+        import transformers
+
+        size = CONFIG.language
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            model = transformers.BertModel(
+                transformers.BertConfig(
+                    num_hidden_layers=size.layers,
+                    hidden_size=size.hidden,
+                    intermediate_size=size.intermediate,
+                    num_attention_heads=size.heads,
+                    vocab_size=size.vocabulary,
+                )
+            )
+        folder = tmp_path_factory.mktemp("bert")
+        model.save_pretrained(folder)
+        return folder
+
+    @pytest.fixture(scope="class")
+    def backbone(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """timm's classifier, as it publishes them."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(2)
+            model = import_timm().create_model(CONFIG.vision.efficientnet)
+        path = tmp_path_factory.mktemp("timm") / "tinynet_e.pth"
+        torch.save(model.state_dict(), path)
+        return path
+
+    def test_every_tensor_comes_from_where_the_config_says(self, bert: Path, backbone: Path, tmp_path: Path) -> None:
+        from safetensors.torch import load_file
+
+        info = import_weights(tmp_path / "new", NAME, bert=str(bert), backbone=str(backbone), seed=5)
+        model = load_torch_backend(checkpoint=tmp_path / "new").module
+        state = model.state_dict()
+        published = load_file(bert / "model.safetensors")
+        assert torch.equal(state["language.embeddings.words.weight"], published["embeddings.word_embeddings.weight"])
+        assert torch.equal(state["language.pooler.dense.bias"], published["pooler.dense.bias"])
+        timm_state = torch.load(backbone, weights_only=True)
+        for key, tensor in model.vision.backbone.efficientnet.body.state_dict().items():
+            assert torch.equal(tensor, timm_state[key]), key
+        fresh = load_model(NAME, seed=5).module.state_dict()
+        imported = tuple(f"{part}." for part in info.sources)
+        rest = [key for key in state if not key.startswith(imported)]
+        assert any(key.startswith("heads.") for key in rest)
+        assert all(torch.equal(state[key], fresh[key]) for key in rest)
+
+    def test_it_says_what_is_from_where_and_that_outputs_mean_nothing(self, bert: Path, tmp_path: Path) -> None:
+        info = import_weights(tmp_path / "new", NAME, bert=str(bert), seed=5)
+        assert info.sources == {
+            "language.embeddings": str(bert),
+            "language.encoder": str(bert),
+            "language.pooler": str(bert),
+            "everything else": "random (seed 5)",
+        }
+        origin = load_model(checkpoint=tmp_path / "new").origin
+        assert origin.random
+        assert str(bert) in origin.description
+        assert "everything else: random (seed 5)" in origin.description
+
+    def test_a_vocabulary_beside_the_weights_becomes_the_checkpoints(self, bert: Path, tmp_path: Path) -> None:
+        tokens = random_words(CONFIG).tokenizer.tokens(range(CONFIG.language.vocabulary))
+        mine = tmp_path / "mine"
+        mine.mkdir()
+        for path in bert.iterdir():
+            (mine / path.name).write_bytes(path.read_bytes())
+        (mine / "vocab.txt").write_text("\n".join([*tokens[:-1], "zebra"]) + "\n", encoding="utf-8")
+        import_weights(tmp_path / "new", NAME, bert=str(mine))
+        assert (tmp_path / "new" / "vocab.txt").read_bytes() == (mine / "vocab.txt").read_bytes()
+
+    def test_nothing_to_import_or_the_wrong_model_leaves_nothing_behind(self, backbone: Path, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="pass --bert, --backbone or both"):
+            import_weights(tmp_path / "new", NAME)
+        with pytest.raises(UserError, match="only a part"):
+            import_weights(tmp_path / "new", "tee-tiny", backbone=str(backbone))
+        assert not (tmp_path / "new").exists()

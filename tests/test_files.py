@@ -1,0 +1,93 @@
+"""Files are written as a whole or not at all."""
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from minivlm.errors import UserError
+from minivlm.files import replacing, sha256, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def one_line(caught: pytest.ExceptionInfo[UserError]) -> str:
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+class TestReplacing:
+    def test_the_new_content_appears_at_the_end_of_the_block_only(self, tmp_path):
+        target = tmp_path / "model.pte"
+        target.write_text("old")
+        with replacing(target) as partial:
+            partial.write_text("new")
+            assert target.read_text() == "old"
+            assert partial.parent == tmp_path  # another file system could not rename it in one step
+        assert target.read_text() == "new"
+        assert names(tmp_path) == ["model.pte"]
+
+    @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), UserError("not exact enough")])
+    def test_whatever_ends_the_block_early_leaves_the_old_file_and_nothing_else(self, tmp_path, error):
+        target = tmp_path / "model.pte"
+        target.write_text("old")
+
+        def write() -> None:
+            with replacing(target) as partial:
+                partial.write_text("half of the n")
+                raise error
+
+        with pytest.raises(type(error)):
+            write()
+        assert target.read_text() == "old"
+        assert names(tmp_path) == ["model.pte"]
+
+    def test_a_full_disk_is_a_user_s_error_with_a_way_out(self, tmp_path):
+        def write() -> None:
+            with replacing(tmp_path / "model.pte"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with pytest.raises(UserError, match="No space left") as caught:
+            write()
+        assert "free space" in one_line(caught)
+        assert names(tmp_path) == []
+
+    def test_folders_on_the_way_are_made(self, tmp_path):
+        write_text(tmp_path / "a" / "b" / "note.txt", "x")
+        assert (tmp_path / "a" / "b" / "note.txt").read_text() == "x"
+
+    def test_a_file_in_place_of_the_folder_is_a_user_s_error(self, tmp_path):
+        (tmp_path / "out").write_text("")
+        with pytest.raises(UserError, match="cannot write") as caught:
+            write_text(tmp_path / "out" / "note.txt", "x")
+        assert str(tmp_path / "out" / "note.txt") in one_line(caught)
+
+    def test_a_folder_in_place_of_the_file_is_a_user_s_error(self, tmp_path):
+        (tmp_path / "note.txt").mkdir()
+        with pytest.raises(UserError, match="cannot write"):
+            write_text(tmp_path / "note.txt", "x")
+        assert names(tmp_path) == ["note.txt"]
+
+    def test_others_may_read_the_result(self, tmp_path):
+        write_text(tmp_path / "note.txt", "x")
+        assert stat.S_IMODE((tmp_path / "note.txt").stat().st_mode) == 0o644  # temporary files start as 0600
+
+
+def test_text_is_utf_8_with_its_line_breaks(tmp_path):
+    write_text(tmp_path / "note.txt", "Größe\n±\n")
+    assert (tmp_path / "note.txt").read_bytes() == "Größe\n±\n".encode()
+
+
+def test_sha256_is_the_standard_s(tmp_path):
+    # FIPS 180-2, appendix B.1; and a file longer than any buffer against hashlib on the bytes.
+    path = tmp_path / "data"
+    path.write_bytes(b"abc")
+    assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    path.write_bytes(bytes(range(256)) * 5000)
+    assert sha256(path) == hashlib.sha256(bytes(range(256)) * 5000).hexdigest()
