@@ -89,8 +89,9 @@ def _note(records: Sequence[Record]) -> str:
     threads = sorted({record.threads for record in records})
     return (
         f"Median ± half the interquartile range, one photo at a time, {_plural(threads)} of "
-        f"{first.environment['cpu']}, weights {first.weights}{sizes}.{baselines} The paper's: PyTorch, 4 threads of a Xeon E5-2620 v4, and the "
-        "transformers' for a whole caption; times of different machines are not compared, ratios are."
+        f"{first.environment['cpu']}, weights {first.weights}{sizes}.{baselines} The paper's: PyTorch, 4 threads of a "
+        "Xeon E5-2620 v4, and the transformers' for a whole caption; times of different machines are not compared, "
+        "ratios are."
     )
 
 

@@ -47,9 +47,9 @@ class Bounds:
     """What an artifact of one precision must reach.
 
     Attributes:
-        matched: Share of the reference's regions that the artifact finds at IoU 0.9.
+        matched: Share of regions that both sides find, at IoU 0.9, of those that either does.
         tags: Share of matched regions with the reference's tag.
-        feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB.
+        feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB; of its geometry's, too.
         tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
         score: Difference that 95 % of the matched regions' scores keep within.
     """
@@ -101,19 +101,24 @@ def _iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[Figure]:
-    """Compare two sets of regions of one image."""
+    """Compare two sets of regions of one image; one value that is not finite fails the whole."""
+    finite = min(field.isfinite().double().mean().item() for field in other)
+    if finite < 1.0:
+        return [Figure("share of finite values", finite, 1.0)]
     pairs = match_regions(reference, other)
-    expected = int((reference.scores > 0.0).sum())
-    matched = Figure("regions matched at IoU 0.9", len(pairs) / max(expected, 1), bounds.matched)
+    found = max(int((regions.scores > 0.0).sum()) for regions in (reference, other))
+    matched = Figure("regions matched at IoU 0.9", len(pairs) / max(found, 1), bounds.matched)
     if not pairs:
         return [matched]
     rows, columns = ([pair[side] for pair in pairs] for side in (0, 1))
     features = [sqnr(reference.features[row], other.features[column]) for row, column in pairs]
+    geometry = [sqnr(reference.geometry[row], other.geometry[column]) for row, column in pairs]
     scores = (reference.scores[rows] - other.scores[columns]).abs().double()
     return [
         matched,
         Figure("tags equal", (reference.tags[rows] == other.tags[columns]).double().mean().item(), bounds.tags),
         Figure("median feature SQNR dB", statistics.median(features), bounds.feature_sqnr),
+        Figure("median geometry SQNR dB", statistics.median(geometry), bounds.feature_sqnr),
         Figure("95 % of scores within", scores.quantile(0.95).item(), bounds.score, at_least=False),
     ]
 

@@ -17,6 +17,8 @@ from minivlm.errors import UserError
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
 from minivlm.language.sessions import CachedSession
+from minivlm.language.thin import thin
+from minivlm.language.transformer import FusionTransformer
 from minivlm.model import VisionLanguageConfig, VisionLanguageModel
 from minivlm.preprocess import NetworkInput, letterbox, resize_short_side
 from minivlm.registry import NamedModel, WeightsOrigin, load_model, vision_language_config
@@ -141,7 +143,12 @@ class TorchBackend:
 
     def session(self, context: CaptionContext) -> CaptionSession:
         """See `Backend`."""
-        return CachedSession(self.module.language, self.caption_layout, context, self.words.tokenizer.special.mask)
+        mask_token = self.words.tokenizer.special.mask
+        return CachedSession(self.module.language, self.caption_layout, context, mask_token, self._stepper)
+
+    @cached_property
+    def _stepper(self) -> FusionTransformer:
+        return thin(self.module.language)
 
     @torch.no_grad()
     def pooled(self, inputs: TransformerInputs) -> Tensor:

@@ -1,7 +1,7 @@
 """Keeping the regions of photos on disk, so that many texts about a photo run the detector once.
 
 An entry is one safetensors file. Its name holds the SHA-256 of the photo's file and the start of the detector's hash;
-its metadata repeats both in full and adds a hash of the tensors. An entry of which anything does not fit is computed
+its metadata repeats both in full and adds a hash of the content. An entry of which anything does not fit is computed
 again and replaced, never used.
 """
 
@@ -82,7 +82,7 @@ class FeatureStore:
             "photo": photo_hash,
             "detector": self._detector_hash,
             "photo_size": json.dumps(regions.photo_size),
-            "content": _content_hash(_tensors(regions)),
+            "content": _content_hash(regions),
         }
 
     def _write(self, path: Path, photo_hash: str, regions: PhotoRegions) -> None:
@@ -147,8 +147,8 @@ def _tensors(regions: PhotoRegions) -> dict[str, Tensor]:
     return {name: getattr(regions, name).contiguous() for name in TENSORS}
 
 
-def _content_hash(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in TENSORS:
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+def _content_hash(regions: PhotoRegions) -> str:
+    digest = hashlib.sha256(json.dumps(regions.photo_size).encode())
+    for tensor in _tensors(regions).values():
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

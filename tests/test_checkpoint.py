@@ -180,7 +180,7 @@ class TestImport:
 
     @pytest.fixture(scope="class")
     def backbone(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """timm's classifier, as it publishes them."""
+        """A classifier as timm publishes them."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(2)
             model = import_timm().create_model(CONFIG.vision.efficientnet)

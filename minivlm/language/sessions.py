@@ -99,13 +99,25 @@ class CachedSession:
     """Tags and regions go through the transformer once; a step computes two rows, the last token and [MASK].
 
     The last token is computed again because it was [MASK] in the step before; of each step only its keys and values
-    are kept. Equal to `FullSession`, because no kept row can see a later one. Arguments as there.
+    are kept. Equal to `FullSession`, because no kept row can see a later one.
+
+    Args:
+        transformer: In eval mode.
+        layout: The one that made the context.
+        context: What the caption is about.
+        mask_token: Id of [MASK].
+        stepper: What computes the steps: the same transformer in its `thin` form, or None for the transformer itself.
     """
 
     def __init__(
-        self, transformer: FusionTransformer, layout: CaptionLayout, context: CaptionContext, mask_token: int
+        self,
+        transformer: FusionTransformer,
+        layout: CaptionLayout,
+        context: CaptionContext,
+        mask_token: int,
+        stepper: FusionTransformer | None = None,
     ) -> None:
-        self._transformer = transformer
+        self._stepper = stepper or transformer
         self._context_mask = context.mask
         self._mask_token = mask_token
         self._length = 0
@@ -120,15 +132,15 @@ class CachedSession:
         device = self._context_mask.device
         token_ids = torch.tensor([[token, self._mask_token] for token in tokens], device=device)  # (R, 2)
         positions = torch.tensor([[self._length, self._length + 1]], device=device)
-        rows = self._transformer.embed(token_ids, torch.zeros_like(token_ids), positions)
+        rows = self._stepper.embed(token_ids, torch.zeros_like(token_ids), positions)
         past = self._past
         if list(parents) != list(range(past[0][0].shape[0])):
             chosen = torch.tensor(parents, device=device)
             past = [(keys.index_select(0, chosen), values.index_select(0, chosen)) for keys, values in past]
-        encoded, asked = step_layers(self._transformer, rows, [[piece] for piece in past], self._mask())
+        encoded, asked = step_layers(self._stepper, rows, [[piece] for piece in past], self._mask())
         self._past = [(keys[:, :, :-1], values[:, :, :-1]) for keys, values in asked]  # all but [MASK]
         self._length += 1
-        return self._transformer.caption_head(encoded[:, 1])
+        return self._stepper.caption_head(encoded[:, 1])
 
     def _mask(self) -> Tensor:
         """Return the (1, 2, C + n + 2) mask: everything cached is seen, and the last token does not see [MASK]."""

@@ -13,6 +13,7 @@ from minivlm.language.decoding import Caption, CaptionSession, search
 from minivlm.language.exportable import CompiledSession, Prefill, Step
 from minivlm.language.layout import CAPTIONING, HIDDEN, CaptionContext, CaptionLayout
 from minivlm.language.sessions import CachedSession, FullSession
+from minivlm.language.thin import thin
 from minivlm.language.tokenizer import SpecialTokens
 from minivlm.language.transformer import MINILM, MINILM_TINY, FusionTransformer, TransformerConfig
 
@@ -160,7 +161,7 @@ def compiled(case: Case) -> CompiledSession:
 
 
 @pytest.mark.parametrize(("beams", "cases"), [(1, 200), (3, 60)])
-def test_three_implementations_write_the_same_captions(beams: int, cases: int) -> None:
+def test_all_implementations_write_the_same_captions(beams: int, cases: int) -> None:
     """Random models, layouts and photos: equal tokens; logits, up to 8 large, within 1e-4."""
     lengths = set()
     for seed in range(cases):
@@ -168,7 +169,7 @@ def test_three_implementations_write_the_same_captions(beams: int, cases: int) -
         args = (case.model, case.layout, case.context, SPECIAL.mask)
         caption, logits = written(case, FullSession(*args), beams)
         lengths.add(len(caption.token_ids))
-        for session in (CachedSession(*args), compiled(case)):
+        for session in (CachedSession(*args), CachedSession(*args, thin(case.model)), compiled(case)):
             again, others = written(case, session, beams)
             message = f"seed {seed}, {type(session).__name__}"
             assert again.token_ids == caption.token_ids, message

@@ -1,0 +1,141 @@
+"""How much a cached captioning step saves, and what the rest of its time is bound by.
+
+    python bench/decoding.py --threads 2
+    python bench/decoding.py --threads 2 --artifact artifacts/minivlm-executorch-fp32.pte
+
+Writes captions of 20 tokens by full recomputation and with cached keys and values, in turns within one process so that
+a change of the machine's speed hits all alike. Every step reads each weight once; the bytes are held against the
+memory bandwidth measured in the same run.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bench.cells import Cell, Row, Table, wide_console
+from export.executorch_backend import ExecuTorchBackend
+from minivlm.backend import TorchBackend, load_torch_backend
+from minivlm.console import Steps
+from minivlm.errors import UserError, run_command
+from minivlm.language.decoding import CaptionSession
+from minivlm.language.layout import CAPTIONING, CaptionContext
+from minivlm.language.sessions import FullSession
+
+STEPS = CAPTIONING.caption_length - 1
+"""Steps of a caption of full length, [CLS] given."""
+BANDWIDTH_BYTES = 256 * 2**20
+"""Read for the bandwidth: larger than any cache."""
+
+
+def sample_context(backend: TorchBackend) -> CaptionContext:
+    """Return a full context: tags in every slot and 50 regions of made-up numbers."""
+    config = backend.config.language
+    generator = torch.Generator().manual_seed(0)
+    tags = torch.randint(config.vocabulary, (CAPTIONING.tag_length,), generator=generator).tolist()
+    regions = torch.randn(CAPTIONING.regions, config.region_dim, generator=generator)
+    special = backend.words.tokenizer.special
+    return CAPTIONING.context(tags, regions, torch.ones(CAPTIONING.regions, dtype=torch.bool), special)
+
+
+def write_caption(begin: Callable[[], CaptionSession], first_token: int) -> tuple[float, float]:
+    """Write a caption of full length; returns the seconds before the first step and those of all steps."""
+    start = time.perf_counter()
+    session = begin()
+    ready = time.perf_counter()
+    token = first_token
+    for _ in range(STEPS):
+        token = int(session.advance([0], [token]).argmax())
+    return ready - start, time.perf_counter() - ready
+
+
+def step_bytes(language: nn.Module) -> int:
+    """Return the bytes of weights that one cached step reads: encoder layers and caption head."""
+    parts = (language.get_submodule("encoder"), language.get_submodule("caption_head"))
+    return sum(parameter.numel() * parameter.element_size() for part in parts for parameter in part.parameters())
+
+
+def read_bandwidth(rounds: int = 5) -> float:
+    """Return bytes a second at which PyTorch sums a block larger than the caches; the best of some rounds."""
+    block = torch.ones(BANDWIDTH_BYTES // 4)
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        block.sum()
+        seconds.append(time.perf_counter() - start)
+    return BANDWIDTH_BYTES / min(seconds)
+
+
+def measure(ways: dict[str, Callable[[], CaptionSession]], first_token: int, rounds: int) -> dict[str, list[float]]:
+    """Return by way the seconds of each round's caption; and under "NAME steps" those of its steps alone."""
+    found: dict[str, list[float]] = {}
+    for number in range(rounds + 1):
+        for name, begin in ways.items():
+            before, steps = write_caption(begin, first_token)
+            if number:  # the first round warms up
+                found.setdefault(name, []).append(before + steps)
+                found.setdefault(f"{name} steps", []).append(steps)
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=7, help="captions of each way (default: %(default)s)")
+    parser.add_argument("--artifact", type=Path, metavar="FILE.pte", help="measure this artifact's steps as well")
+    arguments = parser.parse_args(argv)
+    if arguments.threads < 1 or arguments.rounds < 2:
+        raise UserError("--threads must be at least 1 and --rounds at least 2")
+    steps = Steps()
+    torch.set_num_threads(arguments.threads)
+    with steps.step("load the model"):
+        backend = load_torch_backend("minivlm")
+        language, special = backend.module.language, backend.words.tokenizer.special
+        context = sample_context(backend)
+        ways: dict[str, Callable[[], CaptionSession]] = {
+            "full recomputation": lambda: FullSession(language, CAPTIONING, context, special.mask),
+            "cached": lambda: backend.session(context),
+        }
+        if arguments.artifact:
+            artifact = ExecuTorchBackend(arguments.artifact, arguments.threads)
+            ways["cached, ExecuTorch"] = lambda: artifact.session(context)
+    with steps.step(f"write {arguments.rounds + 1} captions of each way"), torch.inference_mode():
+        seconds = measure(ways, special.cls, arguments.rounds)
+        bandwidth = read_bandwidth()
+    _table(list(ways), seconds, step_bytes(language), bandwidth, arguments.threads).show(wide_console())
+
+
+def _table(
+    ways: Sequence[str], seconds: dict[str, list[float]], weight_bytes: int, bandwidth: float, threads: int
+) -> Table:
+    slowest = statistics.median(seconds[ways[0]])
+    rows = []
+    for name in ways:
+        per_step = statistics.median(seconds[f"{name} steps"]) / STEPS
+        low, caption, high = statistics.quantiles(seconds[name], n=4, method="inclusive")
+        rows.append(
+            Row(
+                name,
+                [
+                    Cell("caption ms", None, caption * 1e3, detail=f" ± {(high - low) * 5e2:.1f}"),
+                    Cell("step ms", None, per_step * 1e3, digits=2),
+                    Cell("times faster", None, slowest / caption, digits=2),
+                    Cell("GB/s of weights", None, weight_bytes / per_step / 1e9),
+                ],
+            )
+        )
+    note = (
+        f"{STEPS} steps with {threads} threads. A cached step reads {weight_bytes / 1e6:.0f} MB of weights; this "
+        f"memory reads {bandwidth / 1e9:.0f} GB/s, so no step is faster than {weight_bytes / bandwidth * 1e3:.1f} ms. Full "
+        "recomputation reads as much and is bound by arithmetic."
+    )
+    return Table("Captions of 20 tokens, minilm", note, rows)
+
+
+if __name__ == "__main__":
+    run_command(main)

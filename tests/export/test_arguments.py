@@ -1,0 +1,84 @@
+"""The flags of every exporter."""
+
+from pathlib import Path
+
+import pytest
+
+from export.arguments import ExportRequest, check_writable, parse_image_size, parse_request
+from minivlm.errors import UserError
+from minivlm.photos import default_photo
+
+
+def refusal(*argv: str) -> str:
+    with pytest.raises(UserError) as caught:
+        parse_request("Export.", ("fp32", "int8"), argv)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(("text", "size"), [("512", (512, 512)), ("384x512", (384, 512)), ("384X512", (384, 512))])
+def test_an_image_size_is_a_square_or_height_by_width(text, size):
+    assert parse_image_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "x", "512x", "x512", "1x2x3", "-32", "3.5", "big", "512 512", "0x10x"])
+def test_anything_else_is_no_image_size(text):
+    with pytest.raises(UserError, match="such as 384x512"):
+        parse_image_size(text)
+
+
+class TestRequest:
+    def test_without_flags_but_the_model(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert parse_request("Export.", ("fp32",), ["--model", "tee-0"]) == ExportRequest(
+            model="tee-0",
+            precision="fp32",
+            checkpoint=None,
+            image_size=None,
+            output=Path("artifacts"),
+            photo=default_photo(),
+            seed=0,
+        )
+
+    def test_with_all_of_them(self, tmp_path):
+        flags = ["--model", "minivlm", "--precision", "int8", "--checkpoint", "run", "--image-size", "384x512"]
+        request = parse_request(
+            "Export.", ("fp32", "int8"), [*flags, "--output", str(tmp_path / "out"), "--photo", "p.jpg", "--seed", "7"]
+        )
+        assert request == ExportRequest(
+            "minivlm", "int8", Path("run"), (384, 512), tmp_path / "out", photo=Path("p.jpg"), seed=7
+        )
+
+    def test_a_checkpoint_knows_its_model(self, tmp_path):
+        request = parse_request("Export.", ("fp32",), ["--checkpoint", "run", "--output", str(tmp_path)])
+        assert (request.model, request.checkpoint) == (None, Path("run"))
+
+    def test_neither_model_nor_checkpoint_is_nothing_to_export(self):
+        assert "nothing to export" in refusal()
+
+    def test_names_are_checked_before_a_folder_is_made(self, tmp_path):
+        output = ("--output", str(tmp_path / "out"))
+        assert "did you mean tee-0" in refusal("--model", "tee0", *output)
+        assert "unknown precision 'fp23': did you mean fp32?" in refusal(
+            "--model", "tee-0", "--precision", "fp23", *output
+        )
+        assert not (tmp_path / "out").exists()
+
+
+class TestWritable:
+    def test_makes_the_folder_and_those_above_it(self, tmp_path):
+        check_writable(tmp_path / "a" / "b")
+        assert (tmp_path / "a" / "b").is_dir()
+
+    @pytest.mark.parametrize("name", ["file", "file/out"])
+    def test_a_file_in_its_place_is_refused(self, tmp_path, name):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UserError, match="--output"):
+            check_writable(tmp_path / name)
+
+    def test_a_folder_without_permission_is_refused(self, tmp_path, monkeypatch):
+        # Asked of the system, which grants everything to root.
+        monkeypatch.setattr("export.arguments.os.access", lambda path, mode: False)
+        with pytest.raises(UserError, match="is not writable: choose another with --output"):
+            check_writable(tmp_path)

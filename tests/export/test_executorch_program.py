@@ -1,0 +1,59 @@
+"""Lowering and running: what stays outside delegates is counted, and what cannot be run is said."""
+
+import pytest
+import torch
+from torch import nn
+
+from export.executorch_program import ExecuTorchProgram, graph_macs
+from minivlm.errors import UserError
+
+
+class TestGraphMacs:
+    def test_counts_convolutions_and_matrix_products_of_a_traced_graph(self):
+        network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 5 * 6, 7)).eval()
+        program = torch.export.export(network, (torch.zeros(1, 3, 5, 6),)).run_decompositions()
+        # 30 cells of 3 x 3 x 3 x 8, and 240 x 7.
+        assert graph_macs(program.graph_module) == 30 * 27 * 8 + 240 * 7
+
+    def test_counts_both_products_of_attention(self):
+        class Attention(nn.Module):
+            def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+                return torch.bmm(torch.softmax(torch.bmm(query, key.transpose(1, 2)), dim=2), value)
+
+        rows = [torch.zeros(4, 10, 6) for _ in range(3)]
+        program = torch.export.export(Attention(), tuple(rows)).run_decompositions()
+        assert graph_macs(program.graph_module) == 2 * 4 * 10 * 10 * 6
+
+    def test_element_wise_work_does_not_count(self):
+        program = torch.export.export(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)).eval(), (torch.zeros(1, 2, 4, 4),))
+        assert graph_macs(program.run_decompositions().graph_module) == 0
+
+
+class TestProgram:
+    def test_a_file_that_is_missing_says_how_to_make_it(self, tmp_path):
+        with pytest.raises(UserError, match=r"none.pte does not exist: make it with python export/to_executorch.py"):
+            ExecuTorchProgram(tmp_path / "none.pte")
+
+    @pytest.mark.parametrize("content", [b"", b"not a program", bytes(1000)])
+    def test_a_file_of_something_else_is_refused_in_one_line(self, tmp_path, content):
+        path = tmp_path / "model.pte"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="is not a program this runtime can load") as caught:
+            ExecuTorchProgram(path)
+        assert "\n" not in str(caught.value)
+
+    def test_a_truncated_file_is_refused(self, exported, tmp_path):
+        path = tmp_path / "model.pte"
+        path.write_bytes(exported("minilm-tiny").artifact.read_bytes()[:5000])
+        with pytest.raises(UserError, match="is not a program this runtime can load"):
+            ExecuTorchProgram(path)
+
+    def test_a_method_that_it_lacks_is_answered_with_those_it_has(self, exported):
+        program = ExecuTorchProgram(exported("minilm-tiny").artifact)
+        assert program.methods == ["forward"]
+        with pytest.raises(UserError, match="no method 'backward': it has forward"):
+            program.run("backward", [])
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_uses_as_many_threads_as_it_says(self, exported, threads):
+        assert ExecuTorchProgram(exported("minilm-tiny").artifact, threads).threads == threads
