@@ -23,7 +23,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 
 demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it beside the paper's baselines
 	$(RUN) export/to_executorch.py --model minivlm
-	$(RUN) bench/run.py --device cpu --threads 4 --profile quick
+	$(RUN) bench/run.py --device cpu --threads 4 --profile quick --models tee-0,grid-r50,r101-f,bert-base,minilm
 	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl | awk '{print "  " $$9, $$5}'
 
 test: $(VENV)/.dev  ## the default tests, lint and types

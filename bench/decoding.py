@@ -131,8 +131,8 @@ def _table(
         )
     note = (
         f"{STEPS} steps with {threads} threads. A cached step reads {weight_bytes / 1e6:.0f} MB of weights; this "
-        f"memory reads {bandwidth / 1e9:.0f} GB/s, so no step is faster than {weight_bytes / bandwidth * 1e3:.1f} ms. Full "
-        "recomputation reads as much and is bound by arithmetic."
+        f"memory reads {bandwidth / 1e9:.0f} GB/s, so no step is faster than {weight_bytes / bandwidth * 1e3:.1f} ms. "
+        "Full recomputation reads as much and is bound by arithmetic."
     )
     return Table("Captions of 20 tokens, minilm", note, rows)
 

@@ -4,19 +4,21 @@ import copy
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from minivlm.ops import NMS
 from minivlm.ops.nms import Repeat
 from minivlm.vision.bifpn import FusionNode, WeightedSum
+from minivlm.vision.efficientnet import import_timm
 
 
 def prepared(module: nn.Module, repeat: Repeat) -> nn.Module:
     """Return a copy of a model in inference form; it computes the same up to the rounding of folded constants.
 
     BatchNorms are folded into their convolutions. BiFPN fusion weights become numbers, because sums over scalars
-    taken from a parameter stay outside delegates.
+    taken from a parameter stay outside delegates. Means over whole maps are taken in two stages, see `staged_mean`.
 
     Args:
         module: A model in eval mode.
@@ -24,6 +26,7 @@ def prepared(module: nn.Module, repeat: Repeat) -> nn.Module:
     """
     module = copy.deepcopy(module)
     fold_batch_norms(module)
+    stage_means(module)
     for part in module.modules():
         if isinstance(part, FusionNode) and isinstance(part.fusion, WeightedSum):
             part.fusion = part.fusion.frozen()
@@ -44,3 +47,43 @@ def fold_batch_norms(module: nn.Module) -> None:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, name, fuse_conv_bn_eval(convolution, norm))
                 setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
+
+
+WINDOW = 16
+"""Longest side of the windows in which a map is averaged first."""
+
+
+def staged_mean(feature: Tensor) -> Tensor:
+    """Return the (1, C, 1, 1) mean of a (1, C, H, W) map, windows first.
+
+    XNNPACK adds up a whole map one value after another in fp32. Over the 65,536 cells of the first block's map that
+    costs 55 dB: the first level came out at 75 dB against PyTorch, where every convolution alone reaches 130.
+    """
+    windows = [max(side for side in range(1, WINDOW + 1) if size % side == 0) for size in feature.shape[2:]]
+    return F.avg_pool2d(feature, windows).mean((2, 3), keepdim=True)
+
+
+class StagedSqueezeExcite(nn.Module):
+    """timm's squeeze-and-excitation block with `staged_mean`."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.excite = nn.Sequential(
+            block.get_submodule("conv_reduce"),
+            block.get_submodule("act1"),
+            block.get_submodule("conv_expand"),
+            block.get_submodule("gate"),
+        )
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """Scale the channels of a (1, C, H, W) map."""
+        return feature * self.excite(staged_mean(feature))
+
+
+def stage_means(module: nn.Module) -> None:
+    """Replace timm's squeeze-and-excitation blocks, in place."""
+    block = import_timm().models._efficientnet_blocks.SqueezeExcite
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, block):
+                setattr(parent, name, StagedSqueezeExcite(child))

@@ -53,11 +53,14 @@ class TestQuiet:
             assert read() == ("", "")
 
     def test_afterwards_everything_is_as_before(self, capfd):
-        before = logging.root.manager.disable, list(warnings.filters)
+        filters = list(warnings.filters)
         with terminal(capfd) as read:
+            logging.disable(logging.DEBUG)  # any level of the caller's own
             with quiet():
                 pass
-            assert (logging.root.manager.disable, list(warnings.filters)) == before
+            level = logging.root.manager.disable
+            logging.disable(logging.NOTSET)
+            assert (level, list(warnings.filters)) == (logging.DEBUG, filters)
             print("printed", flush=True)
             os.write(1, b"native out\n")
             os.write(2, b"native err\n")
@@ -108,11 +111,13 @@ class TestSteps:
             steps = Steps()
             with steps.step("lower to XNNPACK"):
                 chatter()
+                steps.say("still here")
             steps.say("[1/3] done")  # square brackets are no markup
             out, err = read()
         assert out == ""
-        started, finished, said = err.splitlines()
+        started, within, finished, said = err.splitlines()
         assert started == "  lower to XNNPACK ..."
+        assert within == "still here"
         assert finished.startswith("  lower to XNNPACK  ")
         assert finished.endswith(" s")
         assert said == "[1/3] done"

@@ -192,19 +192,29 @@ class TestSelection:
         objectness[-len(sizes) * 300 :] += 1.0  # so that large boxes compete with the many small ones
         deltas = 0.2 * torch.randn(count, 4, generator=generator)
         ours = select(RPNConfig(), objectness, deltas, sizes, (200.0, 310.0))
-        theirs = proposals_by_level(RPNConfig(), 1000, objectness, deltas, sizes, (200.0, 310.0))
+        # `e2e_faster_rcnn_efficient_det_tb.yaml` in amsword/maskrcnn-benchmark, and its defaults.
+        theirs = proposals_by_level(
+            RPNConfig(
+                strides=(4, 8, 16, 32, 64),
+                anchor_sizes=(32, 64, 128, 256, 512),
+                aspect_ratios=(0.5, 1.0, 2.0),
+                iou_threshold=0.7,
+                proposals=300,
+            ),
+            *(1000, objectness, deltas, sizes, (200.0, 310.0)),
+        )
         assert len(ours) == len(theirs) == 300
         # Pixels; boxes are decoded in float32 here and in double precision there.
         torch.testing.assert_close(ours, torch.tensor(theirs), rtol=0, atol=1e-3)
 
     @pytest.mark.parametrize(("levels", "kept"), [((3, 4), 2), ((4, 4), 1)])
     def test_equal_boxes_suppress_each_other_within_a_level_only(self, levels, kept):
-        # Clipped to 16 x 16 pixels, every one of these anchors is the whole image.
-        sizes = [(1, 1)] * 5
-        objectness = torch.full((15,), float("-inf"))
-        objectness[3 * levels[0] + 1] = 2.0
-        objectness[3 * levels[1] + (2 if levels[0] == levels[1] else 1)] = 1.0
-        ours = select(RPNConfig(), objectness, torch.zeros(15, 4), sizes, (16.0, 16.0))
+        # Within a photo of 16 x 16 pixels, every one of these anchors of 256 and 512 pixels is the whole photo. Levels
+        # 3 and 4 have one cell each, after 84 cells of the others.
+        objectness = torch.full((258,), float("-inf"))
+        objectness[3 * 84 + 3 * (levels[0] - 3)] = 2.0
+        objectness[3 * 84 + 3 * (levels[1] - 3) + 1] = 1.0
+        ours = select(RPNConfig(), objectness, torch.zeros(258, 4), level_sizes(32, 32), (16.0, 16.0))
         assert ours.tolist() == [[0.0, 0.0, 16.0, 16.0]] * kept
 
     def test_boxes_end_at_the_photo_and_not_at_the_padding(self):

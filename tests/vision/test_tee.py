@@ -199,20 +199,15 @@ class TestSelect:
         torch.testing.assert_close(regions.boxes[: len(kept)], torch.tensor(boxes), rtol=0, atol=1e-3)  # pixels
         assert not regions.scores[len(kept) :].any()
 
-    def test_one_nms_serves_all_classes(self, tiny):
-        proposals = torch.tensor([[10.0, 10.0, 50.0, 50.0], [12.0, 10.0, 50.0, 50.0]])
+    @pytest.mark.parametrize(("shift", "kept"), [(13.0, [5 - 1]), (14.0, [5 - 1, 9 - 1])])
+    def test_one_nms_at_one_half_serves_all_classes(self, tiny, shift, kept):
+        # Squares of 40 pixels: shifted by 13 their IoU is 27 / 53, by 14 it is 26 / 54. Class 0 is the background.
+        proposals = torch.tensor([[10.0, 10.0, 50.0, 50.0], [10.0 + shift, 10.0, 50.0 + shift, 50.0]])
         class_logits = torch.zeros(2, CLASSES)
         class_logits[0, 5], class_logits[1, 9] = 4.0, 3.0
-        regions = tiny.select(
-            torch.eye(2, 64),
-            class_logits,
-            torch.zeros(2, 4),
-            proposals,
-            torch.ones(2).bool(),
-            torch.tensor([128.0, 128.0]),
-        )
-        assert (regions.scores > 0.0).sum() == 1
-        assert regions.tags[0] == 5 - 1  # class 0 is the background
+        valid, extent = torch.ones(2, dtype=torch.bool), torch.tensor([128.0, 128.0])
+        regions = tiny.select(torch.eye(2, 64), class_logits, torch.zeros(2, 4), proposals, valid, extent)
+        assert regions.tags[regions.scores > 0.0].tolist() == kept
 
 
 def spread_of(model: TEE, photo: NetworkInput) -> tuple[Regions, Tensor, Tensor]:

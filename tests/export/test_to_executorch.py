@@ -1,0 +1,295 @@
+"""Export to ExecuTorch from the command line to a file that is proven, described and usable."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from export import to_executorch
+from export.catalogue import fusion_method, regions_method
+from export.executorch_program import ExecuTorchProgram, LoweredProgram
+from export.methods import Method
+from export.parity import BOUNDS, compare_regions, compare_tensors
+from export.sidecar import Sidecar
+from minivlm import checkpoint
+from minivlm.checkpoint import CheckpointInfo
+from minivlm.errors import run_command
+from minivlm.photos import default_photo
+from minivlm.registry import create_model
+from minivlm.vision.regions import Regions
+
+ROOT = Path(__file__).parents[2]
+MODELS = ["tee-tiny", "minilm-tiny"]
+INPUTS = {
+    "tee-tiny": {"image": [1, 3, 128, 128], "extent": [2]},
+    "minilm-tiny": {  # Table 2: 35 text tokens and 50 regions of 1030 numbers
+        "token_ids": [1, 35],
+        "token_types": [1, 35],
+        "positions": [1, 35],
+        "regions": [1, 50, 1030],
+        "mask": [1, 1, 85],
+    },
+}
+OUTPUTS = {
+    "tee-tiny": {"features": [10, 64], "boxes": [10, 4], "geometry": [10, 6], "tags": [10], "scores": [10]},
+    "minilm-tiny": {"pooled": [1, 32], "caption_logits": [1, 35, 400]},
+}
+INTEGERS = {"token_ids", "token_types", "positions", "tags"}
+
+
+def described(specs: list[dict]) -> dict[str, list[int]]:
+    assert all(spec["dtype"] == ("int64" if spec["name"] in INTEGERS else "float32") for spec in specs)
+    return {spec["name"]: spec["shape"] for spec in specs}
+
+
+class TestFiles:
+    @pytest.mark.parametrize("model", MODELS)
+    def test_are_the_artifact_and_its_sidecar_and_nothing_else(self, exported, model):
+        made = exported(model)
+        assert sorted(path.name for path in made.artifact.parent.iterdir()) == [made.sidecar.name, made.artifact.name]
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_the_sidecar_describes_the_artifact(self, exported, model):
+        made = exported(model)
+        content, sidecar = made.artifact.read_bytes(), json.loads(made.sidecar.read_text())
+        assert (sidecar["bytes"], sidecar["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        assert (sidecar["model"], sidecar["runtime"], sidecar["precision"]) == (model, "executorch", "fp32")
+        assert sidecar["weights"] == {"description": "random (seed 0)", "random": True, "sha256": None}
+        assert sidecar["photo"] == "china.jpg"
+        assert {"python", "torch", "executorch"} <= sidecar["versions"].keys()
+        assert sum(sidecar["seconds"].values()) > 1.0
+        (method,) = sidecar["methods"]
+        assert method["name"] == "forward"
+        assert described(method["inputs"]) == INPUTS[model]
+        assert described(method["outputs"]) == OUTPUTS[model]
+        assert Sidecar.read(made.artifact).sha256 == sidecar["sha256"]
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_every_parity_figure_keeps_its_bound_and_nearly_all_work_is_delegated(self, exported, model):
+        (method,) = json.loads(exported(model).sidecar.read_text())["methods"]
+        assert len(method["parity"]) >= 2
+        for figure in method["parity"]:
+            value, bound = figure["value"], figure["bound"]
+            assert value >= bound if figure["at_least"] else value <= bound
+        assert method["delegated_macs"] > 0.9
+        assert method["macs"] > 0
+
+    def test_multiply_adds_are_those_of_the_formula(self, exported):
+        # 2 layers of width 32 with 64 inside, 85 rows; decoder of 400 words on 35 rows; regions of 1030 numbers.
+        layers, h, i, rows, text = 2, 32, 64, 85, 35
+        expected = layers * (rows * (4 * h * h + 2 * h * i) + 2 * rows * rows * h)
+        expected += text * (h * h + 400 * h) + 50 * 1030 * h + h * h
+        assert Sidecar.read(exported("minilm-tiny").artifact).methods[0].macs == expected
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_the_closing_lines_say_where_how_large_how_exact_and_what_next(self, exported, model):
+        made = exported(model)
+        assert str(made.artifact) in made.stdout
+        assert str(made.sidecar) in made.stdout
+        assert " MB in " in made.stdout
+        assert "random (seed 0)" in made.stdout
+        assert "FAILED" not in made.stdout
+        *_, last = made.stdout.splitlines()
+        assert last.startswith("Next: ")
+        assert model in last
+        assert str(made.artifact.parent) in last
+
+
+class TestOutputs:
+    """On other inputs than those that the export itself compared."""
+
+    def test_regions_of_another_photo_equal_pytorch_s(self, exported):
+        photo = default_photo().with_name("flower.jpg")
+        method = regions_method("forward", create_model("tee-tiny"), None, photo)
+        expected = Regions(*method.module(*method.example))
+        given = Regions(*ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", method.example))
+        figures = compare_regions(expected, given, BOUNDS["fp32"])
+        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+
+    def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(self, exported):
+        method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
+        example = (method.inputs["image"], torch.tensor([3.0, 4.0]))  # as if the photo had 3 x 4 pixels
+        expected = Regions(*method.module(*example))
+        given = Regions(*ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", example))
+        assert 0 < (expected.scores > 0.0).sum() < 10
+        assert torch.equal(expected.scores > 0.0, given.scores > 0.0)
+
+    def test_other_tokens_regions_and_masks_give_pytorch_s_vectors(self, exported):
+        module = create_model("minilm-tiny")
+        method, generator = fusion_method("forward", module), torch.Generator().manual_seed(1)
+        mask = torch.where(torch.rand(1, 1, 85, generator=generator) < 0.3, -10000.0, 0.0)
+        inputs = {
+            **method.inputs,
+            "token_ids": torch.randint(400, (1, 35), generator=generator),
+            "regions": torch.randn(1, 50, 1030, generator=generator),
+            "mask": mask,
+        }
+        program = ExecuTorchProgram(exported("minilm-tiny").artifact)
+        given = program.run("forward", list(inputs.values()))
+        for figure in compare_tensors(method.outputs, module(*inputs.values()), given, BOUNDS["fp32"]):
+            assert figure.passed, str(figure)
+
+    def test_outputs_of_one_run_survive_the_next(self, exported):
+        method = fusion_method("forward", create_model("minilm-tiny"))
+        program = ExecuTorchProgram(exported("minilm-tiny").artifact)
+        first = program.run("forward", method.example)
+        kept = [output.clone() for output in first]
+        program.run("forward", [*method.example[:3], method.inputs["regions"] + 1.0, method.inputs["mask"]])
+        assert all(torch.equal(now, before) for now, before in zip(first, kept, strict=True))
+
+
+class TestParityFailure:
+    """Lowering is replaced by the finished artifact of seed 0, while PyTorch runs seed 1: a wrong program, for real."""
+
+    @pytest.fixture
+    def lowered_wrongly(self, exported, monkeypatch, request) -> str:
+        content = exported(request.param).artifact.read_bytes()
+        program = SimpleNamespace(write_to_file=lambda file: file.write(content))
+        monkeypatch.setattr(to_executorch, "export_program", lambda method: None)
+        monkeypatch.setattr(to_executorch, "lower", lambda programs: LoweredProgram(program, {"forward": 0}))
+        return request.param
+
+    @pytest.mark.parametrize(
+        ("lowered_wrongly", "figures"),
+        [("tee-tiny", "regions matched at IoU 0.9"), ("minilm-tiny", "caption_logits SQNR dB")],
+        indirect=["lowered_wrongly"],
+    )
+    def test_ends_with_exit_code_2_the_figures_and_no_file(self, lowered_wrongly, figures, tmp_path, capsys):
+        line = refused(capsys, "--model", lowered_wrongly, "--seed", "1", "--output", str(tmp_path))
+        assert "does not compute what the model computes" in line
+        assert figures in line
+        assert "FAILED" in line
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("lowered_wrongly", ["minilm-tiny"], indirect=True)
+    def test_leaves_an_earlier_artifact_as_it_was(self, lowered_wrongly, exported, tmp_path, capsys):
+        earlier = {path.name: path.read_bytes() for path in exported(lowered_wrongly).artifact.parent.iterdir()}
+        for name, content in earlier.items():
+            (tmp_path / name).write_bytes(content)
+        refused(capsys, "--model", lowered_wrongly, "--seed", "1", "--output", str(tmp_path))
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == earlier
+
+    @pytest.mark.parametrize("lowered_wrongly", ["minilm-tiny"], indirect=True)
+    def test_the_right_seed_passes_the_same_way(self, lowered_wrongly, tmp_path, capsys):
+        to_executorch.main(["--model", lowered_wrongly, "--seed", "0", "--output", str(tmp_path)])
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run the command; returns its one line of complaint."""
+    with pytest.raises(SystemExit) as caught:
+        run_command(lambda: to_executorch.main(argv))
+    assert caught.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def save(folder: Path, model: str, name: str | None = None) -> Path:
+    checkpoint.save(folder, create_model(model), CheckpointInfo(name or model, origin="trained", random=False))
+    return folder
+
+
+class TestMistakes:
+    """Each is refused before the long work, in one line, with exit code 2, and leaves no file."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_is_lowered(self, monkeypatch):
+        def fail(*_: object) -> None:
+            raise AssertionError("lowering began")
+
+        monkeypatch.setattr(to_executorch, "export_program", fail)
+
+    @pytest.mark.parametrize(
+        ("argv", "parts"),
+        [
+            (["--model", "minivl"], ["unknown model 'minivl'", "did you mean minivlm"]),
+            (["--model", "tee-tiny", "--precision", "int4"], ["unknown precision 'int4'", "fp32"]),
+            (["--model", "tee-tiny", "--image-size", "big"], ["image size 'big'", "such as 384x512"]),
+            (["--model", "tee-tiny", "--image-size", "100x128"], ["100x128", "multiples of 32", "for example 96x128"]),
+            (["--model", "tee-tiny", "--image-size", "0"], ["0x0", "multiples of 32", "for example 32x32"]),
+            (["--model", "minilm-tiny", "--image-size", "128"], ["--image-size", "minilm-tiny is a transformer"]),
+            (["--model", "tee-tiny", "--photo", "{folder}/notes.txt"], ["notes.txt", "convert it to JPEG or PNG"]),
+            (["--model", "tee-tiny", "--photo", "{folder}/none.jpg"], ["none.jpg", "does not exist"]),
+            (["--model", "r101-f-tiny"], ["r101-f-tiny is a baseline", "tee-0..3"]),
+            (["--model", "grid-tiny"], ["grid-tiny is a baseline", "tee-0..3"]),
+            (["--model", "tee-tiny", "--checkpoint", "{folder}/none"], ["none is not a folder", "config.json"]),
+            ([], ["nothing to export", "--model"]),
+        ],
+    )
+    def test_of_names_sizes_photos_and_folders(self, tmp_path, capsys, argv, parts):
+        (tmp_path / "notes.txt").write_text("not a photo")
+        argv = [item.format(folder=tmp_path) for item in argv]
+        line = refused(capsys, *argv, "--output", str(tmp_path / "out"))
+        assert all(part in line for part in parts), line
+        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.txt"]
+
+    def test_a_checkpoint_of_another_model(self, tmp_path, capsys):
+        folder = save(tmp_path / "run", "minilm-tiny")
+        line = refused(capsys, "--model", "tee-tiny", "--checkpoint", str(folder), "--output", str(tmp_path / "out"))
+        assert "holds 'minilm-tiny', not 'tee-tiny': pass --model minilm-tiny" in line
+
+    @pytest.mark.parametrize("length", [0, 4, 1000, -1])
+    def test_a_truncated_checkpoint(self, tmp_path, capsys, length):
+        folder = save(tmp_path / "run", "minilm-tiny")
+        weights = folder / checkpoint.WEIGHTS
+        weights.write_bytes(weights.read_bytes()[:length])
+        line = refused(capsys, "--checkpoint", str(folder), "--output", str(tmp_path / "out"))
+        assert "truncated" in line
+        assert list((tmp_path / "out").iterdir()) == []
+
+    def test_a_checkpoint_whose_tensors_are_another_model_s(self, tmp_path, capsys):
+        folder = save(tmp_path / "run", "minilm-tiny", name="tee-tiny")
+        line = refused(capsys, "--checkpoint", str(folder), "--output", str(tmp_path / "out"))
+        assert "does not fit its model" in line
+
+    @pytest.mark.parametrize("name", ["file", "file/out"])
+    def test_an_output_folder_that_cannot_be_made(self, tmp_path, capsys, name):
+        # A file in its place: permissions do not stop root, who may run the tests.
+        (tmp_path / "file").write_text("kept")
+        line = refused(capsys, "--model", "tee-tiny", "--output", str(tmp_path / name))
+        assert "cannot make the folder" in line
+        assert "--output" in line
+        assert (tmp_path / "file").read_text() == "kept"
+
+    def test_a_disk_that_fills_up_while_writing(self, tmp_path, capsys, monkeypatch):
+        def write_to_file(file) -> None:
+            file.write(b"half a program")
+            raise OSError(28, "No space left on device")
+
+        lowered = LoweredProgram(SimpleNamespace(write_to_file=write_to_file), {"forward": 0})
+        monkeypatch.setattr(to_executorch, "export_program", lambda method: None)
+        monkeypatch.setattr(to_executorch, "lower", lambda programs: lowered)
+        assert "No space left on device" in refused(capsys, "--model", "minilm-tiny", "--output", str(tmp_path))
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("argv", [["--model", "minivl"], ["--model", "minilm-tiny", "--checkpoint", "nowhere"]])
+def test_as_a_process_a_mistake_is_told_last_without_a_traceback(tmp_path, argv):
+    command = [sys.executable, ROOT / "export" / "to_executorch.py", *argv, "--output", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("**/*.pte"))
+
+
+def test_methods_of_the_example_run_in_pytorch_as_they_are_described():
+    for method in (
+        fusion_method("forward", create_model("minilm-tiny")),
+        regions_method("forward", create_model("tee-tiny"), (96, 160), default_photo()),
+    ):
+        assert isinstance(method, Method)
+        outputs = method.module(*method.example)
+        assert type(outputs) is tuple
+        assert len(outputs) == len(method.outputs)
+        # torch.export takes two uses of one tensor for one input.
+        assert len({tensor.data_ptr() for tensor in method.example}) == len(method.example)
