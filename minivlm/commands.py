@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from minivlm.backend import Backend, load_torch_backend
@@ -189,11 +190,13 @@ def _artifact_backend(arguments: Namespace) -> Backend:
     for flag in ("checkpoint", "seed"):
         if getattr(arguments, flag) is not None:
             raise UserError(f"--{flag} does not go with --artifact, which has its weights inside: leave it out")
-    try:
-        from export.executorch_backend import open_backend  # the one place where minivlm looks at export
-    except ModuleNotFoundError as error:
-        raise UserError(f"--artifact needs {error.name}, which is not installed: install this project whole") from error
-    backend: Backend = open_backend(arguments.artifact)
+    # Runtimes announce themselves in pyproject.toml, by the suffix of their files: nothing here knows any of them.
+    runtimes = {entry.name: entry for entry in entry_points(group="minivlm.backends")}
+    suffix = Path(arguments.artifact).suffix.removeprefix(".")
+    if suffix not in runtimes:
+        known = ", ".join(f".{name}" for name in sorted(runtimes)) or "none; install this project whole"
+        raise UserError(f"no runtime for {arguments.artifact}: artifacts that can be run end in {known}")
+    backend: Backend = runtimes[suffix].load()(Path(arguments.artifact))
     if arguments.model not in (None, backend.model):
         raise UserError(f"{arguments.artifact} holds {backend.model}, not {arguments.model}: leave --model out")
     return backend

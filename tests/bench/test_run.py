@@ -60,7 +60,10 @@ class TestPlan:
             (["--output", "{folder}/notes.txt"], ["notes.txt", "--output"]),
         ],
     )
-    def test_refuses_in_one_line_with_exit_code_2_before_anything_runs(self, tmp_path, capsys, flags, parts):
+    def test_refuses_in_one_line_with_exit_code_2_before_anything_runs(
+        self, tmp_path, capsys, monkeypatch, flags, parts
+    ):
+        monkeypatch.setattr(run, "run", lambda plan, steps: pytest.fail("measuring began"))
         (tmp_path / "notes.txt").write_text("not a photo")
         flags = [flag.format(folder=tmp_path) for flag in flags]
         output = [] if "--output" in flags else ["--output", str(tmp_path / "results")]
