@@ -90,7 +90,7 @@ class Table:
         texts = {
             "paper": "-" if cell.paper is None else str(cell.paper),
             "measured": "-" if cell.measured is None else f"{cell.measured:,.{cell.digits}f}{cell.detail}",
-            "diff": "-" if cell.difference is None else f"{cell.difference:+.1%}{' =' if cell.rounds_to_paper else ''}",
+            "diff": "-" if cell.difference is None else _signed(cell.difference) + " =" * cell.rounds_to_paper,
         }
         return [texts[part] for part in self._parts(cell.column)]
 
@@ -116,6 +116,12 @@ class Table:
                 for row in self.rows
             ],
         }
+
+
+def _signed(share: float) -> str:
+    """Return a share in percent with its sign, and none where it rounds to zero."""
+    text = f"{share:+.1%}"
+    return "0.0%" if text in ("+0.0%", "-0.0%") else text
 
 
 def wide_console() -> Console:

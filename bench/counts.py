@@ -110,12 +110,12 @@ def count_model(name: str, point: OperatingPoint | None = None) -> dict[str, Cou
         module = build(get_config(name))
         if isinstance(module, FusionTransformer):
             return {"total": _count_transformer(module)}
+        if not isinstance(module, TEE | FasterRCNN | GridExtractor):
+            raise TypeError(f"{name} is not one extractor or transformer; count its parts")
         point = point or OPERATING_POINTS[name]
         image = torch.empty(1, 3, point.height, point.width)
         if isinstance(module, GridExtractor):
             return {"total": _component(module, image)[0]}
-        if not isinstance(module, TEE | FasterRCNN):
-            raise TypeError(f"{name} is not one extractor or transformer; count its parts")
         return _count_detector(module, image, point.rois)
 
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from minivlm.errors import UserError
 
@@ -102,12 +102,19 @@ def append(path: Path, record: Record) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(record.to_json() + "\n")
+        with path.open("ab+") as file:
+            if file.tell() and not _ends_a_line(file):
+                file.write(b"\n")  # what an interrupted write left must not swallow this record
+            file.write(record.to_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise UserError(f"cannot add to {path}: {error.strerror}; choose another folder with --output") from None
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def read(path: Path) -> list[Record]:

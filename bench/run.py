@@ -69,10 +69,10 @@ def parse_plan(argv: Sequence[str] | None) -> Plan:
     _check_name("profile", arguments.profile, list(PROFILES))
     if arguments.threads < 1:
         raise UserError(f"--threads {arguments.threads}: give at least 1; this machine has {available_cores()} cores")
-    models = _split(arguments.models)
+    models = _split("--models", arguments.models)
     for model in models:
         get_config(model)
-    runtimes = _split(arguments.runtimes)
+    runtimes = _split("--runtimes", arguments.runtimes)
     for runtime in runtimes:
         _check_name("runtime", runtime, list(RUNTIMES))
     photo = arguments.image or default_photo()
@@ -81,8 +81,11 @@ def parse_plan(argv: Sequence[str] | None) -> Plan:
     return Plan(arguments.threads, models, runtimes, photo, arguments.profile, arguments.output, arguments.artifacts)
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _split(flag: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise UserError(f"{flag} {text!r}: give at least one name")
+    return parts
 
 
 def _check_name(kind: str, given: str, known: list[str]) -> None:

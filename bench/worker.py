@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import environment, workloads
 from bench.records import Record
 from bench.timing import PROFILES, measure
+from export.sidecar import Sidecar
 from minivlm.console import quiet
 from minivlm.errors import run_command
 from minivlm.files import sha256
@@ -68,7 +69,9 @@ def perform(request: Request) -> Record:
         first_ms=timings.first,
         inputs=workload.inputs,
         photo={"name": photo.name, "sha256": sha256(photo)},
-        weights=model.origin.description,
+        weights=Sidecar.read(Path(request.artifact)).weights.description
+        if request.artifact
+        else model.origin.description,
         artifact=sha256(Path(request.artifact)) if request.artifact else None,
         environment=environment.environment(),
         profile=request.profile,

@@ -12,6 +12,7 @@ from export.catalogue import exportable_methods
 from export.executorch_backend import ExecuTorchBackend
 from export.executorch_program import ExecuTorchProgram
 from export.methods import Method
+from export.sidecar import Sidecar
 from minivlm.backend import Backend, TorchBackend, words_of
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.transformer import FusionTransformer
@@ -68,7 +69,7 @@ def executorch_workload(model: NamedModel, photo: Path, threads: int, artifact: 
     if isinstance(model.module, VisionLanguageModel):
         backend = ExecuTorchBackend(artifact, threads)
         return caption_workload(backend, photo, backend.threads)
-    method = part_method(model, photo)
+    method = part_method(model, photo, Sidecar.read(artifact).image_size)
     program = ExecuTorchProgram(artifact, threads)
     program.load(method.name)
     return _one_stage(method, lambda: program.run(method.name, method.example), program.threads)
@@ -78,11 +79,17 @@ def _one_stage(method: Method, call: Callable[[], object], threads: int) -> Work
     return Workload([(method.name, call)], threads, {name: list(value.shape) for name, value in method.inputs.items()})
 
 
-def part_method(model: NamedModel, photo: Path) -> Method:
-    """Return the one method of an extractor or a transformer, those of the baselines included."""
+def part_method(model: NamedModel, photo: Path, image_size: tuple[int, int] | None = None) -> Method:
+    """Return the one method of an extractor or a transformer, those of the baselines included.
+
+    Args:
+        model: Not a whole one.
+        photo: What extractors see.
+        image_size: (height, width) in pixels that an artifact is fixed to; None takes the model's own.
+    """
     module = model.module
     if not isinstance(module, FasterRCNN | GridExtractor):
-        return exportable_methods(model, None, None, photo)[0]
+        return exportable_methods(model, None, image_size, photo)[0]
     config = module.config
     fitted = resize_short_side(load_photo(photo), config.short_side, config.longest_side, config.pixels)
     inputs = {"image": fitted.image}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minivlm.errors import UserError, closest
-from minivlm.photos import default_photo
+from minivlm.photos import default_photo, load_photo
 from minivlm.registry import get_config
 
 
@@ -72,6 +72,10 @@ def parse_request(description: str, precisions: Sequence[str], argv: Sequence[st
         get_config(arguments.model)
     if arguments.precision not in precisions:
         raise UserError(f"unknown precision {arguments.precision!r}: {closest(arguments.precision, list(precisions))}")
+    if not 0 <= arguments.seed < 2**63:
+        raise UserError(f"--seed {arguments.seed}: give a number from 0 to {2**63 - 1}")
+    photo = arguments.photo or default_photo()
+    load_photo(photo)
     check_writable(arguments.output)
     return ExportRequest(
         model=arguments.model,
@@ -79,7 +83,7 @@ def parse_request(description: str, precisions: Sequence[str], argv: Sequence[st
         checkpoint=arguments.checkpoint,
         image_size=parse_image_size(arguments.image_size) if arguments.image_size else None,
         output=arguments.output,
-        photo=arguments.photo or default_photo(),
+        photo=photo,
         seed=arguments.seed,
     )
 

@@ -47,8 +47,9 @@ class ExecuTorchBackend:
         self.config = replace(config, heads=tuple(name for name in HEADS if name in self._program.methods))
         self.words = read_words(words_folder(path), self.config)
         self.detector_hash = sidecar.sha256
-        image = next(item for method in sidecar.methods for item in method.inputs if item.name == "image")
-        self.image_size = (image.shape[2], image.shape[3])
+        if sidecar.image_size is None:
+            raise UserError(f"{path} has no method that takes an image: export a whole model")
+        self.image_size = sidecar.image_size
 
     @property
     def threads(self) -> int:

@@ -49,8 +49,7 @@ def graph_macs(graph_module: torch.fx.GraphModule) -> int:
 
     total = 0
     for node in graph_module.graph.nodes:
-        operator = getattr(node.target, "_op", node.target)
-        count = flop_registry.get(getattr(operator, "overloadpacket", None))
+        count = flop_registry.get(getattr(node.target, "overloadpacket", None))
         if node.op == "call_function" and count is not None:
             values = torch.fx.node.map_arg(node.args, lambda item: item.meta["val"])
             total += count(*values, **node.kwargs, out_val=node.meta["val"])

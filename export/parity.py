@@ -14,6 +14,8 @@ from torch import Tensor
 from minivlm.vision.regions import Regions
 
 MATCH_IOU = 0.9
+EQUAL = 200.0
+"""What stands for the infinite ratio of equal tensors, as JSON has no infinity; fp32 cannot reach it otherwise."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,10 @@ with its box, and now and then two nearly equal proposals change places."""
 
 
 def sqnr(reference: Tensor, other: Tensor) -> float:
-    """Return the signal-to-quantization-noise ratio in dB; infinite for equal tensors, NaN where `other` has NaN."""
+    """Return the signal-to-quantization-noise ratio in dB, within +-`EQUAL`; NaN where `other` has NaN."""
     signal = reference.double().square().sum()
     noise = (reference.double() - other.double()).square().sum()
-    return float(10.0 * torch.log10(signal / noise)) if noise != 0 else float("inf")
+    return float((10.0 * torch.log10(signal / noise)).clamp(-EQUAL, EQUAL)) if noise != 0 else EQUAL
 
 
 def match_regions(reference: Regions, other: Regions) -> list[tuple[int, int]]:

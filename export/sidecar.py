@@ -68,7 +68,7 @@ class Sidecar:
 
     def write(self, artifact: Path) -> None:
         """Write the file beside its artifact, as a whole or not at all."""
-        write_text(sidecar_path(artifact), json.dumps(asdict(self), indent=2) + "\n")
+        write_text(sidecar_path(artifact), json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
 
     @classmethod
     def read(cls, artifact: Path) -> "Sidecar":
@@ -84,9 +84,17 @@ class Sidecar:
             raise UserError(f"{artifact} has no {path.name} beside it: copy it there, or export again") from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not a sidecar of format {FORMAT} ({error}): export again") from None
+        if not artifact.is_file():
+            raise UserError(f"{artifact} is not there, only its {path.name}: export again")
         if sidecar.sha256 != sha256(artifact):
             raise UserError(f"{path.name} describes other bytes than {artifact} holds: export again")
         return sidecar
+
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """Height and width of the vision input in pixels, None for a transformer."""
+        shapes = [spec.shape for method in self.methods for spec in method.inputs if spec.name == "image"]
+        return (shapes[0][2], shapes[0][3]) if shapes else None
 
 
 def _parsed(fields: dict[str, Any]) -> dict[str, Any]:

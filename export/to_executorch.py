@@ -80,10 +80,11 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
             for method in methods
         ]
         check_parity(model, reports)
-    if words is not None:
-        write_words(words_folder(artifact), words)
-    sidecar = describe(model, request, artifact, reports, steps)
-    sidecar.write(artifact)
+        # Before the artifact takes its place: a reader who finds it finds what belongs to it, or is told it does not.
+        sidecar = describe(model, request, partial, reports, steps)
+        sidecar.write(artifact)
+        if words is not None:
+            write_words(words_folder(artifact), words)
     return ExportResult(artifact, sidecar)
 
 
@@ -138,7 +139,7 @@ def check_parity(model: NamedModel, reports: list[MethodReport]) -> None:
 def describe(
     model: NamedModel, request: ExportRequest, artifact: Path, reports: list[MethodReport], steps: Steps
 ) -> Sidecar:
-    """Put together the sidecar of a finished artifact."""
+    """Put together the sidecar of a finished artifact, wherever the file is now."""
     return Sidecar(
         model=model.name,
         runtime=RUNTIME,

@@ -77,7 +77,7 @@ class Steps:
 
     def say(self, text: str) -> None:
         """Print a line between steps."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -100,3 +100,13 @@ class TestLines:
         with pytest.raises(UserError, match="cannot add to") as caught:
             append(tmp_path, SAMPLE)  # a folder
         assert "--output" in str(caught.value)
+
+
+def test_a_record_after_a_cut_off_line_starts_its_own(tmp_path):
+    path = tmp_path / "records.jsonl"
+    append(path, SAMPLE)
+    path.write_bytes(path.read_bytes() + b'{"model": "tee-')  # what a killed process leaves
+    append(path, SAMPLE)
+    first, cut_off, last = path.read_text().splitlines()
+    assert (Record.from_json(first), Record.from_json(last)) == (SAMPLE, SAMPLE)
+    assert cut_off == '{"model": "tee-'

@@ -7,6 +7,7 @@ import pytest
 from export.arguments import ExportRequest, check_writable, parse_image_size, parse_request
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
+from tests.tiny import save_photo
 
 
 def refusal(*argv: str) -> str:
@@ -43,12 +44,10 @@ class TestRequest:
 
     def test_with_all_of_them(self, tmp_path):
         flags = ["--model", "minivlm", "--precision", "int8", "--checkpoint", "run", "--image-size", "384x512"]
-        request = parse_request(
-            "Export.", ("fp32", "int8"), [*flags, "--output", str(tmp_path / "out"), "--photo", "p.jpg", "--seed", "7"]
-        )
-        assert request == ExportRequest(
-            "minivlm", "int8", Path("run"), (384, 512), tmp_path / "out", photo=Path("p.jpg"), seed=7
-        )
+        photo = save_photo(tmp_path / "p.png")
+        flags += ["--output", str(tmp_path / "out"), "--photo", str(photo), "--seed", "7"]
+        request = parse_request("Export.", ("fp32", "int8"), flags)
+        assert request == ExportRequest("minivlm", "int8", Path("run"), (384, 512), tmp_path / "out", photo, seed=7)
 
     def test_a_checkpoint_knows_its_model(self, tmp_path):
         request = parse_request("Export.", ("fp32",), ["--checkpoint", "run", "--output", str(tmp_path)])
@@ -64,6 +63,13 @@ class TestRequest:
             "--model", "tee-0", "--precision", "fp23", *output
         )
         assert not (tmp_path / "out").exists()
+
+    def test_a_photo_is_looked_at_even_where_the_model_takes_none(self, tmp_path):
+        assert "does not exist" in refusal("--model", "minilm", "--photo", "none.jpg", "--output", str(tmp_path))
+
+    def test_a_seed_must_be_one_that_generators_take(self, tmp_path):
+        assert "give a number from 0" in refusal("--model", "minilm", "--seed", "-1", "--output", str(tmp_path))
+        assert "give a number from 0" in refusal("--model", "minilm", "--seed", "9" * 30, "--output", str(tmp_path))
 
 
 class TestWritable:
