@@ -24,8 +24,8 @@ from bench.timing import PROFILES
 from bench.worker import Request
 from bench.workloads import is_device_model
 from export.arguments import ExportRequest, check_writable
-from export.sidecar import artifact_path
-from export.to_executorch import export_model
+from export.exporting import export_model
+from export.formats import FORMATS, artifact_path
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.photos import default_photo, load_photo
@@ -33,7 +33,6 @@ from minivlm.registry import build, get_config
 
 RUNTIMES = ("pytorch", "executorch")
 DEFAULT_MODELS = (*latency.VISION[:1], "grid-r50", "grid-x101", "r101-f", *latency.TRANSFORMERS)
-SUFFIXES = {"executorch": "pte"}
 
 
 @dataclass(frozen=True)
@@ -114,11 +113,11 @@ def combinations(plan: Plan) -> list[tuple[str, str]]:
 
 def ensure_artifact(model: str, runtime: str, plan: Plan, steps: Steps) -> Path:
     """Return a model's artifact, exported now if it is not there."""
-    path = artifact_path(plan.artifacts, model, runtime, "fp32", SUFFIXES[runtime])
+    path = artifact_path(plan.artifacts, model, FORMATS[runtime], "fp32")
     if not path.is_file():
         steps.say(f"{path} is not there yet; exporting it")
         check_writable(plan.artifacts)
-        export_model(ExportRequest(model, "fp32", None, None, plan.artifacts, plan.photo, seed=0), Steps())
+        export_model(ExportRequest(runtime, model, "fp32", None, None, plan.artifacts, plan.photo), Steps())
     return path
 
 

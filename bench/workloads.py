@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from bench.timing import Stage
+from export.artifact_backend import ArtifactBackend
 from export.catalogue import exportable_methods
-from export.executorch_backend import ExecuTorchBackend
-from export.executorch_program import ExecuTorchProgram
 from export.methods import Method
+from export.program import open_program
 from export.sidecar import Sidecar
 from minivlm.backend import Backend, TorchBackend, words_of
 from minivlm.language.decoding import CaptionSession
@@ -67,10 +67,10 @@ def pytorch_workload(model: NamedModel, photo: Path, threads: int, checkpoint: P
 def executorch_workload(model: NamedModel, photo: Path, threads: int, artifact: Path) -> Workload:
     """Run a model's artifact; the model gives the inputs only."""
     if isinstance(model.module, VisionLanguageModel):
-        backend = ExecuTorchBackend(artifact, threads)
+        backend = ArtifactBackend(artifact, threads)
         return caption_workload(backend, photo, backend.threads)
     method = part_method(model, photo, Sidecar.read(artifact).image_size)
-    program = ExecuTorchProgram(artifact, threads)
+    program = open_program(artifact, threads)
     program.load(method.name)
     return _one_stage(method, lambda: program.run(method.name, method.example), program.threads)
 

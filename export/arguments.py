@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minivlm.errors import UserError, closest
+from export.formats import Format, check_precision, support_table
+from minivlm.errors import UserError
 from minivlm.photos import default_photo, load_photo
-from minivlm.registry import get_config
+
+CALIBRATION_SAMPLES = 6
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class ExportRequest:
     """What to export, from where to where.
 
     Attributes:
+        runtime: Of the format, a key of `export.formats.FORMATS`.
         model: Name, or None to take the checkpoint's.
         precision: Such as "fp32".
         checkpoint: Folder, or None for random weights.
@@ -23,15 +26,22 @@ class ExportRequest:
         output: Folder for the artifact and its sidecar.
         photo: What the proof runs on.
         seed: Of random weights.
+        calibration: Folder of photos for int8; None takes one that is there without a download.
+        calibration_samples: Views of them to measure ranges on.
+        keep_float: Patterns of module names that int8 leaves in float.
     """
 
+    runtime: str
     model: str | None
     precision: str
     checkpoint: Path | None
     image_size: tuple[int, int] | None
     output: Path
     photo: Path
-    seed: int
+    seed: int = 0
+    calibration: Path | None = None
+    calibration_samples: int = CALIBRATION_SAMPLES
+    keep_float: tuple[str, ...] = ()
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
@@ -46,38 +56,60 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[-1])
 
 
-def parse_request(description: str, precisions: Sequence[str], argv: Sequence[str] | None) -> ExportRequest:
+def parse_request(description: str, target: Format, argv: Sequence[str] | None) -> ExportRequest:
     """Parse and check an exporter's command line.
 
     Args:
         description: What the exporter makes.
-        precisions: Those it supports.
+        target: Format that it writes.
         argv: Arguments without the program's name; None takes the process's.
 
     Raises:
-        UserError: Unknown model or precision, malformed size, or an output folder that cannot be written.
+        UserError: Unknown model, malformed size, or an output folder that cannot be written.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=f"what each format takes:\n{support_table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--model", help="tee-0..3, a transformer such as minilm, or minivlm for both in one file")
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights; without it they are random")
-    parser.add_argument("--precision", default="fp32", help=f"{' | '.join(precisions)} (default: %(default)s)")
+    parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
     parser.add_argument("--image-size", metavar="N|HxW", help="vision input in pixels (default: the model's own)")
     parser.add_argument("--output", type=Path, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--photo", type=Path, help="photo for the proof (default: one that comes with scikit-learn)")
+    parser.add_argument(
+        "--calibration", type=Path, metavar="DIR", help="photos for int8 (default: one from scikit-learn)"
+    )
+    parser.add_argument(
+        "--num-calibration-samples",
+        type=int,
+        default=CALIBRATION_SAMPLES,
+        metavar="N",
+        help="views of these photos to measure ranges on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-float",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="modules that int8 leaves in float, such as 'backbone.bifpn.*'; may be repeated",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of random weights (default: %(default)s)")
     arguments = parser.parse_args(argv)
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
     if arguments.model is not None:
-        get_config(arguments.model)
-    if arguments.precision not in precisions:
-        raise UserError(f"unknown precision {arguments.precision!r}: {closest(arguments.precision, list(precisions))}")
+        check_precision(target, arguments.model, arguments.precision)
+    if arguments.num_calibration_samples < 1:
+        raise UserError(f"--num-calibration-samples {arguments.num_calibration_samples}: give at least 1")
     if not 0 <= arguments.seed < 2**63:
         raise UserError(f"--seed {arguments.seed}: give a number from 0 to {2**63 - 1}")
     photo = arguments.photo or default_photo()
     load_photo(photo)
     check_writable(arguments.output)
     return ExportRequest(
+        runtime=target.runtime,
         model=arguments.model,
         precision=arguments.precision,
         checkpoint=arguments.checkpoint,
@@ -85,6 +117,9 @@ def parse_request(description: str, precisions: Sequence[str], argv: Sequence[st
         output=arguments.output,
         photo=photo,
         seed=arguments.seed,
+        calibration=arguments.calibration,
+        calibration_samples=arguments.num_calibration_samples,
+        keep_float=tuple(arguments.keep_float),
     )
 
 

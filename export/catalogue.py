@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.methods import Method, PlainTuple
+from export.methods import Method
 from minivlm.errors import UserError
 from minivlm.language.exportable import Prefill, Step
 from minivlm.language.layout import CAPTIONING, NLVR2, RETRIEVAL, VQA, TextLayout, TransformerInputs
@@ -54,7 +54,7 @@ def exportable_methods(
     if isinstance(module, VisionLanguageModel) and isinstance(module.vision, TEE) and words is not None:
         find = regions_method("regions", module.vision, image_size, photo)
         with torch.no_grad():
-            regions = Regions(*find.module(*find.example))
+            regions, _ = module.vision.detect(*find.example)
         language = LanguageSamples(module.language, words.tokenizer.special, regions)
         return [
             find,
@@ -87,7 +87,20 @@ def regions_method(name: str, module: TEE, image_size: tuple[int, int] | None, p
     check_image_size(size, module.config.size_multiple)
     fitted = letterbox(load_photo(photo), size, module.config.pixels)
     inputs = {"image": fitted.image, "extent": fitted.extent}
-    return Method(name, PlainTuple(module), inputs, Regions._fields, kind="regions")
+    return Method(name, DetectorGraph(module), inputs, (*Regions._fields, "proposals"), kind="regions")
+
+
+class DetectorGraph(nn.Module):
+    """A detector that returns a plain tuple, as serialized programs know no named ones, and its proposals last."""
+
+    def __init__(self, detector: TEE) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, image: Tensor, extent: Tensor) -> tuple[Tensor, ...]:
+        """See `TEE.detect`."""
+        regions, proposals = self.detector.detect(image, extent)
+        return (*regions, proposals)
 
 
 def fusion_method(name: str, module: FusionTransformer) -> Method:

@@ -57,22 +57,20 @@ def graph_macs(graph_module: torch.fx.GraphModule) -> int:
 
 
 class ExecuTorchProgram:
-    """A .pte file, loaded and ready to run.
+    """A .pte file, loaded and ready to run; implements `export.program.Program`.
 
     Args:
         path: The file.
         threads: Threads of the runtime's pool; None leaves the default. The pool belongs to the process.
 
     Raises:
-        UserError: The file is missing or no program that this runtime can load.
+        UserError: The file is no program that this runtime can load.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         from executorch.extension.pybindings import _portable_lib
         from executorch.runtime import Runtime, Verification
 
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: make it with python export/to_executorch.py")
         if threads is not None:
             _portable_lib._unsafe_reset_threadpool(threads)
         self.threads: int = _portable_lib._threadpool_get_thread_count()
@@ -81,6 +79,11 @@ class ExecuTorchProgram:
         except RuntimeError as error:
             raise UserError(f"{path} is not a program this runtime can load ({error}): export it again") from None
         self._methods: dict[str, Any] = {}
+
+    @property
+    def planned_bytes(self) -> int | None:
+        """See `Program`."""
+        return None
 
     @property
     def methods(self) -> list[str]:

@@ -28,15 +28,3 @@ class Method:
     def example(self) -> tuple[Tensor, ...]:
         """The example inputs in order."""
         return tuple(self.inputs.values())
-
-
-class PlainTuple(nn.Module):
-    """A module whose result is a plain tuple: serialized programs know no named ones."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Call the inner module."""
-        return tuple(self.inner(*inputs))

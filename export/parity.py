@@ -5,8 +5,9 @@ a comparison by position would compare one region with another. Everything else 
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -49,6 +50,7 @@ class Bounds:
     """What an artifact of one precision must reach.
 
     Attributes:
+        proposals: Share of the reference's proposals that the artifact has, at IoU 0.9.
         matched: Share of regions that both sides find, at IoU 0.9, of those that either does.
         tags: Share of matched regions with the reference's tag.
         feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB; of its geometry's, too.
@@ -56,6 +58,7 @@ class Bounds:
         score: Difference that 95 % of the matched regions' scores keep within.
     """
 
+    proposals: float
     matched: float
     tags: float
     feature_sqnr: float
@@ -63,10 +66,18 @@ class Bounds:
     score: float
 
 
-BOUNDS = {"fp32": Bounds(matched=0.98, tags=0.98, feature_sqnr=80.0, tensor_sqnr=80.0, score=1e-3)}
-"""Per precision. fp32 runtimes differ by the order of sums and by folded constants only: 80 dB is one part in ten
-thousand, and what was measured is 100 to 120. Regions are judged by their median, not by their worst: a feature moves
-with its box, and now and then two nearly equal proposals change places."""
+BOUNDS: Mapping[str, Bounds] = MappingProxyType(
+    {"fp32": Bounds(proposals=0.98, matched=0.98, tags=0.98, feature_sqnr=80.0, tensor_sqnr=80.0, score=1e-3)}
+)
+"""Per precision, or per "runtime precision" where one runtime differs. fp32 runtimes differ by the order of sums and by
+folded constants only: 80 dB is one part in ten thousand, and what was measured is 100 to 120. Regions are judged by
+their median, not by their worst: a feature moves with its box, and now and then two nearly equal proposals change
+places."""
+
+
+def bounds_of(runtime: str, precision: str) -> Bounds:
+    """Return what a runtime's artifact of a precision must reach."""
+    return BOUNDS.get(f"{runtime} {precision}", BOUNDS[precision])
 
 
 def sqnr(reference: Tensor, other: Tensor) -> float:
@@ -100,6 +111,13 @@ def _iou(first: Tensor, second: Tensor) -> Tensor:
     shared = (high - low).clamp(min=0.0).prod(dim=2)
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (first, second)]
     return torch.nan_to_num(shared / (areas[0][:, None] + areas[1][None] - shared))
+
+
+def proposal_recall(reference: Tensor, other: Tensor, bounds: Bounds) -> Figure:
+    """Compare two sets of (P, 4) xyxy proposals of one image; empty boxes only fill."""
+    wanted = reference[(reference[:, 2:] > reference[:, :2]).all(dim=1)]
+    found = (_iou(wanted, other).amax(dim=1) >= MATCH_IOU).double().mean().item() if len(wanted) else 1.0
+    return Figure("proposals found at IoU 0.9", found, bounds.proposals)
 
 
 def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[Figure]:

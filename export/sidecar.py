@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +16,7 @@ from minivlm.errors import UserError
 from minivlm.files import sha256, write_text
 from minivlm.registry import WeightsOrigin
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class MethodReport:
 
     Attributes:
         macs: Multiply-adds of one call's convolutions and matrix products.
-        delegated_macs: Share of them that the accelerated backend runs.
+        delegated_macs: Share of them that the runtime's accelerated kernels run.
     """
 
     name: str
@@ -52,13 +52,28 @@ class MethodReport:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """Everything known about an artifact; written as JSON under the artifact's name."""
+    """Everything known about an artifact; written as JSON under the artifact's name.
+
+    Attributes:
+        methods: Each entry point with its shapes and how exact it is.
+        kept_float: Layers that stay in float in an int8 artifact.
+        calibration: Photos that ranges were measured on, and their hash; None where nothing was calibrated.
+        proof: How exact the whole is, all methods together; empty for an artifact with one method.
+        photo: The first photo of the proof.
+        bytes: Of the artifact, all its files.
+        sha256: See `minivlm.files.sha256`.
+        seconds: By step of the export.
+        versions: Of the tools.
+    """
 
     model: str
     runtime: str
     precision: str
     weights: WeightsOrigin
     methods: list[MethodReport]
+    kept_float: Sequence[str]
+    calibration: Mapping[str, Any] | None
+    proof: Sequence[Figure]
     photo: str
     bytes: int
     sha256: str
@@ -84,7 +99,7 @@ class Sidecar:
             raise UserError(f"{artifact} has no {path.name} beside it: copy it there, or export again") from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not a sidecar of format {FORMAT} ({error}): export again") from None
-        if not artifact.is_file():
+        if not artifact.exists():
             raise UserError(f"{artifact} is not there, only its {path.name}: export again")
         if sidecar.sha256 != sha256(artifact):
             raise UserError(f"{path.name} describes other bytes than {artifact} holds: export again")
@@ -112,7 +127,8 @@ def _parsed(fields: dict[str, Any]) -> dict[str, Any]:
         )
         for method in fields["methods"]
     ]
-    return {**fields, "methods": methods, "weights": WeightsOrigin(**fields["weights"])}
+    proof = [Figure(**figure) for figure in fields["proof"]]
+    return {**fields, "methods": methods, "proof": proof, "weights": WeightsOrigin(**fields["weights"])}
 
 
 def sidecar_path(artifact: Path) -> Path:
@@ -140,8 +156,3 @@ def tool_versions(*packages: str) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def artifact_path(folder: Path, model: str, runtime: str, precision: str, suffix: str) -> Path:
-    """Return where an artifact is kept: {model}-{runtime}-{precision}.{suffix}."""
-    return folder / f"{model}-{runtime}-{precision}.{suffix}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from minivlm.errors import UserError
-from minivlm.files import replacing, sha256, write_text
+from minivlm.files import assembling, replacing, sha256, size_bytes, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -91,3 +91,65 @@ def test_sha256_is_the_standard_s(tmp_path):
     assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     path.write_bytes(bytes(range(256)) * 5000)
     assert sha256(path) == hashlib.sha256(bytes(range(256)) * 5000).hexdigest()
+
+
+class TestAssembling:
+    @pytest.mark.parametrize("earlier", [False, True])
+    def test_a_folder_takes_its_place_whole(self, tmp_path, earlier):
+        target = tmp_path / "model.package"
+        if earlier:
+            target.mkdir()
+            (target / "old").write_text("old")
+        with assembling(target) as made:
+            assert made.name == target.name
+            made.mkdir()
+            (made / "new").write_text("new")
+            (made.parent / "left over").write_text("by a writer")
+            assert target.exists() is earlier
+        assert names(target) == ["new"]
+        assert names(tmp_path) == ["model.package"]
+
+    def test_a_file_too(self, tmp_path):
+        (tmp_path / "model.pte").write_text("old")
+        with assembling(tmp_path / "model.pte") as made:
+            made.write_text("new")
+        assert (tmp_path / "model.pte").read_text() == "new"
+
+    def test_whatever_ends_the_block_early_leaves_the_old_folder_and_nothing_else(self, tmp_path):
+        target = tmp_path / "model.package"
+        target.mkdir()
+
+        def write() -> None:
+            with assembling(target) as made:
+                made.mkdir()
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            write()
+        assert names(tmp_path) == ["model.package"]
+
+    def test_a_full_disk_is_a_user_s_error(self, tmp_path):
+        def write() -> None:
+            with assembling(tmp_path / "model.pte"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with pytest.raises(UserError, match="No space left"):
+            write()
+
+
+class TestFolders:
+    def test_the_hash_depends_on_names_and_contents(self, tmp_path):
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        (tmp_path / "a" / "b" / "x").write_text("1")
+        first = sha256(tmp_path / "a")
+        (tmp_path / "a" / "b" / "x").write_text("2")
+        second = sha256(tmp_path / "a")
+        (tmp_path / "a" / "b" / "x").rename(tmp_path / "a" / "b" / "y")
+        assert len({first, second, sha256(tmp_path / "a")}) == 3
+
+    def test_the_size_is_that_of_all_files(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "x").write_bytes(bytes(10))
+        (tmp_path / "y").write_bytes(bytes(5))
+        assert size_bytes(tmp_path) == 15
+        assert size_bytes(tmp_path / "y") == 5

@@ -124,10 +124,16 @@ class TEE(nn.Module):
         Returns:
             `Regions` with `config.regions` rows.
         """
+        regions, _ = self.detect(image, extent)
+        return regions
+
+    def detect(self, image: Tensor, extent: Tensor) -> tuple[Regions, Tensor]:
+        """Find regions, and the (proposals, 4) xyxy that they came from, in which rows that only fill are empty."""
         levels = self.backbone(image)
         proposals, valid = self.propose(levels, extent)
         features, class_logits, deltas = self.box_head(self.pool(levels, proposals))
-        return self.select(features, class_logits, deltas, proposals, valid, extent)
+        regions = self.select(features, class_logits, deltas, proposals, valid, extent)
+        return regions, torch.where(valid[:, None], proposals, 0.0)
 
     def propose(self, levels: Sequence[Tensor], extent: Tensor) -> tuple[Tensor, Tensor]:
         """Return (proposals, 4) xyxy pixels and their (proposals,) bool validity; see `ProposalSelector`."""

@@ -1,18 +1,22 @@
 """The flags of every exporter."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from export.arguments import ExportRequest, check_writable, parse_image_size, parse_request
+from export.formats import FORMATS, Family
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
 from tests.tiny import save_photo
 
+TARGET = replace(FORMATS["executorch"], precisions=dict.fromkeys(Family, ("fp32", "int8")))
+
 
 def refusal(*argv: str) -> str:
     with pytest.raises(UserError) as caught:
-        parse_request("Export.", ("fp32", "int8"), argv)
+        parse_request("Export.", TARGET, argv)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -32,7 +36,8 @@ def test_anything_else_is_no_image_size(text):
 class TestRequest:
     def test_without_flags_but_the_model(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        assert parse_request("Export.", ("fp32",), ["--model", "tee-0"]) == ExportRequest(
+        assert parse_request("Export.", TARGET, ["--model", "tee-0"]) == ExportRequest(
+            runtime="executorch",
             model="tee-0",
             precision="fp32",
             checkpoint=None,
@@ -40,17 +45,33 @@ class TestRequest:
             output=Path("artifacts"),
             photo=default_photo(),
             seed=0,
+            calibration=None,
+            calibration_samples=6,
+            keep_float=(),
         )
 
     def test_with_all_of_them(self, tmp_path):
         flags = ["--model", "minivlm", "--precision", "int8", "--checkpoint", "run", "--image-size", "384x512"]
         photo = save_photo(tmp_path / "p.png")
         flags += ["--output", str(tmp_path / "out"), "--photo", str(photo), "--seed", "7"]
-        request = parse_request("Export.", ("fp32", "int8"), flags)
-        assert request == ExportRequest("minivlm", "int8", Path("run"), (384, 512), tmp_path / "out", photo, seed=7)
+        flags += ["--calibration", "photos", "--num-calibration-samples", "9"]
+        flags += ["--keep-float", "rpn", "--keep-float", "backbone.*"]
+        assert parse_request("Export.", TARGET, flags) == ExportRequest(
+            runtime="executorch",
+            model="minivlm",
+            precision="int8",
+            checkpoint=Path("run"),
+            image_size=(384, 512),
+            output=tmp_path / "out",
+            photo=photo,
+            seed=7,
+            calibration=Path("photos"),
+            calibration_samples=9,
+            keep_float=("rpn", "backbone.*"),
+        )
 
     def test_a_checkpoint_knows_its_model(self, tmp_path):
-        request = parse_request("Export.", ("fp32",), ["--checkpoint", "run", "--output", str(tmp_path)])
+        request = parse_request("Export.", TARGET, ["--checkpoint", "run", "--output", str(tmp_path)])
         assert (request.model, request.checkpoint) == (None, Path("run"))
 
     def test_neither_model_nor_checkpoint_is_nothing_to_export(self):
@@ -59,7 +80,7 @@ class TestRequest:
     def test_names_are_checked_before_a_folder_is_made(self, tmp_path):
         output = ("--output", str(tmp_path / "out"))
         assert "did you mean tee-0" in refusal("--model", "tee0", *output)
-        assert "unknown precision 'fp23': did you mean fp32?" in refusal(
+        assert "unknown precision 'fp23': did you mean fp32 or fp16?" in refusal(
             "--model", "tee-0", "--precision", "fp23", *output
         )
         assert not (tmp_path / "out").exists()

@@ -36,10 +36,6 @@ class TestGraphMacs:
 
 
 class TestProgram:
-    def test_a_file_that_is_missing_says_how_to_make_it(self, tmp_path):
-        with pytest.raises(UserError, match=r"none.pte does not exist: make it with python export/to_executorch.py"):
-            ExecuTorchProgram(tmp_path / "none.pte")
-
     @pytest.mark.parametrize("content", [b"", b"not a program", bytes(1000)])
     def test_a_file_of_something_else_is_refused_in_one_line(self, tmp_path, content):
         path = tmp_path / "model.pte"

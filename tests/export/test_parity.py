@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from export.parity import BOUNDS, EQUAL, Bounds, Figure, compare_regions, compare_tensors, match_regions, sqnr
+from export.parity import (
+    BOUNDS,
+    EQUAL,
+    Bounds,
+    Figure,
+    compare_regions,
+    compare_tensors,
+    match_regions,
+    proposal_recall,
+    sqnr,
+)
 from minivlm.vision.regions import Regions, box_geometry
 
 FP32 = BOUNDS["fp32"]
@@ -186,3 +196,24 @@ class TestTensors:
     def test_a_missing_output_is_an_error(self):
         with pytest.raises(ValueError, match="shorter"):
             compare_tensors(("x", "y"), [torch.ones(1)] * 2, [torch.ones(1)], FP32)
+
+
+class TestProposalRecall:
+    def test_is_the_share_of_the_reference_s_boxes_that_are_there_in_any_order(self):
+        boxes = example().boxes
+        assert proposal_recall(boxes, boxes.flip(0), FP32).value == 1.0
+        half = torch.cat([boxes[: ROWS // 2], torch.zeros(ROWS // 2, 4)])
+        assert proposal_recall(boxes, half, FP32).value == 0.5
+        assert not proposal_recall(boxes, half, FP32).passed
+
+    def test_empty_rows_of_the_reference_are_not_looked_for(self):
+        boxes = example().boxes
+        half = torch.cat([boxes[: ROWS // 2], torch.zeros(ROWS // 2, 4)])
+        assert proposal_recall(half, boxes, FP32).value == 1.0
+        assert proposal_recall(torch.zeros(3, 4), boxes, FP32).value == 1.0
+
+    def test_a_box_moved_by_a_tenth_of_its_side_is_another_box(self):
+        # Squares of 10, moved by 1: they share 90 of 110.
+        box = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
+        assert proposal_recall(box, box + torch.tensor([1.0, 0.0, 1.0, 0.0]), FP32).value == 0.0
+        assert proposal_recall(box, box + torch.tensor([0.5, 0.0, 0.5, 0.0]), FP32).value == 1.0  # 95 of 105

@@ -14,7 +14,6 @@ from export.sidecar import (
     MethodReport,
     Sidecar,
     TensorSpec,
-    artifact_path,
     sidecar_path,
     tensor_specs,
     tool_versions,
@@ -39,6 +38,9 @@ SIDECAR = Sidecar(
             delegated_macs=0.99,
         )
     ],
+    kept_float=["rpn"],
+    calibration={"samples": 6, "photos": ["flower.jpg"], "skipped": [], "sha256": "ab"},
+    proof=[Figure("caption tokens equal", 1.0, 0.9)],
     photo="china.jpg",
     bytes=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
@@ -73,7 +75,7 @@ def test_is_json_with_plain_names(artifact):
     content = json.loads(sidecar_path(artifact).read_text())
     assert content["weights"] == {"description": "random (seed 0)", "random": True, "sha256": None}
     assert content["methods"][0]["inputs"] == [{"name": "image", "shape": [1, 3, 128, 128], "dtype": "float32"}]
-    assert content["format"] == 1
+    assert content["format"] == 2
 
 
 def test_of_other_bytes_is_refused(artifact):
@@ -87,21 +89,20 @@ def test_that_is_missing_is_named(artifact):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "3", "null", "{}", '{"format": 1}', '{"format": 1, "methods": [3]}']
+    "content", ["", "{", "[]", "3", "null", "{}", '{"format": 2}', '{"format": 2, "methods": [3]}']
 )
 def test_that_is_no_sidecar_is_refused(artifact, content):
     sidecar_path(artifact).write_text(content)
-    assert "not a sidecar of format 1" in refusal(artifact)
+    assert "not a sidecar of format 2" in refusal(artifact)
 
 
 def test_of_another_format_is_refused(artifact):
-    replace(SIDECAR, format=2).write(artifact)
-    assert "format 2" in refusal(artifact)
+    replace(SIDECAR, format=1).write(artifact)
+    assert "format 1" in refusal(artifact)
 
 
-def test_files_are_named_by_model_runtime_and_precision(tmp_path):
-    path = artifact_path(tmp_path, "tee-0", "executorch", "fp32", "pte")
-    assert path == tmp_path / "tee-0-executorch-fp32.pte"
+def test_what_belongs_to_an_artifact_has_its_name(tmp_path):
+    path = tmp_path / "tee-0-executorch-fp32.pte"
     assert sidecar_path(path) == tmp_path / "tee-0-executorch-fp32.json"
     assert words_folder(path) == tmp_path / "tee-0-executorch-fp32-words"
 

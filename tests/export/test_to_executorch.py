@@ -13,15 +13,15 @@ import torch
 from export import to_executorch
 from export.catalogue import fusion_method, regions_method
 from export.executorch_program import ExecuTorchProgram, LoweredProgram
+from export.exporting import compare, run_reference
 from export.methods import Method
-from export.parity import BOUNDS, compare_regions, compare_tensors
+from export.parity import BOUNDS, compare_tensors
 from export.sidecar import Sidecar
 from minivlm import checkpoint
 from minivlm.checkpoint import CheckpointInfo
 from minivlm.errors import run_command
 from minivlm.photos import default_photo
 from minivlm.registry import create_model
-from minivlm.vision.regions import Regions
 
 ROOT = Path(__file__).parents[2]
 MODELS = ["tee-tiny", "minilm-tiny"]
@@ -36,7 +36,14 @@ INPUTS = {
     },
 }
 OUTPUTS = {
-    "tee-tiny": {"features": [10, 64], "boxes": [10, 4], "geometry": [10, 6], "tags": [10], "scores": [10]},
+    "tee-tiny": {
+        "features": [10, 64],
+        "boxes": [10, 4],
+        "geometry": [10, 6],
+        "tags": [10],
+        "scores": [10],
+        "proposals": [40, 4],
+    },
     "minilm-tiny": {"pooled": [1, 32], "caption_logits": [1, 35, 400]},
 }
 INTEGERS = {"token_ids", "token_types", "positions", "tags"}
@@ -106,18 +113,19 @@ class TestOutputs:
     def test_regions_of_another_photo_equal_pytorch_s(self, exported):
         photo = default_photo().with_name("flower.jpg")
         method = regions_method("forward", create_model("tee-tiny"), None, photo)
-        expected = Regions(*method.module(*method.example))
-        given = Regions(*ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", method.example))
-        figures = compare_regions(expected, given, BOUNDS["fp32"])
+        expected = run_reference(method)
+        given = ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", method.example)
+        figures = compare(method, expected, given, BOUNDS["fp32"])
         assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
 
     def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(self, exported):
         method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
         example = (method.inputs["image"], torch.tensor([3.0, 4.0]))  # as if the photo had 3 x 4 pixels
-        expected = Regions(*method.module(*example))
-        given = Regions(*ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", example))
-        assert 0 < (expected.scores > 0.0).sum() < 10
-        assert torch.equal(expected.scores > 0.0, given.scores > 0.0)
+        *_, scores, proposals = method.module(*example)
+        *_, given_scores, given_proposals = ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", example)
+        assert 0 < (scores > 0.0).sum() < 10
+        assert torch.equal(scores > 0.0, given_scores > 0.0)
+        torch.testing.assert_close(given_proposals, proposals, atol=1e-3, rtol=0)  # a thousandth of a pixel
 
     def test_other_tokens_regions_and_masks_give_pytorch_s_vectors(self, exported):
         module = create_model("minilm-tiny")
@@ -211,7 +219,7 @@ class TestMistakes:
         ("argv", "parts"),
         [
             (["--model", "minivl"], ["unknown model 'minivl'", "did you mean minivlm"]),
-            (["--model", "tee-tiny", "--precision", "int4"], ["unknown precision 'int4'", "fp32"]),
+            (["--model", "tee-tiny", "--precision", "int4"], ["unknown precision 'int4'", "did you mean int8"]),
             (["--model", "tee-tiny", "--image-size", "big"], ["image size 'big'", "such as 384x512"]),
             (["--model", "tee-tiny", "--image-size", "100x128"], ["100x128", "multiples of 32", "for example 96x128"]),
             (["--model", "tee-tiny", "--image-size", "0"], ["0x0", "multiples of 32", "for example 32x32"]),

@@ -1,4 +1,4 @@
-"""A whole model out of one .pte file: the networks behind `minivlm caption PHOTO --artifact FILE.pte` and its sisters.
+"""A whole model out of one artifact: the networks behind `minivlm caption PHOTO --artifact FILE` and its sisters.
 
 Nothing of the PyTorch model is built: its sizes come from the registry, the weights from the file, and what the ids
 mean from the folder beside it.
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from export.executorch_program import ExecuTorchProgram
+from export.program import open_program
 from export.sidecar import Sidecar, words_folder
 from minivlm.errors import UserError
 from minivlm.language.decoding import CaptionSession
@@ -25,11 +25,11 @@ from minivlm.vision.regions import Regions
 from minivlm.words import read_words
 
 
-class ExecuTorchBackend:
+class ArtifactBackend:
     """Implements `minivlm.backend.Backend`; see there for what each member means.
 
     Args:
-        path: A .pte of a whole model, with its sidecar and words beside it.
+        path: An artifact of a whole model, of any format,, with its sidecar and words beside it.
         threads: Of the runtime; None leaves its default.
 
     Raises:
@@ -39,7 +39,7 @@ class ExecuTorchBackend:
     caption_layout: CaptionLayout = CAPTIONING
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        self._program = ExecuTorchProgram(path, threads)
+        self._program = open_program(path, threads)
         sidecar = Sidecar.read(path)
         config = vision_language_config(sidecar.model)
         self.model = sidecar.model
@@ -62,7 +62,8 @@ class ExecuTorchBackend:
 
     def regions(self, fitted: NetworkInput) -> Regions:
         """See `Backend`."""
-        return Regions(*self._program.run("regions", [fitted.image, fitted.extent]))
+        *regions, _ = self._program.run("regions", [fitted.image, fitted.extent])
+        return Regions(*regions)
 
     def session(self, context: CaptionContext) -> CaptionSession:
         """See `Backend`."""
@@ -102,6 +103,6 @@ class ExecuTorchBackend:
         return torch.cat(rows)
 
 
-def open_backend(path: Path, threads: int | None = None) -> ExecuTorchBackend:
-    """Open an artifact for the pipeline; arguments and errors as for `ExecuTorchBackend`."""
-    return ExecuTorchBackend(path, threads)
+def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
+    """Open an artifact for the pipeline; arguments and errors as for `ArtifactBackend`."""
+    return ArtifactBackend(path, threads)

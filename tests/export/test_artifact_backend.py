@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.executorch_backend import ExecuTorchBackend, open_backend
+from export.artifact_backend import ArtifactBackend, open_backend
 from export.sidecar import sidecar_path, words_folder
 from minivlm import cli
 from minivlm.backend import Backend, load_torch_backend
@@ -25,7 +25,7 @@ def artifact(exported) -> Path:
 
 
 @pytest.fixture(scope="module")
-def backends(artifact) -> tuple[Backend, ExecuTorchBackend]:
+def backends(artifact) -> tuple[Backend, ArtifactBackend]:
     return load_torch_backend("minivlm-tiny"), open_backend(artifact, threads=1)
 
 

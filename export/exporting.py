@@ -1,0 +1,277 @@
+"""What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, prove, describe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from export.arguments import ExportRequest, parse_request
+from export.catalogue import exportable_methods
+from export.formats import FORMATS, Format, artifact_path, check_precision, exporter_of, program_class, require_tools
+from export.methods import Method
+from export.parity import Bounds, Figure, bounds_of, compare_regions, compare_tensors, proposal_recall
+from export.program import Program
+from export.recipe import Calibration, Recipe, calibration_set
+from export.sidecar import MethodReport, Sidecar, sidecar_path, tensor_specs, tool_versions, words_folder
+from minivlm.backend import words_of
+from minivlm.checkpoint import read_info
+from minivlm.console import Steps
+from minivlm.errors import UserError
+from minivlm.files import assembling, sha256, size_bytes
+from minivlm.model import VisionLanguageModel
+from minivlm.registry import NamedModel, load_model
+from minivlm.vision.regions import Regions
+from minivlm.vision.tee import TEE
+from minivlm.words import Words, write_words
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a converter tells about the artifact it wrote.
+
+    Attributes:
+        delegated: By method, the share of its multiply-adds that accelerated kernels run.
+        kept_float: Layers that stay in float at int8, the asked ones and those that the recipe leaves.
+    """
+
+    delegated: dict[str, float]
+    kept_float: list[str] = field(default_factory=list)
+
+
+class Exporter(Protocol):
+    """One format's converter. Everything else about an export is here."""
+
+    @property
+    def format(self) -> Format:
+        """What it writes."""
+        ...
+
+    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
+        """Convert methods and write the artifact.
+
+        Args:
+            methods: Entry points; those of one artifact share weights.
+            recipe: How numbers are stored and computed.
+            path: Of the file or folder to write; its folder is there and nobody else's.
+            steps: Shows what is done.
+
+        Raises:
+            UserError: The artifact cannot be made.
+        """
+        ...
+
+    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+        """Name the first layer that quantization takes below `LAYER_SQNR`; None if none does, or none is quantized."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Where an export went and what is known about it."""
+
+    artifact: Path
+    sidecar: Sidecar
+
+
+@dataclass(frozen=True)
+class Job:
+    """One export's model, ready to convert."""
+
+    request: ExportRequest
+    model: NamedModel
+    words: Words | None
+    methods: list[Method]
+    recipe: Recipe
+
+
+def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
+    """Export, prove and describe a model.
+
+    Raises:
+        UserError: The model cannot be had or exported, the output cannot be written, or the artifact does not compute
+            what the model computes; then no artifact is left behind.
+    """
+    exporter: Exporter = exporter_of(FORMATS[request.runtime])
+    with steps.step("load the model"):
+        job = prepare(request)
+        macs = {method.name: total_macs(method) for method in job.methods}
+    report_calibration(job.recipe.calibration, steps)
+    with steps.step("run it in PyTorch"):
+        expected = {method.name: run_reference(method) for method in job.methods}
+    artifact = artifact_path(request.output, job.model.name, exporter.format, request.precision)
+    with assembling(artifact) as partial:
+        built = exporter.build(job.methods, job.recipe, partial, steps)
+        with steps.step(f"run it in {exporter.format.title}"):
+            program: Program = program_class(exporter.format)(partial)
+            given = {method.name: program.run(method.name, method.example) for method in job.methods}
+        bounds = bounds_of(exporter.format.runtime, request.precision)
+        reports = [
+            report(
+                method,
+                compare(method, expected[method.name], given[method.name], bounds),
+                given[method.name],
+                macs[method.name],
+                built,
+            )
+            for method in job.methods
+        ]
+        check_parity(job, reports, exporter, steps)
+        # Before the artifact takes its place: a reader who finds it finds what belongs to it, or is told it does not.
+        sidecar = describe(job, exporter.format, built, partial, reports, steps)
+        sidecar.write(artifact)
+        if job.words is not None:
+            write_words(words_folder(artifact), job.words)
+    return ExportResult(artifact, sidecar)
+
+
+def prepare(request: ExportRequest) -> Job:
+    """Load the model and everything that its conversion needs."""
+    model = load_model(request.model, checkpoint=request.checkpoint, seed=request.seed)
+    words = None
+    if isinstance(model.module, VisionLanguageModel):
+        words = words_of(model.module.config, request.checkpoint)
+    methods = exportable_methods(model, words, request.image_size, request.photo)
+    return Job(request, model, words, methods, make_recipe(request, model))
+
+
+def make_recipe(request: ExportRequest, model: NamedModel) -> Recipe:
+    """Return the recipe of a request; a detector in int8 comes with photos."""
+    module = model.module.vision if isinstance(model.module, VisionLanguageModel) else model.module
+    if request.precision != "int8" or not isinstance(module, TEE):
+        return Recipe(request.precision, request.keep_float)
+    size = request.image_size or module.config.image_size
+    calibration = calibration_set(request.calibration, request.calibration_samples, module.config, size)
+    return Recipe(request.precision, request.keep_float, calibration)
+
+
+def report_calibration(calibration: Calibration | None, steps: Steps) -> None:
+    """Say what int8 is calibrated on, and which files were no photos."""
+    if calibration is None:
+        return
+    steps.say(f"  calibrating on {len(calibration.samples)} views of {len(calibration.photos)} photos")
+    if calibration.skipped:
+        steps.say(f"  skipped, no readable photos: {len(calibration.skipped)} ({', '.join(calibration.skipped)})")
+
+
+def run_reference(method: Method) -> tuple[Tensor, ...]:
+    """Run a method in PyTorch."""
+    with torch.no_grad():
+        return tuple(method.module(*method.example))
+
+
+def total_macs(method: Method) -> int:
+    """Count a method's multiply-adds as PyTorch runs them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        method.module(*method.example)
+    return counter.get_total_flops() // 2
+
+
+def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, ...], bounds: Bounds) -> list[Figure]:
+    """Compare a method's results: regions by box, everything else by position."""
+    if method.kind == "regions":
+        (*regions, proposals), (*other_regions, other_proposals) = expected, given
+        return [
+            proposal_recall(proposals, other_proposals, bounds),
+            *compare_regions(Regions(*regions), Regions(*other_regions), bounds),
+        ]
+    return compare_tensors(method.outputs, expected, given, bounds)
+
+
+def report(method: Method, parity: list[Figure], given: tuple[Tensor, ...], macs: int, built: Built) -> MethodReport:
+    """Put together what the sidecar says about a method."""
+    inputs, outputs = tensor_specs(method, given)
+    return MethodReport(method.name, inputs, outputs, parity, macs, built.delegated[method.name])
+
+
+def check_parity(job: Job, reports: Sequence[MethodReport], exporter: Exporter, steps: Steps) -> None:
+    """Refuse an artifact that is not exact enough.
+
+    Raises:
+        UserError: With every figure that missed its bound, and the layer where a quantized model goes wrong.
+    """
+    failed = {item.name: [figure for figure in item.parity if not figure.passed] for item in reports}
+    if not any(failed.values()):
+        return
+    texts = [f"{name}: {figure}" for name, figures in failed.items() for figure in figures]
+    weakest = None
+    if job.recipe.precision == "int8":
+        with steps.step("look for the layer that goes wrong"):
+            found = (exporter.weakest_layer(method, job.recipe) for method in job.methods if failed[method.name])
+            weakest = next((layer for layer in found if layer is not None), None)
+    advice = f"; the first layer to go wrong is {weakest}: try --keep-float '{weakest}'" if weakest else ""
+    raise UserError(
+        f"the artifact of {job.model.name} does not compute what the model computes, and was not kept: "
+        + "; ".join(texts)
+        + advice
+    )
+
+
+def describe(
+    job: Job, target: Format, built: Built, artifact: Path, reports: list[MethodReport], steps: Steps
+) -> Sidecar:
+    """Put together the sidecar of a finished artifact, wherever the file is now."""
+    calibration = job.recipe.calibration
+    return Sidecar(
+        model=job.model.name,
+        runtime=target.runtime,
+        precision=job.recipe.precision,
+        weights=job.model.origin,
+        methods=reports,
+        kept_float=built.kept_float,
+        calibration=None
+        if calibration is None
+        else {
+            "samples": len(calibration.samples),
+            "photos": list(calibration.photos),
+            "skipped": list(calibration.skipped),
+            "sha256": calibration.sha256,
+        },
+        proof=[],
+        photo=job.request.photo.name,
+        bytes=size_bytes(artifact),
+        sha256=sha256(artifact),
+        seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
+        versions=tool_versions(*target.packages),
+    )
+
+
+def parity_lines(reports: Sequence[MethodReport], target: Format) -> list[str]:
+    """Return one line a method for the closing message."""
+    return [
+        f"  {item.name}: {item.macs / 1e9:.2f} GMAC, {item.delegated_macs:.1%} of them in {target.title}; "
+        + ", ".join(str(figure) for figure in item.parity)
+        for item in reports
+    ]
+
+
+def next_command(result: ExportResult) -> str:
+    """Return what to run next with an artifact: a caption if it can, else a measurement."""
+    if any(method.name == "prefill" for method in result.sidecar.methods):
+        return f"minivlm caption PHOTO --artifact {result.artifact}"
+    sidecar, folder = result.sidecar, result.artifact.parent
+    return (
+        f"python bench/run.py --device cpu --threads 4 --models {sidecar.model} --runtimes {sidecar.runtime} "
+        f"--precision {sidecar.precision} --artifacts {folder}"
+    )
+
+
+def run_exporter(runtime: str, description: str, argv: Sequence[str] | None) -> None:
+    """Run an exporter's command line, from flags to closing message."""
+    target = FORMATS[runtime]
+    request = parse_request(description, target, argv)
+    check_precision(target, request.model or read_info(Path(str(request.checkpoint))).model, request.precision)
+    require_tools(target)
+    steps = Steps()
+    steps.say(f"Exporting {request.model or request.checkpoint} to {target.title}, {request.precision}")
+    result = export_model(request, steps)
+    sidecar = result.sidecar
+    print(f"{result.artifact}: {sidecar.bytes / 1e6:.1f} MB in {sum(sidecar.seconds.values()):.0f} s")
+    print(f"  weights: {sidecar.weights.description}")
+    print("\n".join(parity_lines(sidecar.methods, target)))
+    print(f"  described in {sidecar_path(result.artifact)}")
+    print(f"Next: {next_command(result)}")

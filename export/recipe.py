@@ -1,0 +1,132 @@
+"""How numbers are stored and computed in an artifact, and the photos that int8 is calibrated on."""
+
+import hashlib
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from PIL import Image, ImageEnhance, ImageOps
+from torch import Tensor
+
+from export.methods import Method
+from minivlm.errors import UserError
+from minivlm.files import sha256
+from minivlm.photos import default_photo, load_photo
+from minivlm.preprocess import letterbox
+from minivlm.vision.tee import TEEConfig
+
+VIEWS = 6
+"""Views that are taken of each photo."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Inputs of a detector that activation ranges are measured on.
+
+    Attributes:
+        samples: (image, extent) each, see `TEE.forward`.
+        photos: Names of the photo files used.
+        skipped: Files of the folder that are no readable photos.
+        sha256: Over the files used, in order.
+    """
+
+    samples: list[tuple[Tensor, Tensor]]
+    photos: tuple[str, ...]
+    skipped: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Precision of an artifact.
+
+    Attributes:
+        precision: "fp32", "fp16" or "int8": static for the detector, dynamic for the transformer.
+        keep_float: Patterns of module names, such as "backbone.bifpn.*", that int8 leaves alone.
+        calibration: For a detector in int8, else None.
+    """
+
+    precision: str
+    keep_float: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+
+    def keeps_float(self, module: str) -> bool:
+        """Tell whether a module, by its dotted name within whatever wraps it, was asked to stay in float."""
+        parts = module.split(".")
+        tails = [".".join(parts[start:]) for start in range(len(parts))]
+        return any(fnmatch(tail, end) for tail in tails for name in self.keep_float for end in (name, f"{name}.*"))
+
+    def samples(self, method: Method) -> list[tuple[Tensor, ...]]:
+        """Return the inputs to calibrate a method on: photos for a detector, else the method's example."""
+        if method.kind == "regions" and self.calibration is not None:
+            return list(self.calibration.samples)
+        return [method.example]
+
+
+def calibration_set(folder: Path | None, count: int, config: TEEConfig, size: tuple[int, int]) -> Calibration:
+    """Prepare photos: as they are, mirrored, and in crops of other brightness, so that few photos cover many levels.
+
+    Args:
+        folder: Of photos; None takes the one that scikit-learn ships beside the default photo, which stays held out
+            for the proof.
+        count: Samples to make.
+        config: Of the detector.
+        size: (height, width) of its input in pixels.
+
+    Raises:
+        UserError: No folder, no readable photo in it, or too few for `count`.
+    """
+    files = [default_photo().with_name("flower.jpg")] if folder is None else _files(folder)
+    photos, skipped = [], []
+    for path in files:
+        try:
+            photos.append((path, load_photo(path)))
+        except UserError:
+            skipped.append(path.name)
+    if not photos:
+        raise UserError(f"{folder} holds no readable photo ({len(skipped)} files were tried): calibration needs some")
+    if count > len(photos) * VIEWS:
+        raise UserError(
+            f"--num-calibration-samples {count}: {len(photos)} photos give at most {len(photos) * VIEWS}; "
+            "add photos or ask for fewer"
+        )
+    # Every photo once before any is used again.
+    views = [view(photo) for view in _VIEWS for _, photo in photos][:count]
+    used = [path for path, _ in photos][:count]
+    fitted = [letterbox(view, size, config.pixels) for view in views]
+    return Calibration(
+        [(item.image, item.extent) for item in fitted],
+        tuple(path.name for path in used),
+        tuple(skipped),
+        hashlib.sha256("".join(sha256(path) for path in used).encode()).hexdigest(),
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(f"--calibration {folder} is not a folder: give one that holds photos")
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise UserError(f"--calibration {folder} is empty: put photos into it")
+    return files
+
+
+def _crop(photo: Image.Image, left: float, top: float) -> Image.Image:
+    """Return a window of two thirds of the photo's sides."""
+    width, height = (max(1, 2 * side // 3) for side in photo.size)
+    x, y = int(left * (photo.width - width)), int(top * (photo.height - height))
+    return photo.crop((x, y, x + width, y + height))
+
+
+def _brighter(photo: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Brightness(photo).enhance(factor)
+
+
+_VIEWS = (
+    lambda photo: photo,
+    ImageOps.mirror,
+    lambda photo: _crop(photo, 0.0, 0.0),
+    lambda photo: _brighter(_crop(photo, 1.0, 1.0), 0.6),
+    lambda photo: _brighter(photo, 1.4),
+    lambda photo: _crop(ImageOps.mirror(photo), 0.5, 0.5),
+)
