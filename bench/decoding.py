@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from bench.cells import Cell, Row, Table, wide_console
-from export.artifact_backend import ArtifactBackend
+from export.artifact_backend import open_backend
 from minivlm.backend import TorchBackend, load_torch_backend
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "cached": lambda: backend.session(context),
         }
         if arguments.artifact:
-            artifact = ArtifactBackend(arguments.artifact, arguments.threads)
+            artifact = open_backend(arguments.artifact, arguments.threads)
             ways["cached, ExecuTorch"] = lambda: artifact.session(context)
     with steps.step(f"write {arguments.rounds + 1} captions of each way"), torch.inference_mode():
         seconds = measure(ways, special.cls, arguments.rounds)

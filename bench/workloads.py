@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bench.timing import Stage
-from export.artifact_backend import ArtifactBackend
+from export.artifact_backend import open_backend
 from export.catalogue import exportable_methods
 from export.methods import Method
 from export.program import open_program
@@ -67,7 +67,7 @@ def pytorch_workload(model: NamedModel, photo: Path, threads: int, checkpoint: P
 def executorch_workload(model: NamedModel, photo: Path, threads: int, artifact: Path) -> Workload:
     """Run a model's artifact; the model gives the inputs only."""
     if isinstance(model.module, VisionLanguageModel):
-        backend = ArtifactBackend(artifact, threads)
+        backend = open_backend(artifact, threads)
         return caption_workload(backend, photo, backend.threads)
     method = part_method(model, photo, Sidecar.read(artifact).image_size)
     program = open_program(artifact, threads)

@@ -12,44 +12,50 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from export.program import open_program
+from export.program import Program, open_program
 from export.sidecar import Sidecar, words_folder
 from minivlm.errors import UserError
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession
 from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
-from minivlm.model import HEADS
+from minivlm.model import HEADS, VisionLanguageConfig
 from minivlm.preprocess import NetworkInput, letterbox
-from minivlm.registry import vision_language_config
+from minivlm.registry import WeightsOrigin, vision_language_config
 from minivlm.vision.regions import Regions
-from minivlm.words import read_words
+from minivlm.words import Words, read_words
 
 
 class ArtifactBackend:
     """Implements `minivlm.backend.Backend`; see there for what each member means.
 
     Args:
-        path: An artifact of a whole model, of any format,, with its sidecar and words beside it.
-        threads: Of the runtime; None leaves its default.
-
-    Raises:
-        UserError: A file is missing, the artifact is not what its sidecar describes, or it is of a part only.
+        program: The artifact of a whole model.
+        model: Name in the registry.
+        origin: Where its weights come from.
+        words: What its ids mean.
+        image_size: Height and width in pixels of the photos it takes.
+        detector_hash: Of the artifact.
     """
 
     caption_layout: CaptionLayout = CAPTIONING
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        self._program = open_program(path, threads)
-        sidecar = Sidecar.read(path)
-        config = vision_language_config(sidecar.model)
-        self.model = sidecar.model
-        self.origin = sidecar.weights
-        self.config = replace(config, heads=tuple(name for name in HEADS if name in self._program.methods))
-        self.words = read_words(words_folder(path), self.config)
-        self.detector_hash = sidecar.sha256
-        if sidecar.image_size is None:
-            raise UserError(f"{path} has no method that takes an image: export a whole model")
-        self.image_size = sidecar.image_size
+    def __init__(
+        self,
+        program: Program,
+        *,
+        model: str,
+        origin: WeightsOrigin,
+        words: Words,
+        image_size: tuple[int, int],
+        detector_hash: str,
+    ) -> None:
+        self._program = program
+        self.model = model
+        self.origin = origin
+        self.words = words
+        self.image_size = image_size
+        self.detector_hash = detector_hash
+        self.config = config_of(model, program)
 
     @property
     def threads(self) -> int:
@@ -62,7 +68,11 @@ class ArtifactBackend:
 
     def regions(self, fitted: NetworkInput) -> Regions:
         """See `Backend`."""
-        *regions, _ = self._program.run("regions", [fitted.image, fitted.extent])
+        return self.find(fitted.image, fitted.extent)
+
+    def find(self, image: Tensor, extent: Tensor) -> Regions:
+        """Run the detector on an image of its size; see `TEE.forward`."""
+        *regions, _ = self._program.run("regions", [image, extent])
         return Regions(*regions)
 
     def session(self, context: CaptionContext) -> CaptionSession:
@@ -103,6 +113,31 @@ class ArtifactBackend:
         return torch.cat(rows)
 
 
+def config_of(model: str, program: Program) -> VisionLanguageConfig:
+    """Return a model's config with the heads that an artifact of it has."""
+    return replace(vision_language_config(model), heads=tuple(name for name in HEADS if name in program.methods))
+
+
 def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
-    """Open an artifact for the pipeline; arguments and errors as for `ArtifactBackend`."""
-    return ArtifactBackend(path, threads)
+    """Open an artifact for the pipeline.
+
+    Args:
+        path: An artifact of a whole model, of any format, with its sidecar and words beside it.
+        threads: Of the runtime; None leaves its default.
+
+    Raises:
+        UserError: A file is missing, the artifact is not what its sidecar describes, or it is of a part only.
+    """
+    program = open_program(path, threads)
+    sidecar = Sidecar.read(path)
+    words = read_words(words_folder(path), config_of(sidecar.model, program))
+    if sidecar.image_size is None:
+        raise UserError(f"{path} has no method that takes an image: export a whole model")
+    return ArtifactBackend(
+        program,
+        model=sidecar.model,
+        origin=sidecar.weights,
+        words=words,
+        image_size=sidecar.image_size,
+        detector_hash=sidecar.sha256,
+    )

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from PIL import ImageOps
 from torch import Tensor, nn
 
 from export.methods import Method
 from minivlm.errors import UserError
 from minivlm.language.exportable import Prefill, Step
-from minivlm.language.layout import CAPTIONING, NLVR2, RETRIEVAL, VQA, TextLayout, TransformerInputs
+from minivlm.language.layout import CAPTIONING, HIDDEN, NLVR2, RETRIEVAL, VQA, TextLayout, TransformerInputs
 from minivlm.language.tokenizer import SpecialTokens
 from minivlm.language.transformer import FusionTransformer
 from minivlm.model import VisionLanguageModel, join_regions
@@ -25,6 +26,8 @@ REGIONS = 50
 """Sequence of the paper's Table 2: 35 text tokens and 50 regions."""
 
 SAMPLE_SEED = 2020
+HIDDEN_SHARE = 0.3
+"""Of the tokens in the second input that a transformer is proven on."""
 
 HEAD_LAYOUTS: Mapping[str, TextLayout] = {"vqa": VQA, "nlvr2": NLVR2, "match": RETRIEVAL}
 """The sequence each task head is fixed to; the method has the head's name."""
@@ -85,9 +88,12 @@ def regions_method(name: str, module: TEE, image_size: tuple[int, int] | None, p
     """Return the method from a normalised image to its regions."""
     size = image_size or module.config.image_size
     check_image_size(size, module.config.size_multiple)
-    fitted = letterbox(load_photo(photo), size, module.config.pixels)
-    inputs = {"image": fitted.image, "extent": fitted.extent}
-    return Method(name, DetectorGraph(module), inputs, (*Regions._fields, "proposals"), kind="regions")
+    shown = load_photo(photo)
+    first, second = (letterbox(view, size, module.config.pixels) for view in (shown, ImageOps.flip(shown)))
+    inputs = {"image": first.image, "extent": first.extent}
+    outputs = (*Regions._fields, "proposals")
+    held_out = [(second.image, second.extent)]
+    return Method(name, DetectorGraph(module), inputs, outputs, kind="regions", held_out=held_out)
 
 
 class DetectorGraph(nn.Module):
@@ -108,14 +114,20 @@ def fusion_method(name: str, module: FusionTransformer) -> Method:
     config = module.config
     generator = torch.Generator().manual_seed(SAMPLE_SEED)
     positions = torch.arange(TEXT_TOKENS)[None]
-    inputs = {
-        "token_ids": torch.randint(config.vocabulary, (1, TEXT_TOKENS), generator=generator),
-        "token_types": (positions >= TEXT_TOKENS // 2).to(torch.int64),
-        "positions": positions,
-        "regions": torch.randn(1, REGIONS, config.region_dim, generator=generator),
-        "mask": torch.zeros(1, 1, TEXT_TOKENS + REGIONS),
-    }
-    return Method(name, module, inputs, ("pooled", "caption_logits"), kind="tensors")
+
+    def text(mask: Tensor) -> dict[str, Tensor]:
+        return {
+            "token_ids": torch.randint(config.vocabulary, (1, TEXT_TOKENS), generator=generator),
+            "token_types": (positions >= TEXT_TOKENS // 2).to(torch.int64),
+            "positions": positions,
+            "regions": torch.randn(1, REGIONS, config.region_dim, generator=generator),
+            "mask": mask,
+        }
+
+    everything = torch.zeros(1, 1, TEXT_TOKENS + REGIONS)
+    part = torch.where(torch.rand(everything.shape, generator=generator) < HIDDEN_SHARE, HIDDEN, everything)
+    outputs = ("pooled", "caption_logits")
+    return Method(name, module, text(everything), outputs, kind="tensors", held_out=[tuple(text(part).values())])
 
 
 class LanguageSamples:

@@ -8,16 +8,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from export.arguments import ExportRequest, parse_request
+from export.arguments import ExportRequest
+from export.artifact_backend import ArtifactBackend
 from export.catalogue import exportable_methods
-from export.formats import FORMATS, Format, artifact_path, check_precision, exporter_of, program_class, require_tools
+from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.methods import Method
-from export.parity import Bounds, Figure, bounds_of, compare_regions, compare_tensors, proposal_recall
+from export.parity import Bounds, Figure, bounds_of, compare_regions, compare_tensors, proposal_recall, worst
 from export.program import Program
+from export.proof import prove_captions
 from export.recipe import Calibration, Recipe, calibration_set
-from export.sidecar import MethodReport, Sidecar, sidecar_path, tensor_specs, tool_versions, words_folder
-from minivlm.backend import words_of
-from minivlm.checkpoint import read_info
+from export.sidecar import MethodReport, Sidecar, tensor_specs, tool_versions, words_folder
+from minivlm.backend import TorchBackend, words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.files import assembling, sha256, size_bytes
@@ -97,30 +98,20 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     exporter: Exporter = exporter_of(FORMATS[request.runtime])
     with steps.step("load the model"):
         job = prepare(request)
-        macs = {method.name: total_macs(method) for method in job.methods}
     report_calibration(job.recipe.calibration, steps)
     with steps.step("run it in PyTorch"):
-        expected = {method.name: run_reference(method) for method in job.methods}
+        expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
     artifact = artifact_path(request.output, job.model.name, exporter.format, request.precision)
     with assembling(artifact) as partial:
         built = exporter.build(job.methods, job.recipe, partial, steps)
+        bounds = bounds_of(exporter.format.runtime, request.precision)
         with steps.step(f"run it in {exporter.format.title}"):
             program: Program = program_class(exporter.format)(partial)
-            given = {method.name: program.run(method.name, method.example) for method in job.methods}
-        bounds = bounds_of(exporter.format.runtime, request.precision)
-        reports = [
-            report(
-                method,
-                compare(method, expected[method.name], given[method.name], bounds),
-                given[method.name],
-                macs[method.name],
-                built,
-            )
-            for method in job.methods
-        ]
-        check_parity(job, reports, exporter, steps)
+            reports = [report(method, expected[method.name], program, bounds, built) for method in job.methods]
+        proof = prove_whole(job, program, bounds, steps)
+        check_parity(job, reports, proof, exporter, steps)
         # Before the artifact takes its place: a reader who finds it finds what belongs to it, or is told it does not.
-        sidecar = describe(job, exporter.format, built, partial, reports, steps)
+        sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
         sidecar.write(artifact)
         if job.words is not None:
             write_words(words_folder(artifact), job.words)
@@ -156,10 +147,10 @@ def report_calibration(calibration: Calibration | None, steps: Steps) -> None:
         steps.say(f"  skipped, no readable photos: {len(calibration.skipped)} ({', '.join(calibration.skipped)})")
 
 
-def run_reference(method: Method) -> tuple[Tensor, ...]:
+def run_reference(method: Method, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Run a method in PyTorch."""
     with torch.no_grad():
-        return tuple(method.module(*method.example))
+        return tuple(method.module(*inputs))
 
 
 def total_macs(method: Method) -> int:
@@ -182,22 +173,49 @@ def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, .
     return compare_tensors(method.outputs, expected, given, bounds)
 
 
-def report(method: Method, parity: list[Figure], given: tuple[Tensor, ...], macs: int, built: Built) -> MethodReport:
-    """Put together what the sidecar says about a method."""
-    inputs, outputs = tensor_specs(method, given)
-    return MethodReport(method.name, inputs, outputs, parity, macs, built.delegated[method.name])
+def report(
+    method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, bounds: Bounds, built: Built
+) -> MethodReport:
+    """Run a method of the artifact on all inputs of the proof and put together what the sidecar says about it."""
+    given = [program.run(method.name, inputs) for inputs in method.proofs]
+    parity = worst([compare(method, *pair, bounds) for pair in zip(expected, given, strict=True)])
+    inputs, outputs = tensor_specs(method, given[0])
+    return MethodReport(method.name, inputs, outputs, parity, total_macs(method), built.delegated[method.name])
 
 
-def check_parity(job: Job, reports: Sequence[MethodReport], exporter: Exporter, steps: Steps) -> None:
+@torch.no_grad()
+def prove_whole(job: Job, program: Program, bounds: Bounds, steps: Steps) -> list[Figure]:
+    """Compare captions of the held-out photos; a model that writes none has nothing to compare."""
+    if job.words is None:
+        return []
+    finder = next(method for method in job.methods if method.kind == "regions")
+    height, width = finder.inputs["image"].shape[2:]
+    artifact = ArtifactBackend(
+        program,
+        model=job.model.name,
+        origin=job.model.origin,
+        words=job.words,
+        image_size=(height, width),
+        detector_hash="",
+    )
+    reference = TorchBackend(job.model, job.words)
+    with steps.step("write captions with both"):
+        return worst([prove_captions(reference, artifact, image, extent, bounds) for image, extent in finder.proofs])
+
+
+def check_parity(
+    job: Job, reports: Sequence[MethodReport], proof: Sequence[Figure], exporter: Exporter, steps: Steps
+) -> None:
     """Refuse an artifact that is not exact enough.
 
     Raises:
         UserError: With every figure that missed its bound, and the layer where a quantized model goes wrong.
     """
     failed = {item.name: [figure for figure in item.parity if not figure.passed] for item in reports}
-    if not any(failed.values()):
-        return
     texts = [f"{name}: {figure}" for name, figures in failed.items() for figure in figures]
+    texts += [str(figure) for figure in proof if not figure.passed]
+    if not texts:
+        return
     weakest = None
     if job.recipe.precision == "int8":
         with steps.step("look for the layer that goes wrong"):
@@ -212,7 +230,13 @@ def check_parity(job: Job, reports: Sequence[MethodReport], exporter: Exporter, 
 
 
 def describe(
-    job: Job, target: Format, built: Built, artifact: Path, reports: list[MethodReport], steps: Steps
+    job: Job,
+    target: Format,
+    built: Built,
+    artifact: Path,
+    reports: list[MethodReport],
+    proof: list[Figure],
+    steps: Steps,
 ) -> Sidecar:
     """Put together the sidecar of a finished artifact, wherever the file is now."""
     calibration = job.recipe.calibration
@@ -231,47 +255,10 @@ def describe(
             "skipped": list(calibration.skipped),
             "sha256": calibration.sha256,
         },
-        proof=[],
+        proof=proof,
         photo=job.request.photo.name,
         bytes=size_bytes(artifact),
         sha256=sha256(artifact),
         seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
         versions=tool_versions(*target.packages),
     )
-
-
-def parity_lines(reports: Sequence[MethodReport], target: Format) -> list[str]:
-    """Return one line a method for the closing message."""
-    return [
-        f"  {item.name}: {item.macs / 1e9:.2f} GMAC, {item.delegated_macs:.1%} of them in {target.title}; "
-        + ", ".join(str(figure) for figure in item.parity)
-        for item in reports
-    ]
-
-
-def next_command(result: ExportResult) -> str:
-    """Return what to run next with an artifact: a caption if it can, else a measurement."""
-    if any(method.name == "prefill" for method in result.sidecar.methods):
-        return f"minivlm caption PHOTO --artifact {result.artifact}"
-    sidecar, folder = result.sidecar, result.artifact.parent
-    return (
-        f"python bench/run.py --device cpu --threads 4 --models {sidecar.model} --runtimes {sidecar.runtime} "
-        f"--precision {sidecar.precision} --artifacts {folder}"
-    )
-
-
-def run_exporter(runtime: str, description: str, argv: Sequence[str] | None) -> None:
-    """Run an exporter's command line, from flags to closing message."""
-    target = FORMATS[runtime]
-    request = parse_request(description, target, argv)
-    check_precision(target, request.model or read_info(Path(str(request.checkpoint))).model, request.precision)
-    require_tools(target)
-    steps = Steps()
-    steps.say(f"Exporting {request.model or request.checkpoint} to {target.title}, {request.precision}")
-    result = export_model(request, steps)
-    sidecar = result.sidecar
-    print(f"{result.artifact}: {sidecar.bytes / 1e6:.1f} MB in {sum(sidecar.seconds.values()):.0f} s")
-    print(f"  weights: {sidecar.weights.description}")
-    print("\n".join(parity_lines(sidecar.methods, target)))
-    print(f"  described in {sidecar_path(result.artifact)}")
-    print(f"Next: {next_command(result)}")

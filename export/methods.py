@@ -1,6 +1,6 @@
 """A method: one named entry point of an artifact, with example inputs of the shapes it is fixed to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ class Method:
         inputs: Example inputs by name. No two are the same tensor: `torch.export` takes two uses of one for one input.
         outputs: Names of the results in order.
         kind: How results are compared: "regions" are matched by box, "tensors" by position.
+        held_out: More inputs for the proof, none of them used to make the artifact.
     """
 
     name: str
@@ -23,8 +24,14 @@ class Method:
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
     kind: str
+    held_out: Sequence[tuple[Tensor, ...]] = ()
 
     @property
     def example(self) -> tuple[Tensor, ...]:
         """The example inputs in order."""
         return tuple(self.inputs.values())
+
+    @property
+    def proofs(self) -> list[tuple[Tensor, ...]]:
+        """All inputs of the proof, the example first."""
+        return [self.example, *self.held_out]

@@ -4,6 +4,7 @@ Regions are judged after matching by box: the order of nearly equal scores may d
 a comparison by position would compare one region with another. Everything else is compared by position.
 """
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Figure:
         return f"{self.name} {self.value:.4g} ({sign} {self.bound:g}{'' if self.passed else ', FAILED'})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bounds:
     """What an artifact of one precision must reach.
 
@@ -53,21 +54,42 @@ class Bounds:
         proposals: Share of the reference's proposals that the artifact has, at IoU 0.9.
         matched: Share of regions that both sides find, at IoU 0.9, of those that either does.
         tags: Share of matched regions with the reference's tag.
+        feature_cosine: Median over matched regions of the cosine between their features.
         feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB; of its geometry's, too.
-        tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
         score: Difference that 95 % of the matched regions' scores keep within.
+        tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
+        top_1: Share of rows of logits with the reference's best entry.
+        divergence: Mean Kullback-Leibler divergence in nats of logits from the reference's.
+        tokens: Share of a caption's tokens that equal the reference's by position, the artifact's regions under it.
     """
 
     proposals: float
     matched: float
     tags: float
+    feature_cosine: float
     feature_sqnr: float
-    tensor_sqnr: float
     score: float
+    tensor_sqnr: float
+    top_1: float
+    divergence: float
+    tokens: float
 
 
 BOUNDS: Mapping[str, Bounds] = MappingProxyType(
-    {"fp32": Bounds(proposals=0.98, matched=0.98, tags=0.98, feature_sqnr=80.0, tensor_sqnr=80.0, score=1e-3)}
+    {
+        "fp32": Bounds(
+            proposals=0.98,
+            matched=0.98,
+            tags=0.98,
+            feature_cosine=0.9999,
+            feature_sqnr=80.0,
+            score=1e-3,
+            tensor_sqnr=80.0,
+            top_1=0.99,
+            divergence=1e-4,
+            tokens=1.0,
+        )
+    }
 )
 """Per precision, or per "runtime precision" where one runtime differs. fp32 runtimes differ by the order of sums and by
 folded constants only: 80 dB is one part in ten thousand, and what was measured is 100 to 120. Regions are judged by
@@ -131,12 +153,14 @@ def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[
     if not pairs:
         return [matched]
     rows, columns = ([pair[side] for pair in pairs] for side in (0, 1))
+    cosine = torch.cosine_similarity(reference.features[rows].double(), other.features[columns].double())
     features = [sqnr(reference.features[row], other.features[column]) for row, column in pairs]
     geometry = [sqnr(reference.geometry[row], other.geometry[column]) for row, column in pairs]
     scores = (reference.scores[rows] - other.scores[columns]).abs().double()
     return [
         matched,
         Figure("tags equal", (reference.tags[rows] == other.tags[columns]).double().mean().item(), bounds.tags),
+        Figure("median feature cosine", cosine.median().item(), bounds.feature_cosine),
         Figure("median feature SQNR dB", statistics.median(features), bounds.feature_sqnr),
         Figure("median geometry SQNR dB", statistics.median(geometry), bounds.feature_sqnr),
         Figure("95 % of scores within", scores.quantile(0.95).item(), bounds.score, at_least=False),
@@ -146,8 +170,38 @@ def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[
 def compare_tensors(
     names: Sequence[str], reference: Sequence[Tensor], other: Sequence[Tensor], bounds: Bounds
 ) -> list[Figure]:
-    """Compare outputs by position."""
+    """Compare outputs by position; of logits also the best entry of each row and the distribution."""
+    figures = []
+    for name, expected, given in zip(names, reference, other, strict=True):
+        figures.append(Figure(f"{name} SQNR dB", sqnr(expected, given), bounds.tensor_sqnr))
+        if name.endswith("logits"):
+            figures += compare_logits(name, expected, given, bounds)
+    return figures
+
+
+def compare_logits(name: str, reference: Tensor, other: Tensor, bounds: Bounds) -> list[Figure]:
+    """Compare (..., V) logits as what they are read for: which entry is best, and how probable all are."""
+    expected, given = (logits.double().flatten(0, -2).log_softmax(dim=-1) for logits in (reference, other))
+    agreement = (expected.argmax(dim=-1) == given.argmax(dim=-1)).double().mean().item()
+    divergence = (expected.exp() * (expected - given)).sum(dim=-1).mean().item()
     return [
-        Figure(f"{name} SQNR dB", sqnr(expected, given), bounds.tensor_sqnr)
-        for name, expected, given in zip(names, reference, other, strict=True)
+        Figure(f"{name} best entry equal", agreement, bounds.top_1),
+        Figure(f"{name} KL nats", divergence, bounds.divergence, at_least=False),
     ]
+
+
+def worst(comparisons: Sequence[Sequence[Figure]]) -> list[Figure]:
+    """Return, of the same figures on several inputs, the worst of each; a figure that only some have counts too."""
+    found: dict[str, Figure] = {}
+    for figure in (figure for figures in comparisons for figure in figures):
+        known = found.get(figure.name)
+        if known is None or not _is_better(figure, known):
+            found[figure.name] = figure
+    return list(found.values())
+
+
+def _is_better(figure: Figure, than: Figure) -> bool:
+    """Whether a figure beats another of its name; NaN never does, and nothing is worse than NaN."""
+    if math.isnan(than.value) or math.isnan(figure.value):
+        return math.isnan(than.value) and not math.isnan(figure.value)
+    return figure.value > than.value if figure.at_least else figure.value < than.value

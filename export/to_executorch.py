@@ -9,8 +9,9 @@ Writes {model}-executorch-{precision}.pte and a .json beside it.
 from collections.abc import Sequence
 from pathlib import Path
 
+from export.command import run_exporter
 from export.executorch_program import export_program, lower
-from export.exporting import Built, run_exporter, total_macs
+from export.exporting import Built, total_macs
 from export.formats import FORMATS, Format
 from export.methods import Method
 from export.recipe import Recipe

@@ -13,16 +13,19 @@ from export.parity import (
     EQUAL,
     Bounds,
     Figure,
+    compare_logits,
     compare_regions,
     compare_tensors,
     match_regions,
     proposal_recall,
     sqnr,
+    worst,
 )
 from minivlm.vision.regions import Regions, box_geometry
 
 FP32 = BOUNDS["fp32"]
 ROWS = 50
+FEATURE_FIGURES = ["median feature cosine", "median feature SQNR dB"]
 
 
 def example(found: int = ROWS) -> Regions:
@@ -129,7 +132,8 @@ class TestRegions:
         reference = example()
         order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(1))
         figures = compare_regions(reference, reordered(reference, order), FP32)
-        assert [figure.value for figure in figures] == [1.0, 1.0, EQUAL, EQUAL, 0.0]
+        # matched, tags, cosine, feature and geometry SQNR, score; the cosine is rounded in its last bit.
+        assert [figure.value for figure in figures] == pytest.approx([1.0, 1.0, 1.0, EQUAL, EQUAL, 0.0], abs=1e-12)
         assert all(figure.passed for figure in figures)
 
     def test_rounding_errors_pass(self):
@@ -143,27 +147,25 @@ class TestRegions:
         assert failed(reference, other) == []
 
     @pytest.mark.parametrize(
-        ("field", "rows", "value", "name"),
+        ("field", "rows", "value", "names"),
         [
-            ("tags", slice(0, 2), 999, "tags equal"),  # 2 of 50 are more than 2 %
-            ("boxes", slice(0, 3), torch.tensor([0.0, 0.0, 4.0, 4.0]), "regions matched at IoU 0.9"),
-            ("scores", slice(0, 5), 0.1, "95 % of scores within"),
-            ("features", slice(0, 30), 0.0, "median feature SQNR dB"),
-            ("geometry", slice(0, 30), 0.5, "median geometry SQNR dB"),
+            ("tags", slice(0, 2), 999, ["tags equal"]),  # 2 of 50 are more than 2 %
+            ("boxes", slice(0, 3), torch.tensor([0.0, 0.0, 4.0, 4.0]), ["regions matched at IoU 0.9"]),
+            ("scores", slice(0, 5), 0.1, ["95 % of scores within"]),
+            ("features", slice(0, 30), 0.0, FEATURE_FIGURES),
+            ("geometry", slice(0, 30), 0.5, ["median geometry SQNR dB"]),
         ],
     )
-    def test_a_planted_fault_is_found_whatever_the_order(self, field, rows, value, name):
+    def test_a_planted_fault_is_found_whatever_the_order(self, field, rows, value, names):
         reference = example()
         other = changed(reference, field, rows, value)
         order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(1))
-        assert failed(reference, other) == [name]
-        assert failed(reference, reordered(other, order)) == [name]
+        assert failed(reference, other) == names
+        assert failed(reference, reordered(other, order)) == names
 
     def test_features_of_another_region_are_found(self):
         reference = example()
-        assert failed(reference, reference._replace(features=reference.features.roll(1, dims=0))) == [
-            "median feature SQNR dB"
-        ]
+        assert failed(reference, reference._replace(features=reference.features.roll(1, dims=0))) == FEATURE_FIGURES
 
     def test_no_regions_at_all_fail(self):
         reference = example()
@@ -183,8 +185,8 @@ class TestRegions:
 class TestTensors:
     def test_are_compared_by_name_and_position(self):
         reference = [torch.ones(10), torch.ones(10)]
-        figures = compare_tensors(("pooled", "logits"), reference, [torch.ones(10), torch.full((10,), 1.01)], FP32)
-        assert [figure.name for figure in figures] == ["pooled SQNR dB", "logits SQNR dB"]
+        figures = compare_tensors(("pooled", "keys"), reference, [torch.ones(10), torch.full((10,), 1.01)], FP32)
+        assert [figure.name for figure in figures] == ["pooled SQNR dB", "keys SQNR dB"]
         assert figures[1].value == pytest.approx(40.0, abs=0.01)  # 1 % off
         assert [figure.passed for figure in figures] == [True, False]
 
@@ -217,3 +219,43 @@ class TestProposalRecall:
         box = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
         assert proposal_recall(box, box + torch.tensor([1.0, 0.0, 1.0, 0.0]), FP32).value == 0.0
         assert proposal_recall(box, box + torch.tensor([0.5, 0.0, 0.5, 0.0]), FP32).value == 1.0  # 95 of 105
+
+
+class TestLogits:
+    def values(self, reference: list[list[float]], other: list[list[float]]) -> list[float]:
+        return [figure.value for figure in compare_logits("x", torch.tensor(reference), torch.tensor(other), FP32)]
+
+    def test_the_best_entry_is_counted_by_row_and_the_divergence_averaged(self):
+        # Row 1 is equal. Row 2: p = (3/4, 1/4) against (1/4, 3/4): KL = 3/4 log 3 - 1/4 log 3 = log(3) / 2.
+        three = math.log(3.0)
+        agreement, divergence = self.values([[1.0, 0.0], [three, 0.0]], [[1.0, 0.0], [0.0, three]])
+        assert agreement == 0.5
+        assert divergence == pytest.approx(math.log(3.0) / 4.0, abs=1e-7)
+
+    def test_a_shift_of_all_logits_changes_nothing(self):
+        agreement, divergence = self.values([[1.0, 2.0, 0.5]], [[11.0, 12.0, 10.5]])
+        assert agreement == 1.0
+        assert divergence == pytest.approx(0.0, abs=1e-12)
+
+    def test_only_outputs_that_are_logits_have_them(self):
+        tensors = (torch.ones(1, 3), torch.ones(1, 3))
+        names = [figure.name for figure in compare_tensors(("pooled", "caption_logits"), tensors, tensors, FP32)]
+        assert names == [
+            "pooled SQNR dB",
+            "caption_logits SQNR dB",
+            "caption_logits best entry equal",
+            "caption_logits KL nats",
+        ]
+
+
+class TestWorst:
+    def test_takes_each_figure_s_worst_on_its_own_side(self):
+        one = [Figure("share", 0.9, 0.5), Figure("error", 0.1, 1.0, at_least=False)]
+        two = [Figure("share", 0.8, 0.5), Figure("error", 0.05, 1.0, at_least=False), Figure("more", 1.0, 0.5)]
+        found = worst([one, two])
+        assert {figure.name: figure.value for figure in found} == {"share": 0.8, "error": 0.1, "more": 1.0}
+
+    @pytest.mark.parametrize("values", [(math.nan, 0.9), (0.9, math.nan)])
+    def test_nan_is_worse_than_anything(self, values):
+        (found,) = worst([[Figure("share", value, 0.5)] for value in values])
+        assert math.isnan(found.value)

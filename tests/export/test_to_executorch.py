@@ -113,7 +113,7 @@ class TestOutputs:
     def test_regions_of_another_photo_equal_pytorch_s(self, exported):
         photo = default_photo().with_name("flower.jpg")
         method = regions_method("forward", create_model("tee-tiny"), None, photo)
-        expected = run_reference(method)
+        expected = run_reference(method, method.example)
         given = ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", method.example)
         figures = compare(method, expected, given, BOUNDS["fp32"])
         assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
