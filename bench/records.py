@@ -1,59 +1,195 @@
-"""The benchmark's raw material: one JSON line a measurement, appended the moment it exists."""
+"""The benchmark's raw material: one JSON line for each repeat of a combination, appended the moment it exists."""
 
 import json
 import os
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar, Literal, NamedTuple
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from minivlm.errors import UserError
 
-FORMAT = 1
+FORMAT: Literal[2] = 2
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
-class Record:
-    """One model on one runtime: every sample, and what is needed to judge and repeat it.
+class Failure:
+    """Why there are no samples.
 
     Attributes:
-        model: A name of the registry.
-        runtime: "pytorch" or "executorch".
-        precision: Such as "fp32".
-        threads: Threads that the runtime said it used.
-        threads_asked: Threads asked for.
-        unit: Of the samples.
-        samples: By stage, one number a run in the order of the runs; stages of a run are disjoint in time.
-        load_ms: From nothing to a loaded model, weights read or made.
-        first_ms: The first run, before any warm-up.
-        inputs: By name, the shape of each input.
-        photo: File name and SHA-256 of the photo the inputs come from.
-        weights: Where the weights come from.
-        artifact: SHA-256 of the artifact, None for PyTorch.
-        environment: Machine and versions, see `bench.environment`.
-        profile: Name of the measuring profile.
-        time: When it was taken, ISO 8601 in UTC.
-        format: Version of this schema.
+        exit: Exit code of the process, negative for a signal; None where it was stopped, or never started.
+        reason: In one line.
+        stderr: The last lines that it wrote.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    exit: int | None
+    reason: str
+    stderr: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of memory.
+
+    Attributes:
+        peak_bytes: Most that was resident at once, from before the model was loaded to the last run.
+        baseline_bytes: Resident before the model was loaded: interpreter, libraries and inputs.
+        planned_bytes: What the runtime plans for activations by its own account; None where it has no such figure.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    peak_bytes: int
+    baseline_bytes: int
+    planned_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Parameters with BatchNorm running statistics, and multiply-adds of one run at the inputs that were measured."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class MachineRates:
+    """What this machine does at best with as many threads: fp32 matrix products, and reading memory."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    gmac_per_s: float
+    gb_per_s: float
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """The file that was run.
+
+    Attributes:
+        name: File name.
+        bytes: Size.
+        sha256: In hexadecimal.
+        delegated: By method, the share of the multiply-adds that the accelerated backend runs.
+        parity: By "method figure", how exact the file is, from its sidecar.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: str
+    bytes: int
+    sha256: str
+    delegated: Mapping[str, float] = field(default_factory=dict)
+    parity: Mapping[str, float] = field(default_factory=dict)
+
+
+class Combination(NamedTuple):
+    """What is measured again in every round; the threads are those asked for."""
+
+    device: str
     model: str
     runtime: str
     precision: str
     threads: int
+
+    def __str__(self) -> str:
+        return f"{self.model}, {self.runtime}, {self.precision}, {self.threads} thread{'s' * (self.threads != 1)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One repeat of one combination in a process of its own: every sample, and what is needed to judge and repeat it.
+
+    Attributes:
+        run: Id of the benchmark's invocation.
+        round: Which repeat, from 0; the combinations of a round are measured one after another.
+        status: "failed" has an error, no samples, and None for every figure that was not reached.
+        device: Kind of device.
+        model: A name of the registry.
+        runtime: Such as "pytorch" or "executorch".
+        precision: Such as "fp32".
+        threads_asked: Threads asked for.
+        inputs: By name, the shape of each input.
+        photo: "name" and "sha256" of the photo the inputs come from.
+        environment: Machine, load and versions, see `bench.environment`.
+        profile: Name of the measuring profile.
+        time: When it was taken, ISO 8601 in UTC.
+        error: Of a failed one.
+        threads: Threads that the runtime said it used.
+        affinity: Cores that the process was bound to; None where it was free.
+        unit: Of the samples.
+        samples: By stage, one number a run in the order of the runs; stages of a run are disjoint in time.
+        tokens: How many tokens the stage "steps" writes.
+        load_ms: From nothing to a loaded model, weights read or made.
+        first_ms: The first run, before any warm-up.
+        memory: Of the process.
+        counts: What a run computes.
+        machine: Rates of the machine, measured in the same round.
+        artifact: None where PyTorch runs the model itself.
+        weights: Where the weights come from.
+        disturbed: What went on beside the measurement, a line each; nothing where it was undisturbed.
+        sustained: Seconds since the start and milliseconds of every run of a long measurement.
+        format: Version of this schema.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    run: str
+    round: int
+    status: Literal["ok", "failed"]
+    device: str
+    model: str
+    runtime: str
+    precision: str
     threads_asked: int
-    unit: str
-    samples: Mapping[str, list[float]]
-    load_ms: float
-    first_ms: float
     inputs: Mapping[str, list[int]]
     photo: Mapping[str, str]
-    weights: str
-    artifact: str | None
     environment: Mapping[str, Any]
     profile: str
     time: str
-    format: int = FORMAT
+    error: Failure | None = None
+    threads: int | None = None
+    affinity: list[int] | None = None
+    unit: str = "ms"
+    samples: Mapping[str, list[float]] = field(default_factory=dict)
+    tokens: int | None = None
+    load_ms: float | None = None
+    first_ms: float | None = None
+    memory: Memory | None = None
+    counts: Counts | None = None
+    machine: MachineRates | None = None
+    artifact: ArtifactFile | None = None
+    weights: str = ""
+    disturbed: list[str] = field(default_factory=list)
+    sustained: list[tuple[float, float]] | None = None
+    format: Literal[2] = FORMAT
+
+    def __post_init__(self) -> None:
+        lengths = {len(samples) for samples in self.samples.values()}
+        if self.status == "failed":
+            if self.error is None or lengths:
+                raise ValueError("a failed record has an error and no samples")
+        elif self.error is not None or self.threads is None or len(lengths) != 1 or 0 in lengths:
+            raise ValueError("a record that is ok has threads, equally many samples for every stage, and no error")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are samples."""
+        return self.status == "ok"
+
+    @property
+    def combination(self) -> Combination:
+        """What this is a repeat of."""
+        return Combination(self.device, self.model, self.runtime, self.precision, self.threads_asked)
 
     @property
     def totals(self) -> list[float]:
@@ -68,69 +204,155 @@ class Record:
     @property
     def spread(self) -> float:
         """Half the distance between the quartiles of the runs' times."""
-        totals = self.totals
-        if len(totals) < 2:
-            return 0.0
-        quartiles = statistics.quantiles(totals, n=4, method="inclusive")
-        return (quartiles[2] - quartiles[0]) / 2
+        return spread(self.totals)
+
+    def percentile(self, percent: float) -> float:
+        """Time that so many percent of the runs do not exceed; see `percentile`."""
+        return percentile(self.totals, percent)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens written in a second of the stage "steps", by its median."""
+        if self.tokens is None or "steps" not in self.samples:
+            return None
+        return self.tokens / statistics.median(self.samples["steps"]) * 1e3
 
     def to_json(self) -> str:
         """Return the record as one line."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> "Record":
         """Read one line.
 
         Raises:
-            ValueError: Not a record of this format.
+            ValueError: Not a record of this format; the message is one line.
         """
-        fields = json.loads(line)
-        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-            raise ValueError(f"not a record of format {FORMAT}")
         try:
-            return cls(**fields)
-        except TypeError as error:
-            raise ValueError(str(error)) from None
+            fields = json.loads(line)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+        if not isinstance(fields, dict) or "format" not in fields:
+            raise ValueError("no JSON object with a format")
+        if fields["format"] != FORMAT:
+            raise ValueError(f"format {fields['format']!r}, and this program reads format {FORMAT}")
+        try:
+            return _reader().validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+@cache
+def _reader() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """Return the value that so many percent do not exceed, between two neighbours in proportion (numpy's "linear")."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100.0
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def spread(values: list[float]) -> float:
+    """Return half the distance between the quartiles; 0 of a single value."""
+    return (percentile(values, 75.0) - percentile(values, 25.0)) / 2
 
 
 def append(path: Path, record: Record) -> None:
-    """Add a record to a file in one write that is on disk when this returns.
+    """Add a record to a file, on disk when this returns; where that fails the file is as it was.
+
+    What a killed process left unfinished at the end makes room.
 
     Raises:
         UserError: The file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            if file.tell() and not _ends_a_line(file):
-                file.write(b"\n")  # what an interrupted write left must not swallow this record
-            file.write(record.to_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with path.open("ab+", buffering=0) as file:
+            line = b"\n" * _close_last_line(file) + record.to_json().encode() + b"\n"
+            size = file.seek(0, os.SEEK_END)
+            try:
+                written = file.write(line)
+                if written != len(line):
+                    file.write(line[written:])  # a disk that is full says so now
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
     except OSError as error:
-        raise UserError(f"cannot add to {path}: {error.strerror}; choose another folder with --output") from None
+        raise UserError(
+            f"cannot add to {path}: {error.strerror}; free space or choose another folder with --output, "
+            "what was measured before is kept"
+        ) from None
 
 
-def _ends_a_line(file: BinaryIO) -> bool:
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) == b"\n"
+def _close_last_line(file: BinaryIO) -> bool:
+    """Cut an unfinished last line off; tells whether a whole one lacks its line end."""
+    file.seek(0)
+    content = file.read()
+    last = content[content.rfind(b"\n") + 1 :]
+    if not last or _is_json(last):
+        return bool(last)
+    file.truncate(len(content) - len(last))
+    return False
+
+
+def _is_json(line: bytes | str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def read(path: Path) -> list[Record]:
     """Read every record of a file.
 
     Raises:
-        UserError: The file cannot be read, or a line is no record; the message names the line.
+        UserError: The file cannot be read, has no record, or a line is no record of this format; the message names the
+            line.
     """
+    found = _parse(path, _content(path))
+    if not found:
+        raise UserError(f"{path} has no records: measure with python bench/run.py")
+    return found
+
+
+def read_kept(path: Path) -> list[Record]:
+    """Read what is whole in a file that a killed process may have left, or that is not there yet.
+
+    Raises:
+        UserError: The file cannot be read, or a finished line is no record of this format.
+    """
+    if not path.exists():
+        return []
+    content = _content(path)
+    whole = content.rfind("\n") + 1
+    return _parse(path, content if _is_json(content[whole:]) else content[:whole])
+
+
+def _content(path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read records from {path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(f"cannot read records from {path}: {reason}; give a records.jsonl of bench/run.py") from None
+
+
+def _parse(path: Path, content: str) -> list[Record]:
+    lines = content.split("\n")  # not splitlines, which also splits at characters that JSON leaves as they are
     records = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
         try:
             records.append(Record.from_json(line))
         except ValueError as error:
-            raise UserError(f"{path}, line {number} is no record ({error}): remove the line or measure again") from None
+            cut = number == len(lines) and not _is_json(line)
+            way_out = "finish the run with --resume, or remove the line" if cut else "remove the line, or measure again"
+            what = "was cut off" if cut else "is no record"
+            raise UserError(f"{path}, line {number} {what} ({error}): {way_out}") from None
     return records
