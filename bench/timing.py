@@ -1,8 +1,10 @@
 """How often something is run, and the clock."""
 
+import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 Stage = tuple[str, Callable[[], object]]
@@ -10,53 +12,103 @@ Stage = tuple[str, Callable[[], object]]
 
 
 @dataclass(frozen=True)
-class Profile:
-    """A stop rule: at least so many runs and at least so many seconds, both for warm-up and for what counts."""
+class Stop:
+    """When to stop: after at least so many runs and seconds, or after `cap` seconds if there are `least` runs by then.
 
-    warmup_runs: int
-    warmup_seconds: float
+    Attributes:
+        runs: At least,
+        seconds: and at least.
+        cap: Seconds at which slow models stop early.
+        least: Runs that even they make.
+    """
+
     runs: int
     seconds: float
+    cap: float = math.inf
+    least: int = 1
+
+    def reached(self, runs: int, seconds: float) -> bool:
+        """Tell whether so many runs in so many seconds are enough."""
+        return (runs >= self.runs and seconds >= self.seconds) or (runs >= self.least and seconds >= self.cap)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How thoroughly to measure.
+
+    Attributes:
+        warmup: Runs that do not count.
+        steady: Runs that do.
+        repeats: Processes for each combination, one a round.
+        headline: Percentile that stands for a combination.
+    """
+
+    warmup: Stop
+    steady: Stop
+    repeats: int
+    headline: float = 50.0
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "quick": Profile(warmup_runs=1, warmup_seconds=0.5, runs=3, seconds=2.0),
-        "normal": Profile(warmup_runs=3, warmup_seconds=1.0, runs=10, seconds=10.0),
+        "quick": Profile(Stop(runs=1, seconds=0.5), Stop(runs=3, seconds=2.0), repeats=1),
+        "normal": Profile(
+            Stop(runs=3, seconds=1.0, cap=10.0), Stop(runs=10, seconds=5.0, cap=30.0, least=3), repeats=3
+        ),
+        "mlperf": Profile(Stop(runs=5, seconds=1.0), Stop(runs=1024, seconds=60.0), repeats=1, headline=90.0),
     }
 )
+"""The last has the single-stream rules of MLPerf Mobile (mobile_inference_rules.adoc): 1024 samples and 60 s, 90th
+percentile, and no early stop."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Timings:
-    """Milliseconds: the very first run, and by stage every run that counts."""
+    """Milliseconds of every run by stage, and when each run ended.
 
-    first: float
-    samples: Mapping[str, list[float]]
+    Attributes:
+        samples: One number a run in the order of the runs.
+        ends: Seconds since the first of these runs began.
+    """
 
-
-def measure(stages: Sequence[Stage], profile: Profile) -> Timings:
-    """Run stages one after another, again and again, as a profile says."""
-    first = sum(_run(stages))
-    start = time.perf_counter()
-    runs = 0
-    while runs < profile.warmup_runs or time.perf_counter() - start < profile.warmup_seconds:
-        _run(stages)
-        runs += 1
-    samples: dict[str, list[float]] = {name: [] for name, _ in stages}
-    start = time.perf_counter()
-    runs = 0
-    while runs < profile.runs or time.perf_counter() - start < profile.seconds:
-        for (name, _), elapsed in zip(stages, _run(stages), strict=True):
-            samples[name].append(elapsed)
-        runs += 1
-    return Timings(first, samples)
+    samples: dict[str, list[float]]
+    ends: list[float] = field(default_factory=list)
 
 
-def _run(stages: Sequence[Stage]) -> list[float]:
+def run_once(stages: Sequence[Stage]) -> list[float]:
+    """Run all stages in order; returns the milliseconds of each."""
     elapsed = []
     for _, call in stages:
         start = time.perf_counter()
         call()
         elapsed.append((time.perf_counter() - start) * 1e3)
     return elapsed
+
+
+def repeat(stages: Sequence[Stage], stop: Stop, alive: Callable[[], None]) -> Timings:
+    """Run stages one after another, again and again.
+
+    Args:
+        stages: Of one run.
+        stop: When it is enough.
+        alive: Called after every run, outside of what is timed.
+    """
+    timings = Timings({name: [] for name, _ in stages})
+    start = time.perf_counter()
+    seconds = 0.0
+    while not stop.reached(len(timings.ends), seconds):
+        for samples, elapsed in zip(timings.samples.values(), run_once(stages), strict=True):
+            samples.append(elapsed)
+        seconds = time.perf_counter() - start
+        timings.ends.append(seconds)
+        alive()
+    return timings
+
+
+def by_second(timings: Timings) -> list[tuple[float, float]]:
+    """Return latency over time: for every second in which runs ended, its end and their median in milliseconds."""
+    totals = [sum(stages) for stages in zip(*timings.samples.values(), strict=True)]
+    seconds: dict[int, list[float]] = {}
+    for end, total in zip(timings.ends, totals, strict=True):
+        seconds.setdefault(int(end), []).append(total)
+    return [(second + 1.0, statistics.median(found)) for second, found in seconds.items()]
