@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from bench.cells import Cell, Row, Table, wide_console
+from bench.rates import read_bandwidth
 from export.artifact_backend import open_backend
 from minivlm.backend import TorchBackend, load_torch_backend
 from minivlm.console import Steps
@@ -28,8 +29,6 @@ from minivlm.language.sessions import FullSession
 
 STEPS = CAPTIONING.caption_length - 1
 """Steps of a caption of full length, [CLS] given."""
-BANDWIDTH_BYTES = 256 * 2**20
-"""Read for the bandwidth: larger than any cache."""
 
 
 def sample_context(backend: TorchBackend) -> CaptionContext:
@@ -57,17 +56,6 @@ def step_bytes(language: nn.Module) -> int:
     """Return the bytes of weights that one cached step reads: encoder layers and caption head."""
     parts = (language.get_submodule("encoder"), language.get_submodule("caption_head"))
     return sum(parameter.numel() * parameter.element_size() for part in parts for parameter in part.parameters())
-
-
-def read_bandwidth(rounds: int = 5) -> float:
-    """Return bytes a second at which PyTorch sums a block larger than the caches; the best of some rounds."""
-    block = torch.ones(BANDWIDTH_BYTES // 4)
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        block.sum()
-        seconds.append(time.perf_counter() - start)
-    return BANDWIDTH_BYTES / min(seconds)
 
 
 def measure(ways: dict[str, Callable[[], CaptionSession]], first_token: int, rounds: int) -> dict[str, list[float]]:

@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def environment() -> dict[str, Any]:
         "system": platform.platform(),
         "versions": tool_versions(*PACKAGES),
     }
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -1,77 +1,128 @@
 """Latency tables from records: medians, and ratios beside the paper's."""
 
 import math
-import statistics
 from collections.abc import Iterable, Sequence
 
 from bench import paper
 from bench.cells import Cell, Row, Table
-from bench.records import Record
+from bench.records import Combination, Record
+from bench.repeats import Repeats, group
+from bench.request import PYTORCH
+from bench.timing import PROFILES
 
 VISION = ("tee-0", "tee-1", "tee-2", "tee-3", "grid-r50", "grid-x101", "r101-f")
 TRANSFORMERS = ("bert-base", "bert-8", "tinybert-6", "bert-4", "minilm", "tinybert-4")
 
-Key = tuple[str, str]
-"""Model and runtime."""
-
-
-def latest(records: Iterable[Record]) -> dict[Key, Record]:
-    """Return the last record of every model and runtime."""
-    return {(record.model, record.runtime): record for record in records}
+Found = dict[Combination, Repeats]
 
 
 def latency_tables(records: Sequence[Record]) -> list[Table]:
-    """Return one table for the extractors, one for the transformers and one for everything else that was measured."""
-    found = latest(records)
+    """Return one table for the extractors, one for the transformers, one for everything else, and their stages."""
+    found = {repeats.combination: repeats for repeats in group(records)}
     groups = (
         ("Latency of the vision modules, photo tensor to regions", VISION, "r101-f"),
         ("Latency of the transformers, 35 text tokens and 50 regions", TRANSFORMERS, "bert-base"),
     )
     tables = [_table(title, models, baseline, found) for title, models, baseline in groups]
-    others = sorted({model for model, _ in found} - {*VISION, *TRANSFORMERS})
+    others = sorted({key.model for key in found} - {*VISION, *TRANSFORMERS})
     tables.append(_table("Latency of other models", others, None, found))
-    tables.append(_stage_table([record for record in found.values() if len(record.samples) > 1]))
+    tables.append(_stage_table(found))
     return [table for table in tables if table.rows]
 
 
-def _stage_table(records: Sequence[Record]) -> Table:
-    """Where the time of a whole model goes: the median of each stage."""
+def labels(keys: Iterable[Combination]) -> dict[Combination, str]:
+    """Return a name for each combination: model and runtime, and of the rest what is not the same for all."""
+    keys = list(keys)
+    several = {field: len({getattr(key, field) for key in keys}) > 1 for field in ("device", "precision", "threads")}
+    return {
+        key: ", ".join(
+            [
+                key.model,
+                key.runtime,
+                *([key.precision] if several["precision"] else []),
+                *([_threads([key.threads])] if several["threads"] else []),
+                *([key.device] if several["device"] else []),
+            ]
+        )
+        for key in keys
+    }
+
+
+def _stage_table(found: Found) -> Table:
+    """Where the time goes: the median of each stage, for every combination with more than one."""
+    staged = {key: repeats for key, repeats in _ordered(found) if len(repeats.stages) > 1}
+    columns = list(dict.fromkeys(stage for repeats in staged.values() for stage in repeats.stages))
+    names = labels(found)
     rows = [
         Row(
-            f"{record.model}, {record.runtime}",
+            names[key],
             [
-                Cell(f"{stage} ms", None, statistics.median(samples), digits=1)
-                for stage, samples in record.samples.items()
+                *(Cell(f"{stage} ms", None, repeats.stages.get(stage), digits=1) for stage in columns),
+                Cell("tokens/s", None, repeats.tokens_per_second, digits=1),
             ],
         )
-        for record in records
+        for key, repeats in staged.items()
     ]
-    return Table("Stages from photo to caption", _note(records), rows)
+    note = (
+        "Median of each stage. backbone: with BiFPN; proposals: RPN and its NMS; head: RoIAlign (R101-F: RoI pooling), "
+        "box head and the choice of regions; regions: all three; prefill: what is computed once a photo; steps: 19 "
+        "tokens. An artifact runs its detector in one piece."
+    )
+    return Table("Stages", note, rows)
 
 
-def _table(title: str, models: Sequence[str], baseline: str | None, found: dict[Key, Record]) -> Table:
-    used = [(model, runtime) for model in models for runtime in _runtimes(found) if (model, runtime) in found]
-    rows = [Row(f"{model}, {runtime}", _cells(found[model, runtime], baseline, found)) for model, runtime in used]
-    return Table(title, _note([found[key] for key in used]), rows)
+def _table(title: str, models: Sequence[str], baseline: str | None, found: Found) -> Table:
+    used = [(key, repeats) for key, repeats in _ordered(found) if key.model in models]
+    names = labels(found)
+    rows = [Row(names[key], _cells(repeats, baseline, found)) for key, repeats in used]
+    return Table(title, _note([repeats for _, repeats in used]), rows)
 
 
-def _runtimes(found: dict[Key, Record]) -> list[str]:
-    return sorted({runtime for _, runtime in found}, key=lambda runtime: (runtime != "pytorch", runtime))
+def _ordered(found: Found) -> list[tuple[Combination, Repeats]]:
+    """Return combinations in the paper's order of models, PyTorch first."""
+    order = {model: place for place, model in enumerate((*VISION, *TRANSFORMERS))}
+
+    def place(key: Combination) -> tuple[object, ...]:
+        return (
+            order.get(key.model, len(order)),
+            key.model,
+            key.runtime != PYTORCH,
+            key.runtime,
+            key.precision,
+            key.threads,
+        )
+
+    return [(key, found[key]) for key in sorted(found, key=place)]
 
 
-def _cells(record: Record, baseline: str | None, found: dict[Key, Record]) -> list[Cell]:
-    printed = paper.LATENCY_MS.get(record.model)
+def _cells(repeats: Repeats, baseline: str | None, found: Found) -> list[Cell]:
+    key = repeats.combination
+    printed = paper.LATENCY_MS.get(key.model)
+    headline = PROFILES[repeats.records[0].profile].headline if repeats.records[0].profile in PROFILES else 50.0
+    memory = repeats.memory_bytes
     cells = [
-        Cell("ms", printed, record.median, digits=1, detail=f" ± {record.spread:.1f}", comparable=False),
-        Cell("runs", None, float(len(record.totals)), digits=0),
-        Cell("load ms", None, record.load_ms, digits=0),
+        Cell("ms", printed, repeats.median, digits=1, detail=f" ± {repeats.spread:.1f}", comparable=False),
+        Cell("p90 ms" + " (headline)" * (headline == 90.0), None, repeats.percentile(90.0)),
+        Cell("p99 ms", None, repeats.percentile(99.0)),
+        Cell("runs", None, float(len(repeats.totals)), digits=0),
+        Cell("load ms", None, repeats.load_ms, digits=0),
+        Cell("first ms", None, repeats.first_ms, digits=0),
+        Cell("memory MB", None, None if memory is None else memory / 1e6, digits=0),
+        Cell("% of matrix rate", None, _percent(repeats.matrix_share)),
+        Cell("% of bandwidth", None, _percent(repeats.bandwidth_share)),
     ]
-    reference = found.get((baseline or "", record.runtime)) or found.get((baseline or "", "pytorch"))
     if baseline is None:
         return cells
-    share = None if reference is None else 100.0 * record.median / reference.median
+    reference = found.get(key._replace(model=baseline)) or found.get(
+        key._replace(model=baseline, runtime=PYTORCH, precision="fp32")
+    )
+    share = None if reference is None else 100.0 * repeats.median / reference.median
     printed_share = None if printed is None else _round(100.0 * printed / paper.LATENCY_MS[baseline])
-    return [*cells, Cell(f"% of {baseline}", printed_share, share, digits=1, comparable=False)]
+    return [cells[0], Cell(f"% of {baseline}", printed_share, share, digits=1, comparable=False), *cells[1:]]
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100.0 * share
 
 
 def _round(value: float, digits: int = 3) -> float:
@@ -79,23 +130,29 @@ def _round(value: float, digits: int = 3) -> float:
     return round(value, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0.0
 
 
-def _note(records: Sequence[Record]) -> str:
-    if not records:
+def _note(found: Sequence[Repeats]) -> str:
+    if not found:
         return ""
+    records = [record for repeats in found for record in repeats.records]
     first = records[0]
     shapes = {record.model: _image_size(record) for record in records if _image_size(record)}
     sizes = "; input " + ", ".join(f"{model} {size}" for model, size in shapes.items()) if shapes else ""
     baselines = " R101-F runs in PyTorch only, and every ratio is to that." if "r101-f" in shapes else ""
-    threads = sorted({record.threads for record in records})
+    threads = sorted({record.threads for record in records if record.threads is not None})
+    rounds = max(len(repeats.records) for repeats in found)
+    disturbed = sum(repeats.disturbed for repeats in found)
     return (
-        f"Median ± half the interquartile range, one photo at a time, {_plural(threads)} of "
-        f"{first.environment['cpu']}, weights {first.weights}{sizes}.{baselines} The paper's: PyTorch, 4 threads of a "
-        "Xeon E5-2620 v4, and the transformers' for a whole caption; times of different machines are not compared, "
-        "ratios are."
+        f"Median ± half the interquartile range of {rounds} repeat{'s' * (rounds > 1)}, one photo at a time, "
+        f"{_threads(threads)} of {first.environment['cpu']}, weights {first.weights}{sizes}.{baselines} The paper's: "
+        "PyTorch, 4 threads of a Xeon E5-2620 v4, and the transformers' for a whole caption; times of different "
+        "machines are not compared, ratios are. Memory: what loading and running added. Matrix rate: multiply-adds a "
+        "second over those of fp32 matrix products here; bandwidth: weights read once a run, over what memory gives "
+        "here."
+        + (f" {disturbed} of {len(records)} measurements were disturbed; the records say by what." if disturbed else "")
     )
 
 
-def _plural(threads: Sequence[int]) -> str:
+def _threads(threads: Sequence[int]) -> str:
     text = " or ".join(str(count) for count in threads)
     return f"{text} thread" if text == "1" else f"{text} threads"
 

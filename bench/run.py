@@ -1,178 +1,77 @@
 """Measure models on this machine, beside the paper's figures.
 
     python bench/run.py --device cpu --threads 4
-    python bench/run.py --device cpu --threads 2 --models tee-0,minilm --runtimes executorch --image PHOTO
+    python bench/run.py --models tee-0,minilm --runtimes executorch --precision fp32,int8 --image PHOTO
+    python bench/run.py --models minivlm --threads 1,2,4          # scaling, and the setting to take
+    python bench/run.py --models tee-0 --sustained 10             # latency over ten minutes
+    python bench/run.py --resume                                  # what an interrupted run has not measured
 
-Each model and runtime runs in a process of its own. Every measurement is added to records.jsonl the moment it exists,
-so an interrupted run loses nothing. Artifacts that are missing are exported first.
+Each repeat of each model, runtime, precision and number of threads runs in a process of its own, all of them once a
+round. Every measurement is added to records.jsonl the moment it exists, so an interrupted run loses nothing. Artifacts
+that are missing are exported first.
 """
 
-import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from bench import latency, records
 from bench.cells import wide_console
+from bench.devices import Device, device_class
 from bench.environment import available_cores
+from bench.latency import latency_tables
+from bench.plan import make_parser, make_plan
 from bench.records import Record
-from bench.timing import PROFILES
-from bench.worker import Request
-from bench.workloads import is_device_model
-from export.arguments import ExportRequest, check_writable
-from export.exporting import export_model
-from export.formats import FORMATS, artifact_path
+from bench.session import Session, alone_in
+from bench.sweeps import sweep_tables
 from minivlm.console import Steps
-from minivlm.errors import UserError, closest, run_command
-from minivlm.photos import default_photo, load_photo
-from minivlm.registry import build, get_config
-
-RUNTIMES = ("pytorch", "executorch")
-DEFAULT_MODELS = (*latency.VISION[:1], "grid-r50", "grid-x101", "r101-f", *latency.TRANSFORMERS)
+from minivlm.errors import run_command
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A checked command line."""
-
-    threads: int
-    models: list[str]
-    runtimes: list[str]
-    photo: Path
-    profile: str
-    output: Path
-    artifacts: Path
-
-
-def parse_plan(argv: Sequence[str] | None) -> Plan:
-    """Parse and check the command line.
-
-    Raises:
-        UserError: Anything that could not be measured.
-    """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", help="cpu: this machine (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=4, help="of each runtime (default: %(default)s, the paper's)")
-    parser.add_argument("--models", default=",".join(DEFAULT_MODELS), metavar="A,B", help="default: %(default)s")
-    parser.add_argument("--runtimes", default=",".join(RUNTIMES), metavar="A,B", help="default: %(default)s")
-    parser.add_argument("--image", type=Path, metavar="PHOTO", help="default: a photo that comes with scikit-learn")
-    parser.add_argument("--profile", default="normal", help=f"{' | '.join(PROFILES)} (default: %(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
-    arguments = parser.parse_args(argv)
-    _check_name("device", arguments.device, ["cpu"])
-    _check_name("profile", arguments.profile, list(PROFILES))
-    if arguments.threads < 1:
-        raise UserError(f"--threads {arguments.threads}: give at least 1; this machine has {available_cores()} cores")
-    models = _split("--models", arguments.models)
-    for model in models:
-        get_config(model)
-    runtimes = _split("--runtimes", arguments.runtimes)
-    for runtime in runtimes:
-        _check_name("runtime", runtime, list(RUNTIMES))
-    photo = arguments.image or default_photo()
-    load_photo(photo)
-    check_writable(arguments.output)
-    return Plan(arguments.threads, models, runtimes, photo, arguments.profile, arguments.output, arguments.artifacts)
+def parse(argv: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Return all flags by name, those that were given, and whether an earlier run is to be continued."""
+    parser = make_parser(__doc__ or "")
+    parser.add_argument("--resume", action="store_true", help="continue the last run of the output folder")
+    flags = vars(parser.parse_args(argv))
+    parser.set_defaults(**dict.fromkeys(flags))
+    given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
+    for name in ("resume", "output"):  # they say which run, not how
+        given.pop(name, None)
+    return flags, given, flags.pop("resume")
 
 
-def _split(flag: str, text: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise UserError(f"{flag} {text!r}: give at least one name")
-    return parts
-
-
-def _check_name(kind: str, given: str, known: list[str]) -> None:
-    if given not in known:
-        raise UserError(f"unknown {kind} {given!r}: {closest(given, known)}")
-
-
-def combinations(plan: Plan) -> list[tuple[str, str]]:
-    """Return the (model, runtime) pairs that exist: baselines have no artifact.
-
-    Raises:
-        UserError: None is left.
-    """
-    with torch.device("meta"):
-        on_devices = {model for model in plan.models if is_device_model(build(get_config(model)))}
-    pairs = [
-        (model, runtime)
-        for model in plan.models
-        for runtime in plan.runtimes
-        if runtime == "pytorch" or model in on_devices
-    ]
-    if not pairs:
-        raise UserError(f"nothing to measure: {', '.join(plan.models)} run in PyTorch only; add pytorch to --runtimes")
-    return pairs
-
-
-def ensure_artifact(model: str, runtime: str, plan: Plan, steps: Steps) -> Path:
-    """Return a model's artifact, exported now if it is not there."""
-    path = artifact_path(plan.artifacts, model, FORMATS[runtime], "fp32")
-    if not path.is_file():
-        steps.say(f"{path} is not there yet; exporting it")
-        check_writable(plan.artifacts)
-        export_model(ExportRequest(runtime, model, "fp32", None, None, plan.artifacts, plan.photo), Steps())
-    return path
-
-
-def measure(request: Request) -> Record:
-    """Run one measurement in a process of its own.
-
-    Raises:
-        UserError: The process failed; the message has its last line.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.worker"], input=request.to_json(), capture_output=True, text=True, check=False
-    )
-    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    last = lines[-1] if lines else f"exit code {done.returncode}"
-    if done.returncode != 0:
-        raise UserError(f"measuring {request.model} on {request.runtime} failed: {last.removeprefix('error: ')}")
-    return Record.from_json(last)
-
-
-def run(plan: Plan, steps: Steps) -> list[Record]:
-    """Measure everything in the plan; returns what was measured, in order."""
-    path = plan.output / "records.jsonl"
-    measured = []
-    pairs = combinations(plan)
-    for number, (model, runtime) in enumerate(pairs, start=1):
-        artifact = None if runtime == "pytorch" else ensure_artifact(model, runtime, plan, steps)
-        request = Request(
-            model=model,
-            runtime=runtime,
-            precision="fp32",
-            threads=plan.threads,
-            photo=str(plan.photo),
-            profile=plan.profile,
-            artifact=str(artifact) if artifact else None,
-        )
-        with steps.step(f"[{number}/{len(pairs)}] {model}, {runtime}"):
-            record = measure(request)
-        records.append(path, record)
-        measured.append(record)
-    return measured
+def show(records: Sequence[Record], folder: Path) -> None:
+    """Print what was measured, and where everything is."""
+    console = wide_console()
+    for table in [*latency_tables(records), *sweep_tables(records)]:
+        table.show(console)
+    failed = [record for record in records if not record.ok]
+    for record in failed:
+        assert record.error is not None
+        print(f"failed: {record.combination}, round {record.round + 1}: {record.error.reason}")
+    print(f"{len(records) - len(failed)} measurements, {len(failed)} failed, in {folder / 'records.jsonl'}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line."""
-    plan = parse_plan(argv)
+    """Run the command line; exit code 1 says that a measurement failed."""
+    flags, given, resume = parse(argv)
+    folder = Path(flags["output"])
+    session = Session.last(folder, given) if resume else Session.new(folder, flags)
+    plan = make_plan({**session.flags, "output": flags["output"]})
     steps = Steps()
-    cores = available_cores()
-    if plan.threads > cores:
-        steps.say(f"{plan.threads} threads on {cores} cores: more threads than cores make times longer and noisier")
-    steps.say(f"Measuring on {cores} cores, profile {plan.profile}, photo {plan.photo.name}")
-    measured = run(plan, steps)
-    console = wide_console()
-    for table in latency.latency_tables(measured):
-        table.show(console)
-    print(f"{len(measured)} records added to {plan.output / 'records.jsonl'}")
+    with alone_in(folder):
+        session.begin()
+        cores = available_cores()
+        for threads in plan.threads:
+            if threads > cores:
+                steps.say(f"{threads} threads on {cores} cores: more threads than cores make times longer and noisier")
+        device: Device = device_class(plan.device)(plan, steps)
+        steps.say(f"Run {session.run}: {cores} cores, profile {plan.profile}, photo {plan.photo.name}")
+        session.measure(device, plan.repeats, steps)
+        records = session.records()
+    show(records, folder)
+    if not all(record.ok for record in records):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,130 +1,112 @@
 """What one run of a model is on each runtime: the same inputs from the same photo everywhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
 
-from bench.timing import Stage
-from export.artifact_backend import open_backend
-from export.catalogue import exportable_methods
-from export.methods import Method
-from export.program import open_program
+from bench.counts import count_macs, count_params
+from bench.pytorch_runs import compiled_run, eager_run, part_method, shapes
+from bench.records import Counts
+from bench.request import COMPILED, PYTORCH, Request
+from bench.stages import CAPTION_TOKENS, CaptionRun, Run
+from bench.timing import run_once
+from export.artifact_backend import backend_of
+from export.program import Program, open_program
 from export.sidecar import Sidecar
-from minivlm.backend import Backend, TorchBackend, words_of
-from minivlm.language.decoding import CaptionSession
-from minivlm.language.transformer import FusionTransformer
-from minivlm.model import VisionLanguageModel, join_regions
+from minivlm.model import VisionLanguageModel
 from minivlm.photos import load_photo
-from minivlm.preprocess import resize_short_side
-from minivlm.registry import NamedModel
-from minivlm.vision.faster_rcnn import FasterRCNN
-from minivlm.vision.grid import GridExtractor
-from minivlm.vision.tee import TEE
+from minivlm.registry import NamedModel, build, get_config, load_model
 
-CAPTION_TOKENS = 19
-"""Tokens that a measured caption writes after [CLS], whatever they are: the work must not depend on the weights."""
+PYTORCH_RUNS = {PYTORCH: eager_run, COMPILED: compiled_run}
+CAPTION_CALLS = {"regions": 1, "prefill": 1, "step": CAPTION_TOKENS}
+"""Calls of a whole artifact's methods in one run."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Stages of one run, ready to be called.
+    """A loaded model and what is timed of it.
 
     Attributes:
-        stages: In order.
+        run: What is timed.
         threads: How many threads the runtime says it uses.
-        inputs: Shape of each input by name.
+        weights: Where they come from.
+        count: Counts what a run computes; it may take as long as a run.
+        planned: Tells the runtime's own figure of its memory in bytes, see `export.program.Program`.
     """
 
-    stages: list[Stage]
+    run: Run
     threads: int
-    inputs: Mapping[str, list[int]]
+    weights: str
+    count: Callable[[], Counts]
+    planned: Callable[[], int | None] = lambda: None
 
 
-def is_device_model(module: nn.Module) -> bool:
-    """Tell whether a model is meant for devices, and so has artifacts; the baselines are not."""
-    vision = module.vision if isinstance(module, VisionLanguageModel) else module
-    return isinstance(vision, TEE | FusionTransformer)
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is ready before a model is loaded, so that loading can be timed alone.
 
-
-def pytorch_workload(model: NamedModel, photo: Path, threads: int, checkpoint: Path | None) -> Workload:
-    """Run a model eagerly, as it is."""
-    torch.set_num_threads(threads)
-    if isinstance(model.module, VisionLanguageModel):
-        backend = TorchBackend(model, words_of(model.module.config, checkpoint))
-        return caption_workload(backend, photo, torch.get_num_threads())
-    method = part_method(model, photo)
-
-    def call() -> None:
-        with torch.inference_mode():
-            method.module(*method.example)
-
-    return _one_stage(method, call, torch.get_num_threads())
-
-
-def executorch_workload(model: NamedModel, photo: Path, threads: int, artifact: Path) -> Workload:
-    """Run a model's artifact; the model gives the inputs only."""
-    if isinstance(model.module, VisionLanguageModel):
-        backend = open_backend(artifact, threads)
-        return caption_workload(backend, photo, backend.threads)
-    method = part_method(model, photo, Sidecar.read(artifact).image_size)
-    program = open_program(artifact, threads)
-    program.load(method.name)
-    return _one_stage(method, lambda: program.run(method.name, method.example), program.threads)
-
-
-def _one_stage(method: Method, call: Callable[[], object], threads: int) -> Workload:
-    return Workload([(method.name, call)], threads, {name: list(value.shape) for name, value in method.inputs.items()})
-
-
-def part_method(model: NamedModel, photo: Path, image_size: tuple[int, int] | None = None) -> Method:
-    """Return the one method of an extractor or a transformer, those of the baselines included.
-
-    Args:
-        model: Not a whole one.
-        photo: What extractors see.
-        image_size: (height, width) in pixels that an artifact is fixed to; None takes the model's own.
+    Attributes:
+        load: Loads the model.
+        workload: Takes what `load` returned.
     """
-    module = model.module
-    if not isinstance(module, FasterRCNN | GridExtractor):
-        return exportable_methods(model, None, image_size, photo)[0]
-    config = module.config
-    fitted = resize_short_side(load_photo(photo), config.short_side, config.longest_side, config.pixels)
-    inputs = {"image": fitted.image}
-    if isinstance(module, FasterRCNN):
-        inputs["extent"] = fitted.extent
-    return Method("forward", module, inputs, outputs=(), kind="regions")
+
+    load: Callable[[], Any]
+    workload: Callable[[Any], Workload]
 
 
-def caption_workload(backend: Backend, photo: Path, threads: int) -> Workload:
-    """From photo to a caption of fixed length, in the stages that a phone goes through."""
-    image = load_photo(photo)
-    fitted = backend.fit(image)
-    found = backend.regions(fitted)
-    special = backend.words.tokenizer.special
-    valid = found.scores > 0.0
-    context = backend.caption_layout.context(
-        backend.words.tag_ids(found.tags[valid].tolist()),
-        join_regions(found.features, found.geometry),
-        valid,
-        special,
-    )
-    sessions: list[CaptionSession] = []
+def prepare(request: Request) -> Prepared:
+    """Get a model ready to be loaded.
 
-    def prefill() -> None:
-        sessions[:] = [backend.session(context)]
+    Raises:
+        UserError: The model or the artifact cannot be had.
+    """
+    return _prepare_pytorch(request) if request.artifact is None else _prepare_artifact(request, Path(request.artifact))
 
-    def write() -> None:
-        token = special.cls
-        for _ in range(CAPTION_TOKENS):
-            token = int(sessions[0].advance([0], [token]).argmax())
 
-    stages: list[Stage] = [
-        ("preprocess", lambda: backend.fit(image)),
-        ("regions", lambda: backend.regions(fitted)),
-        ("prefill", prefill),
-        (f"{CAPTION_TOKENS} tokens", write),
-    ]
-    return Workload(stages, threads, {"image": list(fitted.image.shape)})
+def _prepare_pytorch(request: Request) -> Prepared:
+    torch.set_num_threads(request.threads)
+    photo, checkpoint = Path(request.photo), Path(request.checkpoint) if request.checkpoint else None
+
+    def load() -> NamedModel:
+        return load_model(request.model, checkpoint=checkpoint, seed=request.seed)
+
+    def workload(model: NamedModel) -> Workload:
+        def count() -> Counts:
+            stages = eager_run(model, photo, checkpoint).stages
+            return Counts(count_params(model.module)[0], count_macs(lambda: run_once(stages))[0])
+
+        run = PYTORCH_RUNS[request.runtime](model, photo, checkpoint)
+        return Workload(run, torch.get_num_threads(), model.origin.description, count)
+
+    return Prepared(load, workload)
+
+
+def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
+    """Nothing of the PyTorch model is built: its sizes are enough."""
+    sidecar = Sidecar.read(artifact)
+    with torch.device("meta"):
+        model = NamedModel(sidecar.model, build(get_config(sidecar.model)), sidecar.weights)
+    whole = isinstance(model.module, VisionLanguageModel)
+    calls = CAPTION_CALLS if whole else {"forward": 1}
+    method = None if whole else part_method(model, Path(request.photo), sidecar.image_size)
+    counts = Counts(count_params(model.module)[0], sum(item.macs * calls.get(item.name, 0) for item in sidecar.methods))
+
+    def load() -> Program:
+        program = open_program(artifact, request.threads)
+        for name in calls:
+            program.load(name)
+        return program
+
+    def workload(program: Program) -> Workload:
+        if method is None:
+            run = CaptionRun(backend_of(artifact, program), load_photo(Path(request.photo))).whole()
+        else:
+            run = Run([(method.name, lambda: program.run(method.name, method.example))], shapes(method))
+        return Workload(
+            run, program.threads, sidecar.weights.description, lambda: counts, lambda: program.planned_bytes
+        )
+
+    return Prepared(load, workload)

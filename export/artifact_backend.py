@@ -128,7 +128,11 @@ def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
     Raises:
         UserError: A file is missing, the artifact is not what its sidecar describes, or it is of a part only.
     """
-    program = open_program(path, threads)
+    return backend_of(path, open_program(path, threads))
+
+
+def backend_of(path: Path, program: Program) -> ArtifactBackend:
+    """Put a backend around an artifact that is open already; see `open_backend`."""
     sidecar = Sidecar.read(path)
     words = read_words(words_folder(path), config_of(sidecar.model, program))
     if sidecar.image_size is None:

@@ -1,0 +1,36 @@
+"""Where models can be measured: one module for each kind of device."""
+
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from bench.records import Combination, Record
+
+DEVICES: Mapping[str, str] = MappingProxyType({"cpu": "bench.devices.cpu:ThisMachine"})
+"""By kind, "module:attribute" of a class that takes the plan and `minivlm.console.Steps`, and is a `Device`."""
+
+
+class Device(Protocol):
+    """Something that measures."""
+
+    def combinations(self) -> list[Combination]:
+        """Return what of the plan exists on this device, in order.
+
+        Raises:
+            UserError: Nothing does, or the device is not ready.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Make what the combinations need, before the first is measured. What fails here fails again in `measure`."""
+        ...
+
+    def measure(self, combination: Combination, run: str, number: int) -> Record:
+        """Measure a combination once, for the round of this number of a run; a failure is a record too."""
+        ...
+
+
+def device_class(kind: str) -> Any:
+    """Return the class behind a key of `DEVICES`."""
+    return resolve_name(DEVICES[kind])

@@ -1,0 +1,157 @@
+"""This machine: every measurement and every export in a process of its own."""
+
+import json
+import sys
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from bench.environment import environment, now
+from bench.plan import Plan, runtimes_for
+from bench.process import ask
+from bench.records import Combination, Failure, MachineRates, Record
+from bench.request import PYTORCH_RUNTIMES, Request
+from export.formats import FORMATS, artifact_path, family_of
+from minivlm.console import Steps
+from minivlm.errors import UserError
+from minivlm.files import sha256
+
+EXPORTER = (sys.executable, "-m", "bench.export_worker")
+RATES = (sys.executable, "-m", "bench.rates_worker")
+EXPORT_SECONDS = 3600.0
+"""An export shows no progress; the largest takes minutes."""
+
+
+class ThisMachine:
+    """Implements `bench.devices.Device`."""
+
+    def __init__(self, plan: Plan, steps: Steps) -> None:
+        self._plan = plan
+        self._steps = steps
+        self._not_exported: dict[Path, Failure] = {}
+        self._rates: dict[tuple[int, int], MachineRates | None] = {}
+
+    def combinations(self) -> list[Combination]:
+        """See `Device`; baselines have no artifacts, PyTorch has one precision, and formats do not take them all."""
+        plan = self._plan
+        found = [
+            Combination("cpu", model, runtime, precision, threads)
+            for model in plan.models
+            for precision in plan.precisions
+            for runtime in runtimes_for(plan, model, precision)
+            if precision in precisions_of(model, runtime)
+            for threads in plan.threads
+        ]
+        if not found:
+            raise UserError(
+                f"nothing to measure: {', '.join(plan.runtimes or ['no runtime'])} cannot run "
+                f"{', '.join(plan.models)} in {', '.join(plan.precisions)}; PyTorch runs every model in fp32, and export/*.py --help shows what "
+                "artifacts hold"
+            )
+        return found
+
+    def prepare(self) -> None:
+        """See `Device`: artifacts that are missing are exported."""
+        self._say_what_is_left_out()
+        for combination in self.combinations():
+            path = self._artifact(combination)
+            if path is None or path.exists() or path in self._not_exported:
+                continue
+            asked = {
+                "runtime": combination.runtime,
+                "model": combination.model,
+                "precision": combination.precision,
+                "folder": str(self._plan.artifacts),
+                "photo": str(self._plan.photo),
+            }
+            with self._steps.step(f"export {path.name}"):
+                failure = ask(json.dumps(asked), EXPORT_SECONDS, EXPORTER).failure
+            if failure is not None:
+                self._not_exported[path] = replace(failure, reason=f"export: {failure.reason}")
+                self._steps.say(f"  failed: {failure.reason}")
+
+    def measure(self, combination: Combination, run: str, number: int) -> Record:
+        """See `Device`."""
+        artifact = self._artifact(combination)
+        if artifact in self._not_exported:
+            return self._failed(combination, run, number, self._not_exported[artifact])
+        request = Request(
+            run=run,
+            round=number,
+            model=combination.model,
+            runtime=combination.runtime,
+            precision=combination.precision,
+            threads=combination.threads,
+            photo=str(self._plan.photo),
+            profile=self._plan.profile,
+            artifact=str(artifact) if artifact else None,
+            affinity=self._plan.affinity,
+            sustained=self._plan.sustained,
+        )
+        rates = self._machine_rates(number, combination.threads)
+        answer = ask(request.to_json(), self._plan.timeout)
+        if answer.failure is not None:
+            return self._failed(combination, run, number, answer.failure)
+        return replace(Record.from_json(answer.line), machine=rates)
+
+    def _say_what_is_left_out(self) -> None:
+        plan = self._plan
+        found = {(item.model, item.runtime, item.precision) for item in self.combinations()}
+        for model in plan.models:
+            for precision in plan.precisions:
+                if not any(key[::2] == (model, precision) for key in found):
+                    self._steps.say(f"left out: {model} in {precision}, which no runtime of this run has")
+            for runtime in plan.runtimes or []:
+                if not any(key[:2] == (model, runtime) for key in found):
+                    self._steps.say(
+                        f"left out: {model} on {runtime}, which cannot run it in {', '.join(plan.precisions)}"
+                    )
+
+    def _artifact(self, combination: Combination) -> Path | None:
+        if combination.runtime in PYTORCH_RUNTIMES:
+            return None
+        target = FORMATS[combination.runtime]
+        return artifact_path(self._plan.artifacts, combination.model, target, combination.precision)
+
+    def _machine_rates(self, number: int, threads: int) -> MachineRates | None:
+        """Return the machine's rates with so many threads, measured once a round."""
+        key = (number, threads)
+        if key not in self._rates:
+            asked = {"threads": threads, "affinity": self._plan.affinity}
+            answer = ask(json.dumps(asked), self._plan.timeout, RATES)
+            self._rates[key] = None if answer.failure else MachineRates(**json.loads(answer.line))
+        return self._rates[key]
+
+    @cached_property
+    def _photo(self) -> dict[str, str]:
+        return {"name": self._plan.photo.name, "sha256": sha256(self._plan.photo)}
+
+    def _failed(self, combination: Combination, run: str, number: int, failure: Failure) -> Record:
+        return Record(
+            run=run,
+            round=number,
+            status="failed",
+            error=failure,
+            device=combination.device,
+            model=combination.model,
+            runtime=combination.runtime,
+            precision=combination.precision,
+            threads_asked=combination.threads,
+            affinity=self._plan.affinity,
+            inputs={},
+            photo=self._photo,
+            environment=environment(),
+            profile=self._plan.profile,
+            time=now(),
+        )
+
+
+def precisions_of(model: str, runtime: str) -> tuple[str, ...]:
+    """Return the precisions in which a runtime can have a model."""
+    if runtime in PYTORCH_RUNTIMES:
+        return ("fp32",)
+    try:
+        family = family_of(model)
+    except UserError:
+        return ()  # a baseline
+    return FORMATS[runtime].precisions.get(family, ())

@@ -1,0 +1,151 @@
+"""One invocation of the benchmark: its folder is its own, its records survive whatever happens, it can be continued."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.devices import Device
+from bench.record_file import append, read_kept
+from bench.records import Combination, Record
+from minivlm.console import Steps
+from minivlm.errors import UserError
+from minivlm.files import write_text
+
+RECORDS = "records.jsonl"
+PLAN = "plan.json"
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a folder is being used for.
+
+    Attributes:
+        folder: Of the records.
+        run: Id of the invocation.
+        flags: Its command line, by name.
+    """
+
+    folder: Path
+    run: str
+    flags: dict[str, Any]
+
+    @classmethod
+    def new(cls, folder: Path, flags: dict[str, Any]) -> "Session":
+        """Return a new run."""
+        return cls(folder, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", flags)
+
+    @classmethod
+    def last(cls, folder: Path, given: dict[str, Any]) -> "Session":
+        """Return the last run of a folder, to continue it.
+
+        Args:
+            folder: Of the records.
+            given: Flags of this command line, which must agree with those of the run.
+
+        Raises:
+            UserError: There is nothing to continue, or the flags differ.
+        """
+        path = folder / PLAN
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            run, flags = str(stored["run"]), dict(stored["flags"])
+        except FileNotFoundError:
+            raise UserError(f"nothing to resume in {folder}: start a run without --resume") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is damaged ({error}): start a new run without --resume") from None
+        for name, value in given.items():
+            if flags.get(name) != value:
+                raise UserError(
+                    f"--{name} {value} differs from the run in {folder}, which has {flags.get(name)}: "
+                    "leave the flag out, or start a new run without --resume"
+                )
+        return cls(folder, run, flags)
+
+    def begin(self) -> None:
+        """Write down what is needed to continue this run.
+
+        Raises:
+            UserError: The folder cannot be written, or its file of records holds something else.
+        """
+        read_kept(self.path)
+        write_text(self.folder / PLAN, json.dumps({"run": self.run, "flags": self.flags}, indent=2) + "\n")
+
+    @property
+    def path(self) -> Path:
+        """File of the records."""
+        return self.folder / RECORDS
+
+    def records(self) -> list[Record]:
+        """Return what this run has so far: the last record of every combination and round."""
+        found = [record for record in read_kept(self.path) if record.run == self.run]
+        return list({(record.round, record.combination): record for record in found}.values())
+
+    def measure(self, device: Device, repeats: int, steps: Steps) -> None:
+        """Measure what is missing or has failed, in rounds, every second one backwards.
+
+        Drift of the machine then hits all combinations alike.
+        """
+        done = {(record.round, record.combination) for record in self.records() if record.ok}
+        tasks = [task for task in rounds(device.combinations(), repeats) if task not in done]
+        if not tasks:
+            steps.say("nothing is missing")
+            return
+        device.prepare()
+        for place, (number, combination) in enumerate(tasks, start=1):
+            steps.say(f"  [{place}/{len(tasks)}] round {number + 1} of {repeats}: {combination} ...")
+            record = device.measure(combination, self.run, number)
+            append(self.path, record)
+            steps.say(f"    {outcome(record)}")
+
+
+def rounds(combinations: Sequence[Combination], repeats: int) -> list[tuple[int, Combination]]:
+    """Return every combination once a round, there and back again."""
+    return [
+        (number, combination)
+        for number in range(repeats)
+        for combination in (combinations if number % 2 == 0 else reversed(combinations))
+    ]
+
+
+def outcome(record: Record) -> str:
+    """Say in one line what came of a measurement."""
+    if record.error is not None:
+        return f"failed: {record.error.reason}"
+    disturbed = f"; disturbed: {', '.join(record.disturbed)}" if record.disturbed else ""
+    return f"{record.median:.1f} ± {record.spread:.1f} ms in {len(record.totals)} runs{disturbed}"
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other benchmarks out of a folder. The lock goes with the process, however that ends.
+
+    Raises:
+        UserError: One is in there.
+    """
+    try:
+        file = (folder / LOCK).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another folder with --output") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip()
+            raise UserError(
+                f"{folder} is in use by another benchmark{f' (process {holder})' if holder else ''}: "
+                "wait for it, or choose another folder with --output"
+            ) from None
+        with suppress(OSError):  # a full disk keeps nobody from reading what was measured
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        yield
