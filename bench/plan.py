@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,16 +183,17 @@ def _cores(text: str) -> list[int]:
     """Read "0-3" or "0,2" as core numbers that this process may use."""
     if not hasattr(os, "sched_getaffinity"):
         raise UserError(f"--affinity {text}: this system cannot bind a process to cores; leave it out")
-    cores: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
-            raise UserError(f"--affinity {text}: give core numbers, such as 0-3 or 0,2")
-        cores += range(int(first), int(last or first) + 1)
     allowed = sorted(os.sched_getaffinity(0))
-    if not cores or not set(cores) <= set(allowed):
-        raise UserError(f"--affinity {text}: this process may use the cores {', '.join(map(str, allowed))}")
-    return sorted(set(cores))
+    cores: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if found is None:
+            raise UserError(f"--affinity {text}: give core numbers, such as 0-3 or 0,2")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last <= allowed[-1] or not set(range(first, last + 1)) <= set(allowed):
+            raise UserError(f"--affinity {text}: this process may use the cores {', '.join(map(str, allowed))}")
+        cores.update(range(first, last + 1))
+    return sorted(cores)
 
 
 def _check_positive(flag: str, value: float, unit: str) -> None:

@@ -43,19 +43,20 @@ class ThisMachine:
             for threads in plan.threads
         ]
         if not found:
+            models, precisions = ", ".join(plan.models), ", ".join(plan.precisions)
+            runtimes = ", ".join(plan.runtimes or ["no runtime"])
             raise UserError(
-                f"nothing to measure: {', '.join(plan.runtimes or ['no runtime'])} cannot run "
-                f"{', '.join(plan.models)} in {', '.join(plan.precisions)}; PyTorch runs every model in fp32, and export/*.py --help shows what "
-                "artifacts hold"
+                f"nothing to measure: {runtimes} cannot run {models} in {precisions}; "
+                "PyTorch runs every model in fp32, and export/*.py --help shows what artifacts hold"
             )
         return found
 
     def prepare(self) -> None:
         """See `Device`: artifacts that are missing are exported."""
         self._say_what_is_left_out()
-        for combination in self.combinations():
-            path = self._artifact(combination)
-            if path is None or path.exists() or path in self._not_exported:
+        wanted = {self._artifact(combination): combination for combination in self.combinations()}
+        for path, combination in wanted.items():
+            if path is None or path.exists():
                 continue
             asked = {
                 "runtime": combination.runtime,

@@ -40,6 +40,11 @@ def test_the_paper_s_times_are_shown_and_not_compared():
     assert time.detail == " ± 0.5"  # quartiles of 29, 30, 31 are 29.5 and 30.5
     assert cells(table, "tee-0, pytorch")["runs"].measured == 3
     assert cells(table, "tee-0, pytorch")["load ms"].measured == 100.0
+    assert cells(table, "tee-0, pytorch")["memory MB"].measured == 100.0
+    assert cells(table, "tee-0, pytorch")["p90 ms"].measured == pytest.approx(30.8)  # of 29, 30, 31
+    # 4.4 G multiply-adds in 30 ms are 147 G/s of 800, 30 MB in 30 ms are 1 GB/s of 40.
+    assert cells(table, "tee-0, pytorch")["% of matrix rate"].measured == pytest.approx(100 * 4.4 / 0.03 / 800)
+    assert cells(table, "tee-0, pytorch")["% of bandwidth"].measured == pytest.approx(2.5)
 
 
 def test_an_artifact_is_compared_with_the_baseline_of_its_own_runtime_or_with_pytorch_s():
@@ -76,17 +81,50 @@ def test_rows_come_in_the_paper_s_order_pytorch_first():
 def test_models_of_no_table_get_one_of_their_own_without_ratios():
     (table,) = latency_tables([record("minivlm", 30.0)])
     assert "other models" in table.title
-    assert not any(column.startswith("%") for column in cells(table, "minivlm, pytorch"))
+    assert not any(column.startswith(("% of r101", "% of bert")) for column in cells(table, "minivlm, pytorch"))
 
 
-def test_stages_of_a_whole_model_are_shown_apart():
-    stages = {"preprocess": [1.0, 2.0, 3.0], "regions": [30.0, 20.0, 10.0], "19 tokens": [7.0, 9.0, 8.0]}
-    whole = replace(SAMPLE, model="minivlm", samples=stages)
+def test_stages_are_shown_apart():
+    stages = {"preprocess": [1.0, 2.0, 3.0], "regions": [30.0, 20.0, 10.0], "steps": [7.0, 9.0, 8.0]}
+    whole = replace(SAMPLE, model="minivlm", samples=stages, tokens=16)
     other, apart = latency_tables([whole])
     # Medians of the runs' sums 38, 31, 21, and of each stage.
     assert cells(other, "minivlm, pytorch")["ms"].measured == 31.0
-    medians = {column: cell.measured for column, cell in cells(apart, "minivlm, pytorch").items()}
-    assert medians == {"preprocess ms": 2.0, "regions ms": 20.0, "19 tokens ms": 8.0}
+    figures = {column: cell.measured for column, cell in cells(apart, "minivlm, pytorch").items()}
+    assert figures == {"preprocess ms": 2.0, "regions ms": 20.0, "steps ms": 8.0, "tokens/s": 2000.0}
+
+
+def test_stages_that_a_model_does_not_have_stay_empty():
+    whole = replace(SAMPLE, model="minivlm", samples={"regions": [20.0], "steps": [8.0]}, tokens=16)
+    parts = replace(SAMPLE, samples={"backbone": [5.0], "head": [6.0]})
+    *_, apart = latency_tables([whole, parts, replace(SAMPLE, model="minilm")])
+    assert [row.label for row in apart.rows] == ["tee-0, pytorch", "minivlm, pytorch"]
+    assert cells(apart, "tee-0, pytorch")["steps ms"].measured is None
+    assert cells(apart, "tee-0, pytorch")["tokens/s"].measured is None
+
+
+def test_labels_say_what_differs_and_nothing_else():
+    records = [
+        record("tee-0", 30.0, threads_asked=1),
+        record("tee-0", 20.0, threads_asked=2),
+        record("tee-0", 10.0, "executorch", threads_asked=2, precision="int8"),
+    ]
+    (table,) = latency_tables(records)
+    assert [row.label for row in table.rows] == [
+        "tee-0, pytorch, fp32, 1 thread",
+        "tee-0, pytorch, fp32, 2 threads",
+        "tee-0, executorch, int8, 2 threads",
+    ]
+
+
+def test_the_headline_of_mlperf_is_its_90th_percentile():
+    (table,) = latency_tables([record("tee-0", 30.0, profile="mlperf")])
+    assert "p90 ms (headline)" in cells(table, "tee-0, pytorch")
+
+
+def test_disturbed_measurements_are_counted_in_the_note():
+    (table,) = latency_tables([record("tee-0", 30.0, disturbed=["other processes"]), record("r101-f", 30.0)])
+    assert "1 of 2 measurements were disturbed" in table.note
 
 
 def test_the_note_says_what_must_be_known_to_repeat_it():

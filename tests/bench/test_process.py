@@ -1,6 +1,7 @@
 """Processes that answer, crash, hang or say nothing."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -72,8 +73,8 @@ def test_ending_well_without_an_answer_is_a_failure():
     assert failure("pass").reason == "ended with exit code 0 and no answer"
 
 
-def test_one_that_hangs_is_stopped_and_so_is_what_it_started(tmp_path):
-    code = f"""
+def test_one_that_hangs_is_stopped_and_so_is_what_it_started():
+    code = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
 print("begun", child.pid, file=sys.stderr, flush=True)
@@ -97,13 +98,11 @@ def test_a_worker_ends_when_its_caller_is_killed(tmp_path):
     code = f"""
 from bench import process
 import sys
-worker = ["-c", "import bench.worker, threading, time, os, sys; "
-    "threading.Thread(target=bench.worker._end_with_caller, daemon=True).start(); "
+worker = ["-c", "import threading, time, os, sys; from bench.answering import end_with_caller; "
+    "threading.Thread(target=end_with_caller, daemon=True).start(); "
     "open({str(tmp_path / "pid")!r}, 'w').write(str(os.getpid())); time.sleep(3600)"]
 process.ask("question", 3600.0, [sys.executable, *worker])
 """
-    import subprocess
-
     caller = subprocess.Popen(python(code))
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         time.sleep(0.1)

@@ -1,6 +1,5 @@
-"""The benchmark's command line: what it refuses, what it measures, and what an interruption leaves."""
+"""The benchmark's command: what it shows, what it leaves, and how it ends."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,195 +7,112 @@ from pathlib import Path
 
 import pytest
 
-from bench import records, run
-from bench.environment import available_cores, environment
-from bench.run import Plan, combinations, parse_plan
-from bench.timing import PROFILES
-from minivlm.console import Steps
-from minivlm.errors import UserError, run_command
-from minivlm.photos import default_photo
-from tests.bench.samples import SAMPLE
+from bench import run
+from bench.environment import available_cores
+from bench.record_file import read
+from minivlm.errors import run_command
+from tests.bench.samples import FAILED
+from tests.bench.test_session import Machine
 
 ROOT = Path(__file__).parents[2]
 
 
-def plan(folder: Path, **changes) -> Plan:
-    made = parse_plan(["--models", "minilm-tiny,grid-tiny", "--output", str(folder / "results")])
-    return replace(made, artifacts=folder / "artifacts", **changes)
+@pytest.fixture
+def machine(monkeypatch) -> Machine:
+    """In the place of this one."""
+    made = Machine()
+    monkeypatch.setattr(run, "device_class", lambda kind: lambda plan, steps: made)
+    return made
 
 
-class TestPlan:
-    def test_without_flags_is_the_paper_s_comparison(self, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        made = parse_plan(["--device", "cpu", "--threads", "4"])
-        assert made.threads == 4
-        assert set(made.models) == {
-            *("tee-0", "grid-r50", "grid-x101", "r101-f"),
-            *("bert-base", "bert-8", "tinybert-6", "bert-4", "minilm", "tinybert-4"),
-        }
-        assert made.runtimes == ["pytorch", "executorch"]
-        assert made.photo == default_photo()
-        assert made.profile in PROFILES
+def command(*argv: object) -> None:
+    run.main([str(part) for part in argv])
 
-    def test_takes_what_it_is_given(self, tmp_path, photo_path):
-        given = ["--models", "tee-0, minilm", "--runtimes", "executorch", "--threads", "2", "--profile", "quick"]
-        made = parse_plan([*given, "--image", str(photo_path), "--output", str(tmp_path / "out")])
-        assert made.models == ["tee-0", "minilm"]
-        assert made.runtimes == ["executorch"]
-        assert (made.threads, made.profile, made.photo) == (2, "quick", photo_path)
 
-    @pytest.mark.parametrize(
-        ("flags", "parts"),
-        [
-            (["--threads", "0"], ["--threads 0", "at least 1"]),
-            (["--threads", "-1"], ["--threads -1", "at least 1"]),
-            (["--device", "gpu"], ["unknown device 'gpu'", "cpu"]),
-            (["--models", "tee-0,minlm"], ["unknown model 'minlm'", "did you mean minilm"]),
-            (["--runtimes", "pytorhc"], ["unknown runtime 'pytorhc'", "did you mean pytorch?"]),
-            (["--profile", "slow"], ["unknown profile 'slow'", "quick"]),
-            (["--image", "{folder}/notes.txt"], ["notes.txt", "convert it to JPEG or PNG"]),
-            (["--image", "{folder}/none.jpg"], ["none.jpg", "does not exist"]),
-            (["--output", "{folder}/notes.txt/results"], ["notes.txt", "--output"]),
-            (["--output", "{folder}/notes.txt"], ["notes.txt", "--output"]),
-        ],
-    )
-    def test_refuses_in_one_line_with_exit_code_2_before_anything_runs(
-        self, tmp_path, capsys, monkeypatch, flags, parts
-    ):
-        monkeypatch.setattr(run, "run", lambda plan, steps: pytest.fail("measuring began"))
-        (tmp_path / "notes.txt").write_text("not a photo")
-        flags = [flag.format(folder=tmp_path) for flag in flags]
-        output = [] if "--output" in flags else ["--output", str(tmp_path / "results")]
+def test_progress_goes_to_stderr_tables_to_stdout(tmp_path, machine, capfd):
+    command("--output", tmp_path, "--threads", 1, "--repeats", 2)
+    shown = capfd.readouterr()
+    assert "[1/6] round 1 of 2: tee-0, pytorch, fp32, 1 thread" in shown.err
+    assert "11.0 ± 0.5 ms in 3 runs" in shown.err
+    assert "tee-0, pytorch" in shown.out
+    assert "393.9" in shown.out, "the paper's figure beside it"
+    assert f"6 measurements, 0 failed, in {tmp_path / 'records.jsonl'}" in shown.out
+
+
+def test_disturbances_are_shown_at_once(tmp_path, machine, monkeypatch, capfd):
+    measure = machine.measure
+    monkeypatch.setattr(machine, "measure", lambda *args: replace(measure(*args), disturbed=["the clock fell"]))
+    command("--output", tmp_path, "--repeats", 1)
+    assert "; disturbed: the clock fell" in capfd.readouterr().err
+
+
+def test_a_failure_is_shown_and_the_exit_code_says_so(tmp_path, machine, capfd):
+    machine.broken = (machine.combinations()[1],)
+    with pytest.raises(SystemExit) as caught:
+        command("--output", tmp_path, "--repeats", 1)
+    assert caught.value.code == 1
+    shown = capfd.readouterr()
+    assert f"failed: {FAILED.error.reason}" in shown.err
+    assert f"failed: tee-1, pytorch, fp32, 1 thread, round 1: {FAILED.error.reason}" in shown.out
+    assert "2 measurements, 1 failed" in shown.out
+
+
+def test_more_threads_than_cores_are_measured_with_a_word_of_warning(tmp_path, machine, capfd):
+    many = available_cores() + 1
+    command("--output", tmp_path, "--threads", f"1,{many}", "--repeats", 1)
+    assert f"{many} threads on {available_cores()} cores" in capfd.readouterr().err
+    assert len(machine.measured) == 3
+
+
+class TestResume:
+    def test_continues_with_the_settings_of_the_interrupted_run(self, tmp_path, machine, monkeypatch, capfd):
+        measure = machine.measure
+
+        def interrupted(*args):
+            if len(machine.measured) == 4:
+                raise KeyboardInterrupt
+            return measure(*args)
+
+        monkeypatch.setattr(machine, "measure", interrupted)
         with pytest.raises(SystemExit) as caught:
-            run_command(lambda: run.main([*flags, *output]))
-        assert caught.value.code == 2
-        shown = capsys.readouterr()
-        assert shown.out == ""
-        (line,) = shown.err.splitlines()
-        assert line.startswith("error: ")
-        assert all(part in line for part in parts)
-        assert not list(tmp_path.glob("**/*.jsonl"))
+            run_command(lambda: command("--output", tmp_path, "--repeats", 3))
+        assert caught.value.code == 130
+        monkeypatch.setattr(machine, "measure", measure)
+        command("--output", tmp_path, "--resume", "--repeats", 3)
+        assert len(read(tmp_path / "records.jsonl")) == 9
+        command("--output", tmp_path, "--resume")
+        assert len(read(tmp_path / "records.jsonl")) == 9
+        assert "nothing is missing" in capfd.readouterr().err
 
-    def test_a_number_of_threads_that_is_none_ends_with_exit_code_2(self, tmp_path, capsys):
-        with pytest.raises(SystemExit) as caught:
-            run.main(["--threads", "four", "--output", str(tmp_path)])
-        assert caught.value.code == 2
-        assert "four" in capsys.readouterr().err
-
-
-class TestCombinations:
-    def test_baselines_run_in_pytorch_only(self, tmp_path):
-        assert combinations(plan(tmp_path, models=["tee-0", "r101-f", "grid-r50", "minilm", "oscar-b", "minivlm"])) == [
-            ("tee-0", "pytorch"),
-            ("tee-0", "executorch"),
-            ("r101-f", "pytorch"),
-            ("grid-r50", "pytorch"),
-            ("minilm", "pytorch"),
-            ("minilm", "executorch"),
-            ("oscar-b", "pytorch"),
-            ("minivlm", "pytorch"),
-            ("minivlm", "executorch"),
-        ]
-
-    def test_nothing_left_to_measure_is_a_user_s_error(self, tmp_path):
-        with pytest.raises(UserError, match="r101-f run in PyTorch only"):
-            combinations(plan(tmp_path, models=["r101-f"], runtimes=["executorch"]))
+    def test_a_new_run_leaves_the_old_records(self, tmp_path, machine, capfd):
+        for _ in range(2):
+            command("--output", tmp_path, "--repeats", 1)
+        assert len(read(tmp_path / "records.jsonl")) == 6
+        assert "3 measurements, 0 failed" in capfd.readouterr().out
 
 
-class TestRun:
-    """With the measurement itself replaced; `test_worker` runs real ones."""
-
-    @pytest.fixture(autouse=True)
-    def _no_export(self, monkeypatch):
-        monkeypatch.setattr(run, "ensure_artifact", lambda model, runtime, plan, steps: Path(f"{model}.pte"))
-
-    def test_every_pair_is_measured_once_and_on_disk_before_the_next_begins(self, tmp_path, monkeypatch):
-        path, requests = tmp_path / "results" / "records.jsonl", []
-
-        def measure(request):
-            assert (len(records.read(path)) if path.exists() else 0) == len(requests)
-            requests.append(request)
-            return replace(SAMPLE, model=request.model, runtime=request.runtime)
-
-        monkeypatch.setattr(run, "measure", measure)
-        measured = run.run(plan(tmp_path, threads=3, profile="quick"), Steps())
-        assert [(request.model, request.runtime, request.artifact) for request in requests] == [
-            ("minilm-tiny", "pytorch", None),
-            ("minilm-tiny", "executorch", "minilm-tiny.pte"),
-            ("grid-tiny", "pytorch", None),
-        ]
-        assert {(request.threads, request.profile, request.photo) for request in requests} == {
-            (3, "quick", str(default_photo()))
-        }
-        assert records.read(path) == measured
-
-    @pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("the second one failed")])
-    def test_an_interruption_keeps_what_was_measured(self, tmp_path, monkeypatch, error):
-        def measure(request):
-            if request.runtime == "executorch":
-                raise error
-            return replace(SAMPLE, model=request.model)
-
-        monkeypatch.setattr(run, "measure", measure)
-        with pytest.raises(type(error)):
-            run.run(plan(tmp_path), Steps())
-        assert [record.model for record in records.read(tmp_path / "results" / "records.jsonl")] == ["minilm-tiny"]
-
-    def test_earlier_records_stay(self, tmp_path, monkeypatch):
-        records.append(tmp_path / "results" / "records.jsonl", SAMPLE)
-        monkeypatch.setattr(run, "measure", lambda request: replace(SAMPLE, model=request.model))
-        run.run(plan(tmp_path, models=["grid-tiny"]), Steps())
-        assert [record.model for record in records.read(tmp_path / "results" / "records.jsonl")] == [
-            "tee-0",
-            "grid-tiny",
-        ]
-
-    def test_the_command_shows_progress_then_the_table_and_where_the_records_are(self, tmp_path, monkeypatch, capfd):
-        monkeypatch.setattr(run, "measure", lambda request: replace(SAMPLE, model="tee-0", runtime=request.runtime))
-        run.main(["--models", "grid-tiny", "--output", str(tmp_path), "--threads", "1"])
-        shown = capfd.readouterr()
-        assert "[1/1] grid-tiny, pytorch" in shown.err
-        assert "tee-0, pytorch" in shown.out
-        assert "393.9" in shown.out, "the paper's figure beside it"
-        assert f"1 records added to {tmp_path / 'records.jsonl'}" in shown.out
-
-    def test_more_threads_than_cores_are_measured_with_a_word_of_warning(self, tmp_path, monkeypatch, capfd):
-        asked = []
-        monkeypatch.setattr(run, "measure", lambda request: asked.append(request.threads) or SAMPLE)
-        many = available_cores() + 1
-        run.main(["--models", "grid-tiny", "--output", str(tmp_path), "--threads", str(many)])
-        assert asked == [many]
-        assert f"{many} threads on {available_cores()} cores" in capfd.readouterr().err
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        (["--threads", "0"], ["--threads 0", "at least 1"]),
+        (["--resume"], ["nothing to resume"]),
+        (["--models", "minlm"], ["did you mean minilm"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2_before_anything_is_measured(tmp_path, machine, capsys, argv, parts):
+    with pytest.raises(SystemExit) as caught:
+        run_command(lambda: command(*argv, "--output", tmp_path))
+    assert caught.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith("error: ")
+    assert all(part in line for part in parts)
+    assert machine.measured == []
+    assert not list(tmp_path.glob("**/*.jsonl"))
 
 
-class TestEnsureArtifact:
-    def test_one_that_is_there_is_taken_as_it_is(self, tmp_path):
-        path = tmp_path / "artifacts" / "minilm-tiny-executorch-fp32.pte"
-        path.parent.mkdir()
-        path.write_bytes(b"anything")
-        assert run.ensure_artifact("minilm-tiny", "executorch", plan(tmp_path), Steps()) == path
-        assert path.read_bytes() == b"anything"
-
-    def test_one_that_is_missing_is_exported_with_the_same_photo(self, tmp_path, monkeypatch):
-        made = []
-        monkeypatch.setattr(run, "export_model", lambda request, steps: made.append(request))
-        wanted = plan(tmp_path)
-        path = run.ensure_artifact("minilm-tiny", "executorch", wanted, Steps())
-        assert path == wanted.artifacts / "minilm-tiny-executorch-fp32.pte"
-        (request,) = made
-        assert (request.model, request.precision, request.output) == ("minilm-tiny", "fp32", wanted.artifacts)
-        assert (request.checkpoint, request.seed, request.photo) == (None, 0, wanted.photo)
-
-
-def test_the_environment_names_the_machine_and_is_plain_data():
-    found = environment()
-    assert found["cores"] == available_cores() >= 1
-    assert found["cpu"]
-    assert {"python", "torch", "executorch"} <= found["versions"].keys()
-    assert json.loads(json.dumps(found)) == found
-
-
-def test_as_a_process_a_mistake_is_one_line_and_exit_code_2(tmp_path):
+def test_as_a_process_a_mistake_is_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "bench" / "run.py", "--device", "cpu", "--threads", "0", "--output", tmp_path / "out"],
         capture_output=True,

@@ -1,0 +1,143 @@
+"""What this machine can measure, and how it asks the processes that do it; `test_measuring` runs real ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.devices import DEVICES, cpu, device_class
+from bench.devices.cpu import ThisMachine
+from bench.plan import Plan, make_parser, make_plan
+from bench.process import WORKER, Answer
+from bench.records import Combination, Failure, MachineRates
+from export.formats import FORMATS, Family
+from minivlm.console import Steps
+from minivlm.errors import UserError
+from tests.bench.samples import SAMPLE
+
+RATES = {"gmac_per_s": 800.0, "gb_per_s": 40.0}
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Makes a machine of a command line."""
+
+    def make(*argv: str) -> ThisMachine:
+        folders = ("--output", str(tmp_path / "results"), "--artifacts", str(tmp_path / "artifacts"))
+        plan: Plan = make_plan(vars(make_parser("").parse_args([*argv, *folders])))
+        return ThisMachine(plan, Steps())
+
+    return make
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Answers in the place of the processes; returns what they were asked."""
+    questions: list[tuple[str, dict]] = []
+    failures: dict[str, Failure] = {}
+
+    def ask(question, silence, command=WORKER):
+        kind = command[-1].rpartition(".")[2]
+        questions.append((kind, json.loads(question)))
+        if kind in failures:
+            return Answer(failure=failures[kind])
+        if kind == "rates_worker":
+            return Answer(json.dumps(RATES))
+        return Answer(SAMPLE.to_json() if kind == "worker" else "a path")
+
+    monkeypatch.setattr(cpu, "ask", ask)
+    ask.questions, ask.failures = questions, failures
+    return ask
+
+
+def test_every_kind_of_device_has_a_class():
+    assert device_class("cpu") is ThisMachine
+    assert all(callable(device_class(kind)) for kind in DEVICES)
+
+
+class TestCombinations:
+    def test_baselines_run_in_pytorch_only(self, machine):
+        found = machine("--models", "tee-0,r101-f,grid-r50,minilm,oscar-b,minivlm", "--threads", "2").combinations()
+        assert [(item.model, item.runtime) for item in found] == [
+            ("tee-0", "pytorch"),
+            ("tee-0", "executorch"),
+            ("r101-f", "pytorch"),
+            ("grid-r50", "pytorch"),
+            ("minilm", "pytorch"),
+            ("minilm", "executorch"),
+            ("oscar-b", "pytorch"),
+            ("minivlm", "pytorch"),
+            ("minivlm", "executorch"),
+        ]
+        assert {(item.device, item.precision, item.threads) for item in found} == {("cpu", "fp32", 2)}
+
+    def test_a_sweep_has_every_number_of_threads(self, machine):
+        found = machine("--models", "minilm", "--runtimes", "pytorch", "--threads", "1,2,4").combinations()
+        assert [item.threads for item in found] == [1, 2, 4]
+
+    def test_precisions_are_those_that_the_format_holds_and_pytorch_s_is_fp32(self, machine, monkeypatch):
+        precisions = {**FORMATS["executorch"].precisions, Family.TRANSFORMER: ("fp32", "int8")}
+        target = FORMATS["executorch"].__class__(**{**vars(FORMATS["executorch"]), "precisions": precisions})
+        monkeypatch.setattr(cpu, "FORMATS", {"executorch": target})
+        found = machine("--models", "minilm", "--precision", "fp32,int8").combinations()
+        assert [(item.runtime, item.precision) for item in found] == [
+            ("pytorch", "fp32"),
+            ("executorch", "fp32"),
+            ("executorch", "int8"),
+        ]
+
+    def test_nothing_left_to_measure_is_a_user_s_error(self, machine):
+        with pytest.raises(UserError, match="nothing to measure: executorch cannot run r101-f in fp32; PyTorch runs"):
+            machine("--models", "r101-f", "--runtimes", "executorch").combinations()
+
+
+class TestPrepare:
+    def test_artifacts_that_are_missing_are_exported_once_with_the_same_photo(self, machine, asked, tmp_path):
+        (tmp_path / "artifacts").mkdir()
+        (tmp_path / "artifacts" / "tee-tiny-executorch-fp32.pte").write_bytes(b"anything")
+        made = machine("--models", "tee-tiny,minilm-tiny,grid-tiny", "--threads", "1,2")
+        made.prepare()
+        ((kind, question),) = asked.questions
+        assert kind == "export_worker"
+        assert (question["model"], question["runtime"], question["precision"]) == ("minilm-tiny", "executorch", "fp32")
+        assert question["folder"] == str(tmp_path / "artifacts")
+        assert Path(question["photo"]).name == "china.jpg"
+
+    def test_one_that_cannot_be_exported_fails_without_being_measured(self, machine, asked):
+        made = machine("--models", "minilm-tiny", "--runtimes", "executorch")
+        asked.failures["export_worker"] = Failure(2, "no space", ["error: no space"])
+        made.prepare()
+        record = made.measure(made.combinations()[0], "a run", 0)
+        assert record.error == Failure(2, "export: no space", ["error: no space"])
+        assert "worker" not in [kind for kind, _ in asked.questions]
+
+    def test_what_is_asked_for_and_cannot_be_had_is_said(self, machine, asked, capfd):
+        machine("--models", "tee-tiny,grid-tiny", "--runtimes", "pytorch,executorch", "--precision", "fp32").prepare()
+        assert "left out: grid-tiny on executorch, which cannot run it in fp32" in capfd.readouterr().err
+
+
+class TestMeasure:
+    def test_the_process_is_asked_for_the_whole_combination(self, machine, asked):
+        made = machine("--models", "minilm-tiny", "--threads", "3", "--profile", "quick", "--sustained", "2")
+        record = made.measure(Combination("cpu", "minilm-tiny", "pytorch", "fp32", 3), "a run", 5)
+        question = dict(asked.questions)["worker"]
+        assert (question["model"], question["runtime"], question["threads"]) == ("minilm-tiny", "pytorch", 3)
+        assert (question["run"], question["round"], question["profile"]) == ("a run", 5, "quick")
+        assert (question["artifact"], question["sustained"]) == (None, 2.0)
+        assert record.machine == MachineRates(**RATES)
+
+    def test_the_machine_s_rates_are_measured_once_a_round_and_number_of_threads(self, machine, asked):
+        made = machine("--models", "minilm-tiny")
+        for number, threads in ((0, 1), (0, 1), (0, 2), (1, 1)):
+            made.measure(Combination("cpu", "minilm-tiny", "pytorch", "fp32", threads), "a run", number)
+        assert [question["threads"] for kind, question in asked.questions if kind == "rates_worker"] == [1, 2, 1]
+
+    def test_a_failure_is_a_record_with_all_that_is_known(self, machine, asked):
+        asked.failures["worker"] = Failure(-11, "killed by SIGSEGV", ["Segmentation fault"])
+        combination = Combination("cpu", "minilm-tiny", "pytorch", "fp32", 2)
+        record = machine("--models", "minilm-tiny").measure(combination, "a run", 1)
+        assert (record.status, record.samples, record.load_ms, record.threads) == ("failed", {}, None, None)
+        assert record.error == asked.failures["worker"]
+        assert (record.combination, record.run, record.round) == (combination, "a run", 1)
+        assert record.photo["name"] == "china.jpg"
+        assert record.environment["cores"] >= 1
