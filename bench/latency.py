@@ -13,6 +13,8 @@ from bench.timing import PROFILES
 VISION = ("tee-0", "tee-1", "tee-2", "tee-3", "grid-r50", "grid-x101", "r101-f")
 TRANSFORMERS = ("bert-base", "bert-8", "tinybert-6", "bert-4", "minilm", "tinybert-4")
 
+STAGES = ("preprocess", "regions", "backbone", "proposals", "head", "prefill", "steps")
+
 Found = dict[Combination, Repeats]
 
 
@@ -51,7 +53,8 @@ def labels(keys: Iterable[Combination]) -> dict[Combination, str]:
 def _stage_table(found: Found) -> Table:
     """Where the time goes: the median of each stage, for every combination with more than one."""
     staged = {key: repeats for key, repeats in _ordered(found) if len(repeats.stages) > 1}
-    columns = list(dict.fromkeys(stage for repeats in staged.values() for stage in repeats.stages))
+    present = {stage for repeats in staged.values() for stage in repeats.stages}
+    columns = [*(stage for stage in STAGES if stage in present), *sorted(present - {*STAGES})]
     names = labels(found)
     rows = [
         Row(

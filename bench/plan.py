@@ -14,7 +14,7 @@ from bench.environment import available_cores
 from bench.request import COMPILED, PYTORCH, PYTORCH_RUNTIMES
 from bench.timing import PROFILES
 from export.arguments import check_writable
-from export.formats import FORMATS, PRECISIONS, artifact_path, require_tools
+from export.formats import FORMATS, PRECISIONS, artifact_path, require_runtime
 from minivlm.errors import UserError, closest
 from minivlm.photos import default_photo, load_photo
 from minivlm.registry import get_config
@@ -146,14 +146,14 @@ def runtimes_for(plan: Plan, model: str, precision: str) -> list[str]:
 def _check_runtime(runtime: str) -> None:
     _check_name("runtime", runtime, [*PYTORCH_RUNTIMES, *FORMATS])
     if runtime in FORMATS:
-        require_tools(FORMATS[runtime])
+        require_runtime(FORMATS[runtime])
     if runtime == COMPILED and not any(map(shutil.which, [os.environ.get("CXX", ""), *COMPILERS])):
         raise UserError(f"{COMPILED} needs a C++ compiler, and none of {', '.join(COMPILERS)} is here: install g++")
 
 
 def _installed(runtime: str) -> bool:
     try:
-        require_tools(FORMATS[runtime])
+        require_runtime(FORMATS[runtime])
     except UserError:
         return False
     return True

@@ -14,6 +14,7 @@ from bench.request import COMPILED, PYTORCH, Request
 from bench.stages import CAPTION_TOKENS, CaptionRun, Run
 from bench.timing import run_once
 from export.artifact_backend import backend_of
+from export.formats import format_of, import_runtime
 from export.program import Program, open_program
 from export.sidecar import Sidecar
 from minivlm.model import VisionLanguageModel
@@ -86,6 +87,7 @@ def _prepare_pytorch(request: Request) -> Prepared:
 
 def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     """Nothing of the PyTorch model is built: its sizes are enough."""
+    import_runtime(format_of(artifact))  # now, because it is no part of loading
     sidecar = Sidecar.read(artifact)
     with torch.device("meta"):
         model = NamedModel(sidecar.model, build(get_config(sidecar.model)), sidecar.weights)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
@@ -41,6 +42,7 @@ class Format:
         extra: Optional dependencies of this project that bring the tools; "" where every installation has them.
         imports: Modules that the tools are imported as.
         packages: Whose versions the sidecar names.
+        bindings: Modules that its runtime can be imported as, any one of them; empty where `imports` has it.
     """
 
     runtime: str
@@ -53,6 +55,7 @@ class Format:
     extra: str
     imports: tuple[str, ...]
     packages: tuple[str, ...]
+    bindings: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -77,6 +80,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             extra="",
             imports=("executorch",),
             packages=("torch", "executorch", "timm", "torchao"),
+            bindings=("executorch.runtime",),
         ),
     }
 )
@@ -158,6 +162,28 @@ def require_tools(target: Format) -> None:
         )
 
 
+def require_runtime(target: Format) -> list[str]:
+    """Return the modules, of a format's bindings, that are installed.
+
+    Raises:
+        UserError: None is, naming what to install.
+    """
+    found = [name for name in target.bindings if find_spec(name.partition(".")[0]) is not None]
+    if not found:
+        require_tools(target)
+    return found
+
+
+def import_runtime(target: Format) -> None:
+    """Import a format's runtime, which can take seconds.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    for name in require_runtime(target)[:1]:
+        import_module(name)
+
+
 def exporter_of(target: Format) -> Any:
     """Return a format's `export.exporting.Exporter`.
 
@@ -172,7 +198,7 @@ def program_class(target: Format) -> Any:
     """Return a format's `export.program.Program`, a class that takes a path and a number of threads.
 
     Raises:
-        UserError: Its tools are not installed.
+        UserError: Its runtime is not installed.
     """
-    require_tools(target)
+    require_runtime(target)
     return resolve_name(target.program)

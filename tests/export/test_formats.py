@@ -14,6 +14,7 @@ from export.formats import (
     family_of,
     format_of,
     program_class,
+    require_runtime,
     require_tools,
     support_table,
 )
@@ -76,3 +77,13 @@ def test_the_table_has_a_line_a_format():
     heading, *lines = support_table().splitlines()
     assert all(family in heading for family in Family)
     assert [line.split("  ")[1] for line in lines] == [found.title for found in FORMATS.values()]
+
+
+def test_running_an_artifact_needs_one_of_the_runtime_s_modules_and_none_of_the_exporter_s():
+    bindings = ("no_such_runtime", "executorch.runtime")
+    target = replace(FORMATS["executorch"], imports=("no_such_tools",), bindings=bindings)
+    assert require_runtime(target) == ["executorch.runtime"]
+    with pytest.raises(UserError, match="needs no_such_tools"):
+        require_tools(target)
+    with pytest.raises(UserError, match="needs no_such_tools"):
+        require_runtime(replace(target, bindings=("no_such_runtime",)))
