@@ -71,6 +71,7 @@ class ExecuTorchProgram:
         from executorch.extension.pybindings import _portable_lib
         from executorch.runtime import Runtime, Verification
 
+        self._path = path
         if threads is not None:
             _portable_lib._unsafe_reset_threadpool(threads)
         self.threads: int = _portable_lib._threadpool_get_thread_count()
@@ -82,8 +83,11 @@ class ExecuTorchProgram:
 
     @property
     def planned_bytes(self) -> int | None:
-        """See `Program`."""
-        return None
+        """See `Program`: the memory plan in the file, for activations outside of delegates, which plan their own."""
+        from executorch.exir._serialize._program import deserialize_pte_binary
+
+        plans = deserialize_pte_binary(self._path.read_bytes()).program.execution_plan
+        return sum(sum(plan.non_const_buffer_sizes) for plan in plans if plan.name in self._methods)
 
     @property
     def methods(self) -> list[str]:

@@ -59,3 +59,10 @@ class TestProgram:
     @pytest.mark.parametrize("threads", [1, 2])
     def test_uses_as_many_threads_as_it_says(self, exported, threads):
         assert ExecuTorchProgram(exported("minilm-tiny").artifact, threads).threads == threads
+
+    def test_its_planned_memory_is_that_of_the_methods_loaded_so_far(self, exported):
+        program = ExecuTorchProgram(exported("tee-tiny").artifact)
+        assert program.planned_bytes == 0
+        program.load("forward")
+        # At least the image and the widest map must be there: 3 x 128 x 128 floats, and no more than ten such maps.
+        assert 4 * 3 * 128 * 128 <= program.planned_bytes <= 10 * 4 * 3 * 128 * 128
