@@ -36,7 +36,7 @@ def test_a_hypervisor_s_share_is_of_all_cores():
 
 def test_switches_count_unless_there_are_more_threads_than_cores():
     assert found(switches=2000) == ["200 involuntary context switches a second"]
-    assert disturbances(BEFORE, replace(QUIET, switches=2000), threads=8, cores=4) == []
+    assert disturbances(BEFORE, replace(QUIET, switches=20_000), threads=8, cores=4) == []
 
 
 def test_a_throttled_container_is_named():
