@@ -1,0 +1,223 @@
+"""Prove artifacts on ARM kernels without a phone: run them in an emulated arm64 machine and compare what they compute.
+
+    python bench/arm64.py
+    python bench/arm64.py --models minivlm --precision int8 --runtimes litert
+
+The first use sets the machine up in a cache folder (Debian or Ubuntu, about 130 MB of downloads, no root). Outputs are
+compared with PyTorch's, within the bounds that the artifact was exported with, and with those of the same file on this
+machine's own kernels. Times under emulation say nothing about a phone, so there are none. Exit code 1 says that an
+artifact failed.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.table import Table
+from torch import Tensor
+
+from bench.cells import wide_console
+from bench.emulation.machine import Machine, ready_machine
+from export.arguments import ExportRequest
+from export.exporting import Job, compare, export_model, prepare, run_reference
+from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, require_tools
+from export.parity import Figure, bounds_of, worst
+from export.program import Program, open_program
+from export.sidecar import Sidecar
+from minivlm.console import Steps
+from minivlm.errors import UserError, closest, run_command
+from minivlm.files import write_text
+from minivlm.photos import default_photo
+
+RUNTIMES = ("litert", "onnx")
+"""Those whose arm64 packages need no PyTorch, which would be another 430 MB."""
+GUEST = Path(__file__).with_name("emulation") / "guest.py"
+CACHE = Path.home() / ".cache/minivlm/arm64"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of an artifact.
+
+    Attributes:
+        artifact: File name.
+        figures: "method against what" -> its comparison.
+        error: Why it did not run, in one line; empty if it did.
+    """
+
+    artifact: str
+    figures: dict[str, list[Figure]]
+    error: str = ""
+
+    @property
+    def proven(self) -> bool:
+        """Whether it ran and every figure keeps its bound."""
+        return not self.error and all(figure.passed for figures in self.figures.values() for figure in figures)
+
+
+Calls = list[tuple[str, tuple[Tensor, ...]]]
+"""Methods with their inputs."""
+
+
+def run_emulated(machine: Machine, artifact: Path, runtime: str, calls: Calls) -> list[tuple[Tensor, ...]]:
+    """Run an artifact's methods in the machine.
+
+    Raises:
+        UserError: The run failed; the message has the last line it wrote.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        arrays = {
+            f"{number}/{place}": value.numpy(force=True)
+            for number, (_, inputs) in enumerate(calls)
+            for place, value in enumerate(inputs)
+        }
+        np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]  # its stub takes the arrays for a flag
+        job = {
+            "runtime": runtime,
+            "artifact": str(artifact.resolve()),
+            "calls": [method for method, _ in calls],
+            "inputs": [len(inputs) for _, inputs in calls],
+        }
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        done = subprocess.run(machine.command(GUEST, name), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            raise UserError(lines[-1] if lines else f"ended with {done.returncode}")
+        ran = json.loads((folder / "ran.json").read_text(encoding="utf-8"))
+        if ran["machine"] != "aarch64":
+            raise UserError(f"ran on {ran['machine']} instead of aarch64")
+        with np.load(folder / "outputs.npz") as outputs:
+            return [
+                tuple(torch.from_numpy(outputs[f"{number}/{place}"]) for place in range(count))
+                for number, count in enumerate(ran["outputs"])
+            ]
+
+
+def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Proof:
+    """Compare an artifact on ARM kernels with PyTorch and with itself on this machine's."""
+    sidecar = Sidecar.read(artifact)
+    bounds = bounds_of(sidecar.runtime, sidecar.precision)
+    calls: Calls = [(method.name, inputs) for method in job.methods for inputs in method.proofs]
+    with steps.step(f"run {artifact.name} here"):
+        program: Program = open_program(artifact)
+        here = [program.run(*call) for call in calls]
+    try:
+        with steps.step("run it on ARM kernels, emulated"):
+            emulated = run_emulated(machine, artifact, sidecar.runtime, calls)
+    except UserError as error:
+        return Proof(artifact.name, {}, str(error))
+    figures: dict[str, list[Figure]] = {}
+    for method in job.methods:
+        rows = [number for number, (name, _) in enumerate(calls) if name == method.name]
+        given = [_typed(emulated[row], here[row]) for row in rows]
+        expected = [run_reference(method, calls[row][1]) for row in rows]
+        figures[f"{method.name} against PyTorch"] = worst(
+            [compare(method, *pair, bounds) for pair in zip(expected, given, strict=True)]
+        )
+        figures[f"{method.name} against this machine"] = worst(
+            [compare(method, here[row], one, bounds) for row, one in zip(rows, given, strict=True)]
+        )
+    return Proof(artifact.name, figures)
+
+
+def _typed(given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(tensor.to(other.dtype) for tensor, other in zip(given, like, strict=True))
+
+
+def proof_table(proofs: Sequence[Proof]) -> Table:
+    """Return a line for each comparison."""
+    table = Table("artifact", "verdict", "compared", "figures", box=None, pad_edge=False)
+    for proof in proofs:
+        verdict = "proven" if proof.proven else "FAILED"
+        if proof.error:
+            table.add_row(proof.artifact, verdict, "", proof.error)
+        for place, (name, figures) in enumerate(proof.figures.items()):
+            shown = ", ".join(str(figure) for figure in figures)
+            table.add_row("" if place else proof.artifact, "" if place else verdict, name, shown)
+    return table
+
+
+def as_json(proofs: Sequence[Proof], machine: Machine) -> str:
+    """Return everything as JSON."""
+    rows = [
+        {
+            "artifact": proof.artifact,
+            "proven": proof.proven,
+            "error": proof.error,
+            "figures": {
+                name: {figure.name: {"value": figure.value, "passed": figure.passed} for figure in figures}
+                for name, figures in proof.figures.items()
+            },
+        }
+        for proof in proofs
+    ]
+    return json.dumps({"versions": dict(machine.versions), "proofs": rows}, indent=2) + "\n"
+
+
+def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
+    """Return one request for every artifact that the command line names.
+
+    Raises:
+        UserError: An unknown name, or a combination that no format holds.
+    """
+    found = []
+    for runtime in arguments.runtimes.split(","):
+        if runtime not in RUNTIMES:
+            raise UserError(f"unknown runtime {runtime!r}: {closest(runtime, list(RUNTIMES))}")
+        require_tools(FORMATS[runtime])
+        for model in arguments.models.split(","):
+            for precision in arguments.precision.split(","):
+                check_precision(FORMATS[runtime], model, precision)
+                found.append(
+                    ExportRequest(
+                        runtime,
+                        model,
+                        precision,
+                        checkpoint=arguments.checkpoint,
+                        image_size=None,
+                        output=arguments.artifacts,
+                        photo=default_photo(),
+                    )
+                )
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
+    add("--runtimes", default=",".join(RUNTIMES), metavar="A,B", help="default: %(default)s")
+    add("--precision", default="fp32,int8", metavar="A,B", help=f"of {', '.join(PRECISIONS)} (default: %(default)s)")
+    add("--checkpoint", type=Path, metavar="DIR", help="what the artifacts were made of; without it, random weights")
+    add("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="missing ones are exported there")
+    add("--cache", type=Path, default=CACHE, metavar="DIR", help="of the emulated machine (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="write every figure")
+    arguments = parser.parse_args(argv)
+    asked = requests(arguments)
+    steps = Steps()
+    machine = ready_machine(arguments.cache, steps)
+    proofs = []
+    for request in asked:
+        path = artifact_path(request.output, request.model or "", FORMATS[request.runtime], request.precision)
+        if not path.exists():
+            steps.say(f"{path} is not there yet; exporting it")
+            export_model(request, Steps())
+        proofs.append(prove(machine, path, prepare(request), steps))
+    wide_console().print(proof_table(proofs))
+    if arguments.json:
+        write_text(arguments.json, as_json(proofs, machine))
+    if not all(proof.proven for proof in proofs):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)

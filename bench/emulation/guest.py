@@ -1,0 +1,68 @@
+"""Runs one artifact inside the emulated machine, which has NumPy and the runtimes but no PyTorch and none of the rest.
+
+    guest.py FOLDER
+
+FOLDER holds job.json and inputs.npz, and gets outputs.npz and ran.json. In the job, "calls" lists a method for every
+set of inputs, whose arrays are named "{call}/{position}".
+"""
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+Calls = list[tuple[str, list[np.ndarray]]]
+"""Methods with their inputs."""
+
+
+def main(folder: Path) -> None:
+    """Run all calls of a job."""
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    given = np.load(folder / "inputs.npz")
+    calls = [
+        (method, [given[f"{number}/{position}"] for position in range(job["inputs"][number])])
+        for number, method in enumerate(job["calls"])
+    ]
+    results = {"litert": run_litert, "onnx": run_onnx}[job["runtime"]](job["artifact"], calls)
+    arrays = {f"{number}/{place}": array for number, row in enumerate(results) for place, array in enumerate(row)}
+    np.savez(folder / "outputs.npz", **arrays)  # type: ignore[arg-type]  # the stub takes the arrays for a flag
+    processor = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    features = next(line.partition(":")[2].split() for line in processor.splitlines() if line.startswith("Features"))
+    ran = {"machine": platform.machine(), "features": features, "outputs": [len(row) for row in results]}
+    (folder / "ran.json").write_text(json.dumps(ran), encoding="utf-8")
+
+
+def run_litert(artifact: str, calls: Calls) -> list[list[np.ndarray]]:
+    """Run calls in LiteRT; signature inputs and outputs are numbered in the order of the method."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=artifact, num_threads=1)
+    results = []
+    for method, inputs in calls:
+        runner = interpreter.get_signature_runner(method)
+        details = runner.get_input_details()
+        named = {f"args_{place}": value for place, value in enumerate(inputs)}
+        given = runner(**{name: value.astype(details[name]["dtype"]) for name, value in named.items()})
+        results.append([given[f"output_{place}"] for place in range(len(given))])
+    return results
+
+
+def run_onnx(artifact: str, calls: Calls) -> list[list[np.ndarray]]:
+    """Run calls in ONNX Runtime; an artifact is one graph, or a folder with one for each method."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    results = []
+    for method, inputs in calls:
+        file = Path(artifact) / f"{method}.onnx" if Path(artifact).is_dir() else artifact
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        names = [item.name for item in session.get_inputs()]
+        results.append(session.run(None, dict(zip(names, inputs, strict=True))))
+    return results
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
