@@ -31,6 +31,8 @@ class Plan:
 
     Attributes:
         device: A key of `bench.devices.DEVICES`.
+        phone: Which of several connected phones; None takes the only one.
+        cool_down: Seconds that a phone may take to cool down before each measurement.
         models: Names of the registry.
         runtimes: Names; None takes PyTorch, ExecuTorch, and every other artifact that is there already.
         precisions: Of artifacts; PyTorch runs fp32.
@@ -46,6 +48,8 @@ class Plan:
     """
 
     device: str
+    phone: str | None
+    cool_down: float
     models: list[str]
     runtimes: list[str] | None
     precisions: list[str]
@@ -65,6 +69,9 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--device", default="cpu", help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)")
+    add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
+    add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
+    add("--cool-down", type=float, default=180.0, metavar="SECONDS", help="longest wait for a phone to cool down")
     add("--models", default=",".join(DEFAULT_MODELS), metavar="A,B", help="default: %(default)s")
     add(
         "--runtimes",
@@ -114,6 +121,8 @@ def make_plan(flags: dict[str, Any]) -> Plan:
     check_writable(output)
     return Plan(
         device=flags["device"],
+        phone=_phone(flags),
+        cool_down=flags["cool_down"],
         models=models,
         runtimes=runtimes,
         precisions=precisions,
@@ -127,6 +136,17 @@ def make_plan(flags: dict[str, Any]) -> Plan:
         output=output,
         artifacts=Path(flags["artifacts"]),
     )
+
+
+def _phone(flags: dict[str, Any]) -> str | None:
+    """Return the phone that is named; a flag of another device is a mistake."""
+    for flag, device in (("serial", "android"), ("udid", "ios")):
+        if flags[flag] is not None and flags["device"] != device:
+            raise UserError(f"--{flag} goes with --device {device}, not with {flags['device']}: leave it out")
+    if not 0.0 <= flags["cool_down"] < float("inf"):
+        raise UserError(f"--cool-down {flags['cool_down']:g}: give seconds, 0 or more")
+    phone: str | None = flags["serial"] or flags["udid"]
+    return phone
 
 
 def runtimes_for(plan: Plan, model: str, precision: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from bench.counts import count_macs, count_params
 from bench.pytorch_runs import compiled_run, eager_run, part_method, shapes
@@ -24,6 +25,7 @@ from minivlm.registry import NamedModel, build, get_config, load_model
 PYTORCH_RUNS = {PYTORCH: eager_run, COMPILED: compiled_run}
 CAPTION_CALLS = {"regions": 1, "prefill": 1, "step": CAPTION_TOKENS}
 """Calls of a whole artifact's methods in one run."""
+PART_CALLS = {"forward": 1}
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,9 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     with torch.device("meta"):
         model = NamedModel(sidecar.model, build(get_config(sidecar.model)), sidecar.weights)
     whole = isinstance(model.module, VisionLanguageModel)
-    calls = CAPTION_CALLS if whole else {"forward": 1}
+    calls = CAPTION_CALLS if whole else PART_CALLS
     method = None if whole else part_method(model, Path(request.photo), sidecar.image_size)
-    counts = Counts(count_params(model.module)[0], sum(item.macs * calls.get(item.name, 0) for item in sidecar.methods))
+    counts = artifact_counts(sidecar, model.module)
 
     def load() -> Program:
         program = open_program(artifact, request.threads)
@@ -112,3 +114,14 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
         )
 
     return Prepared(load, workload)
+
+
+def artifact_counts(sidecar: Sidecar, module: nn.Module) -> Counts:
+    """Return what one run of an artifact computes.
+
+    Args:
+        sidecar: Of the artifact.
+        module: Its model, on any device.
+    """
+    calls = CAPTION_CALLS | PART_CALLS
+    return Counts(count_params(module)[0], sum(item.macs * calls.get(item.name, 0) for item in sidecar.methods))

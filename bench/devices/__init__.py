@@ -7,7 +7,13 @@ from typing import Any, Protocol
 
 from bench.records import Combination, Record
 
-DEVICES: Mapping[str, str] = MappingProxyType({"cpu": "bench.devices.cpu:ThisMachine"})
+DEVICES: Mapping[str, str] = MappingProxyType(
+    {
+        "cpu": "bench.devices.cpu:ThisMachine",
+        "android": "bench.devices.phone:AndroidPhone",
+        "ios": "bench.devices.phone:IPhone",
+    }
+)
 """By kind, "module:attribute" of a class that takes the plan and `minivlm.console.Steps`, and is a `Device`."""
 
 

@@ -4,22 +4,19 @@ import json
 import sys
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
+from bench.devices.artifacts import Artifacts
 from bench.environment import environment, now
 from bench.plan import Plan, runtimes_for
 from bench.process import ask
 from bench.records import Combination, Failure, MachineRates, Record
 from bench.request import PYTORCH_RUNTIMES, Request
-from export.formats import FORMATS, artifact_path, family_of
+from export.formats import FORMATS, family_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.files import sha256
 
-EXPORTER = (sys.executable, "-m", "bench.export_worker")
 RATES = (sys.executable, "-m", "bench.rates_worker")
-EXPORT_SECONDS = 3600.0
-"""An export shows no progress; the largest takes minutes."""
 
 
 class ThisMachine:
@@ -28,7 +25,7 @@ class ThisMachine:
     def __init__(self, plan: Plan, steps: Steps) -> None:
         self._plan = plan
         self._steps = steps
-        self._not_exported: dict[Path, Failure] = {}
+        self._artifacts = Artifacts(plan, steps)
         self._rates: dict[tuple[int, int], MachineRates | None] = {}
 
     def combinations(self) -> list[Combination]:
@@ -54,28 +51,13 @@ class ThisMachine:
     def prepare(self) -> None:
         """See `Device`: artifacts that are missing are exported."""
         self._say_what_is_left_out()
-        wanted = {self._artifact(combination): combination for combination in self.combinations()}
-        for path, combination in wanted.items():
-            if path is None or path.exists():
-                continue
-            asked = {
-                "runtime": combination.runtime,
-                "model": combination.model,
-                "precision": combination.precision,
-                "folder": str(self._plan.artifacts),
-                "photo": str(self._plan.photo),
-            }
-            with self._steps.step(f"export {path.name}"):
-                failure = ask(json.dumps(asked), EXPORT_SECONDS, EXPORTER).failure
-            if failure is not None:
-                self._not_exported[path] = replace(failure, reason=f"export: {failure.reason}")
-                self._steps.say(f"  failed: {failure.reason}")
+        self._artifacts.export_missing(self.combinations())
 
     def measure(self, combination: Combination, run: str, number: int) -> Record:
         """See `Device`."""
-        artifact = self._artifact(combination)
-        if artifact in self._not_exported:
-            return self._failed(combination, run, number, self._not_exported[artifact])
+        artifact = self._artifacts.path(combination)
+        if artifact in self._artifacts.failures:
+            return self._failed(combination, run, number, self._artifacts.failures[artifact])
         request = Request(
             run=run,
             round=number,
@@ -107,12 +89,6 @@ class ThisMachine:
                     self._steps.say(
                         f"left out: {model} on {runtime}, which cannot run it in {', '.join(plan.precisions)}"
                     )
-
-    def _artifact(self, combination: Combination) -> Path | None:
-        if combination.runtime in PYTORCH_RUNTIMES:
-            return None
-        target = FORMATS[combination.runtime]
-        return artifact_path(self._plan.artifacts, combination.model, target, combination.precision)
 
     def _machine_rates(self, number: int, threads: int) -> MachineRates | None:
         """Return the machine's rates with so many threads, measured once a round."""

@@ -1,0 +1,57 @@
+"""The artifacts that a plan needs, exported where they are missing, each in a process of its own."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from bench.plan import Plan
+from bench.process import ask
+from bench.records import Combination, Failure
+from bench.request import PYTORCH_RUNTIMES
+from export.formats import FORMATS, artifact_path
+from minivlm.console import Steps
+
+EXPORTER = (sys.executable, "-m", "bench.export_worker")
+EXPORT_SECONDS = 3600.0
+"""An export shows no progress; the largest takes minutes."""
+
+
+class Artifacts:
+    """The artifacts of a plan's combinations.
+
+    Attributes:
+        failures: Why one could not be exported, by path.
+    """
+
+    def __init__(self, plan: Plan, steps: Steps) -> None:
+        self._plan = plan
+        self._steps = steps
+        self.failures: dict[Path, Failure] = {}
+
+    def path(self, combination: Combination) -> Path | None:
+        """Return where a combination's artifact is, or will be; None where PyTorch runs the model itself."""
+        if combination.runtime in PYTORCH_RUNTIMES:
+            return None
+        target = FORMATS[combination.runtime]
+        return artifact_path(self._plan.artifacts, combination.model, target, combination.precision)
+
+    def export_missing(self, combinations: Iterable[Combination]) -> None:
+        """Export what is not there; a failure is said and kept."""
+        wanted = {self.path(combination): combination for combination in combinations}
+        for path, combination in wanted.items():
+            if path is None or path.exists():
+                continue
+            asked = {
+                "runtime": combination.runtime,
+                "model": combination.model,
+                "precision": combination.precision,
+                "folder": str(self._plan.artifacts),
+                "photo": str(self._plan.photo),
+            }
+            with self._steps.step(f"export {path.name}"):
+                failure = ask(json.dumps(asked), EXPORT_SECONDS, EXPORTER).failure
+            if failure is not None:
+                self.failures[path] = replace(failure, reason=f"export: {failure.reason}")
+                self._steps.say(f"  failed: {failure.reason}")

@@ -1,0 +1,246 @@
+"""A phone with the sample app: push, start, watch, pull, verify. The two systems differ by their tool only."""
+
+import json
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.devices.adb import Adb
+from bench.devices.artifacts import Artifacts
+from bench.devices.devicectl import DeviceCtl
+from bench.devices.parity_files import misses, read_outputs, write_inputs
+from bench.devices.transport import Transport
+from bench.environment import now
+from bench.measuring import describe_artifact
+from bench.plan import Plan
+from bench.records import Combination, Failure, Record
+from bench.timing import PROFILES
+from bench.workloads import artifact_counts
+from export.catalogue import exportable_methods
+from export.formats import FORMATS, family_of
+from export.methods import Method
+from export.program import open_program
+from export.sidecar import Sidecar, sidecar_path, words_folder
+from minivlm.backend import words_of
+from minivlm.console import Steps
+from minivlm.errors import UserError
+from minivlm.model import VisionLanguageModel
+from minivlm.registry import build, get_config, load_model
+
+POLL_SECONDS = 1.0
+STATUS = "results/status.json"
+
+
+class Phone:
+    """Implements `bench.devices.Device` over the sample app.
+
+    Args:
+        plan: What to measure.
+        steps: Shows what is done.
+        transport: The way to the app.
+        kind: A key of `bench.devices.DEVICES`.
+        runtimes: That the app has.
+    """
+
+    def __init__(self, plan: Plan, steps: Steps, transport: Transport, kind: str, runtimes: tuple[str, ...]) -> None:
+        self._plan = plan
+        self._steps = steps
+        self._transport = transport
+        self._kind = kind
+        self._runtimes = runtimes
+        self._artifacts = Artifacts(plan, steps)
+        self._methods: dict[Path, list[Method]] = {}
+        transport.check()
+
+    def combinations(self) -> list[Combination]:
+        """See `Device`: artifacts of runtimes that the app has."""
+        for runtime in self._plan.runtimes or []:
+            if runtime not in self._runtimes:
+                raise UserError(f"the {self._kind} app has no runtime {runtime}: choose {' or '.join(self._runtimes)}")
+        found = [
+            Combination(self._kind, model, runtime, precision, threads)
+            for model in self._plan.models
+            for precision in self._plan.precisions
+            for runtime in self._plan.runtimes or self._runtimes[:1]
+            if precision in self._precisions(model, runtime)
+            for threads in self._plan.threads
+        ]
+        if not found:
+            raise UserError(
+                f"nothing to measure: {', '.join(self._plan.models)} in {', '.join(self._plan.precisions)} has no "
+                "artifact for phones; name tee-0..3, a transformer or minivlm with --models"
+            )
+        return found
+
+    @staticmethod
+    def _precisions(model: str, runtime: str) -> tuple[str, ...]:
+        try:
+            return FORMATS[runtime].precisions.get(family_of(model), ())
+        except UserError:
+            return ()  # a baseline
+
+    def prepare(self) -> None:
+        """See `Device`: every artifact goes to the phone with what belongs to it."""
+        combinations = self.combinations()
+        self._artifacts.export_missing(combinations)
+        self._transport.push(self._plan.photo, "inputs")
+        for path in dict.fromkeys(map(self._path, combinations)):
+            if path in self._artifacts.failures:
+                continue
+            with self._steps.step(f"copy {path.name} to the phone"):
+                self._methods[path] = self._inputs(path)
+                self._push(path)
+
+    def measure(self, combination: Combination, run: str, number: int) -> Record:
+        """See `Device`; a phone that goes away, or an app that is killed, ends the run."""
+        path = self._path(combination)
+        if path in self._artifacts.failures:
+            return self._failed(combination, run, number, self._artifacts.failures[path])
+        verify = number == 0
+        self._transport.start(self._arguments(combination, path, run, number, verify))
+        status = self._wait(run, number)
+        if status["state"] == "failed":
+            failure = Failure(None, str(status.get("message") or "the app says no reason"))
+            return self._failed(combination, run, number, failure)
+        record = self._described(self._pull_record(run, number), path)
+        missed = self._verify(combination, path) if verify else []
+        if missed:
+            reason = f"the phone computes something else: {'; '.join(missed)}"
+            return self._failed(combination, run, number, Failure(None, reason))
+        return record
+
+    def _path(self, combination: Combination) -> Path:
+        path = self._artifacts.path(combination)
+        assert path is not None  # phones run artifacts only
+        return path
+
+    def _inputs(self, path: Path) -> list[Method]:
+        """Return the artifact's methods with inputs from the photo; the weights behind them do not matter."""
+        sidecar = Sidecar.read(path)
+        model = load_model(sidecar.model)
+        whole = isinstance(model.module, VisionLanguageModel)
+        words = words_of(model.module.config, None) if isinstance(model.module, VisionLanguageModel) else None
+        size = sidecar.image_size
+        methods = exportable_methods(model, words, size, self._plan.photo)
+        there = {method.name for method in sidecar.methods}
+        return [method for method in methods if method.name in there or not whole]
+
+    def _push(self, path: Path) -> None:
+        for source in (path, sidecar_path(path), words_folder(path)):
+            if source.exists():
+                self._transport.push(source, "models")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name, path.stem)
+            write_inputs(self._methods[path], folder)
+            self._transport.push(folder, "inputs")
+
+    def _arguments(
+        self, combination: Combination, path: Path, run: str, number: int, verify: bool
+    ) -> dict[str, str | int | float | bool]:
+        profile = PROFILES[self._plan.profile]
+        return {
+            "artifact": path.name,
+            "photo": self._plan.photo.name,
+            "run": run,
+            "round": number,
+            "profile": self._plan.profile,
+            "warmup_runs": profile.warmup.runs,
+            "warmup_seconds": float(profile.warmup.seconds),
+            "runs": profile.steady.runs,
+            "seconds": float(profile.steady.seconds),
+            "threads": combination.threads,
+            "cool_down": float(self._plan.cool_down),
+            "verify": verify,
+        }
+
+    def _wait(self, run: str, number: int) -> dict[str, Any]:
+        """Wait until the app is done; returns its last status.
+
+        Raises:
+            UserError: It was killed, or shows no progress.
+        """
+        limit = self._plan.timeout + self._plan.cool_down
+        step, since, gone = "", time.monotonic(), 0
+        while True:
+            status = self._status()
+            fresh = status.get("run") == run and status.get("round") == number
+            if fresh and status.get("state") in ("finished", "failed"):
+                return status
+            shown = str(status.get("step")) if fresh else "starting"
+            if shown != step:
+                step, since, gone = shown, time.monotonic(), 0
+                self._steps.say(f"    {step} ...")
+            gone = 0 if self._transport.running() else gone + 1
+            if gone > 2:  # it may end between its last word and this question
+                raise UserError(
+                    f"the app was stopped while {step}, most often by a phone short of memory: close other apps, or "
+                    "take a smaller model, and use --resume"
+                )
+            if time.monotonic() - since > limit:
+                raise UserError(f"the app shows no progress after {limit:g} s of {step}: restart the phone, --resume")
+            time.sleep(POLL_SECONDS)
+
+    def _status(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._transport.pull(STATUS) or b"{}")
+        except ValueError:  # caught while it was replaced
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _pull_record(self, run: str, number: int) -> Record:
+        content = (self._transport.pull("results/records.jsonl") or b"").decode(errors="replace")
+        for line in reversed(content.splitlines()):
+            try:
+                record = Record.from_json(line)
+            except ValueError as error:
+                raise UserError(f"the app wrote a record that cannot be read ({error}): update the app") from None
+            if (record.run, record.round) == (run, number):
+                return record
+        raise UserError("the app finished without a record: update the app, it is of another version")
+
+    def _described(self, record: Record, path: Path) -> Record:
+        """Add what the phone does not know about a model."""
+        sidecar = Sidecar.read(path)
+        with torch.device("meta"):
+            module = build(get_config(sidecar.model))
+        return replace(record, counts=artifact_counts(sidecar, module), artifact=describe_artifact(path))
+
+    def _verify(self, combination: Combination, path: Path) -> list[str]:
+        given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
+        return misses(self._methods[path], open_program(path), given, combination.runtime, combination.precision)
+
+    def _failed(self, combination: Combination, run: str, number: int, failure: Failure) -> Record:
+        return Record(
+            run=run,
+            round=number,
+            status="failed",
+            error=failure,
+            device=self._kind,
+            model=combination.model,
+            runtime=combination.runtime,
+            precision=combination.precision,
+            threads_asked=combination.threads,
+            inputs={},
+            photo={"name": self._plan.photo.name},
+            environment={},
+            profile=self._plan.profile,
+            time=now(),
+        )
+
+
+class AndroidPhone(Phone):
+    """An Android phone behind adb."""
+
+    def __init__(self, plan: Plan, steps: Steps) -> None:
+        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",))
+
+
+class IPhone(Phone):
+    """An iPhone behind devicectl."""
+
+    def __init__(self, plan: Plan, steps: Steps) -> None:
+        super().__init__(plan, steps, DeviceCtl(plan.phone), "ios", ("executorch", "coreml"))

@@ -1,0 +1,84 @@
+"""What the tests of phones share: scripted tools, and the files that the sample app would write."""
+
+import hashlib
+import json
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.devices.parity_files import FORMAT, OUTPUTS, raw_bytes
+from export.catalogue import fusion_method
+from export.program import open_program
+from minivlm.registry import create_model
+from tests.bench.samples import SAMPLE
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+MODEL = "minilm-tiny"
+
+
+class Tool:
+    """A scripted adb or xcrun, first on the PATH."""
+
+    def __init__(self, folder: Path, name: str, monkeypatch: Any) -> None:
+        self._script = folder / "script.json"
+        program = folder / "bin" / name
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_IN} {self._script} "$@"\n')
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    def follow(self, rules: list[tuple[str, list[dict[str, Any]]]]) -> None:
+        """Answer by these rules from now on."""
+        for suffix in (".state", ".log"):
+            self._script.with_suffix(suffix).unlink(missing_ok=True)
+        found = [{"when": pattern, "then": answers} for pattern, answers in rules]
+        self._script.write_text(json.dumps({"rules": found}))
+
+    @property
+    def asked(self) -> list[str]:
+        """Every command so far, its arguments joined."""
+        return self._script.with_suffix(".log").read_text().splitlines()
+
+
+def status(state: str, step: str = "measuring", message: str | None = None, run: str = "{run}") -> str:
+    """What the app says of itself; "{run}" becomes the run it was told."""
+    fields = {"format": 1, "run": run, "round": 0, "state": state, "step": step, "message": message}
+    return json.dumps(fields)
+
+
+def results(folder: Path, artifact: Path, kind: str, change: Callable[[bytes], bytes] = lambda raw: raw) -> Path:
+    """Write what the app would: a record, and the artifact's true outputs of the parity inputs, changed if asked."""
+    record = replace(
+        SAMPLE,
+        device=kind,
+        run="{run}",
+        model=MODEL,
+        runtime="executorch",
+        counts=None,
+        machine=None,
+        profile="quick",
+        environment={"phone": "Example Phone"},
+    )
+    (folder / artifact.stem).mkdir(parents=True)
+    (folder / "records.jsonl").write_text(record.to_json() + "\n")
+    (folder / "status.json").write_text(status("finished", "writing"))
+    method = fusion_method("forward", create_model(MODEL))
+    outputs = []
+    for name, tensor in zip(method.outputs, open_program(artifact).run("forward", method.example), strict=True):
+        content, file = change(raw_bytes(tensor)), f"forward-{name}.bin"
+        (folder / artifact.stem / file).write_bytes(content)
+        outputs.append(
+            {
+                "name": name,
+                "shape": list(tensor.shape),
+                "dtype": "float32",
+                "file": file,
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+        )
+    text = json.dumps({"format": FORMAT, "methods": [{"name": "forward", "outputs": outputs}]})
+    (folder / artifact.stem / OUTPUTS).write_text(text)
+    return folder

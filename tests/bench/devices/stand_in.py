@@ -1,0 +1,69 @@
+"""Stands in for adb or xcrun: answers each command as its script says, and writes down what it was asked.
+
+    stand_in.py SCRIPT ARGUMENT...
+
+The script is JSON: {"rules": [{"when": REGEX, "then": [ANSWER, ...]}, ...]}. The first rule that matches the joined
+arguments answers, each time with its next answer, at last always with the last. An answer has "out", "err", "code";
+"folder" sends the file there that the regex' first group names; "json" is written to the path behind --json-output;
+"copy" is a folder whose file, named by the first group, is copied to the path behind --destination. "{run}" and
+"{round}" stand for what the last start of the app was told.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+MISSING = "cat: No such file or directory"
+
+
+def main(script: Path, arguments: list[str]) -> int:
+    state_path = script.with_suffix(".state")
+    state = json.loads(state_path.read_text()) if state_path.exists() else {"used": {}, "told": {}}
+    asked = " ".join(arguments)
+    with script.with_suffix(".log").open("a") as log:
+        log.write(asked + "\n")
+    for name in ("run", "round"):
+        found = re.search(rf"(?:--e[si] |--){name} (\S+)", asked)
+        if found:
+            state["told"][name] = found[1]
+    for number, rule in enumerate(json.loads(script.read_text())["rules"]):
+        match = re.search(rule["when"], asked)
+        if match:
+            used = state["used"].get(str(number), 0)
+            state["used"][str(number)] = used + 1
+            state_path.write_text(json.dumps(state))
+            return answer(rule["then"][min(used, len(rule["then"]) - 1)], match, arguments, state["told"])
+    state_path.write_text(json.dumps(state))
+    print(f"stand-in: no rule for {asked}", file=sys.stderr)
+    return 99
+
+
+def answer(reply: dict, match: re.Match, arguments: list[str], told: dict[str, str]) -> int:
+    def filled(text: str) -> str:
+        for name, value in told.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    if "folder" in reply or "copy" in reply:
+        file = Path(reply.get("folder") or reply["copy"], match[1])
+        if not file.is_file():
+            print(MISSING, file=sys.stderr)
+            return 1
+        content = file.read_bytes()
+        if file.suffix in (".json", ".jsonl"):
+            content = filled(content.decode()).encode()
+        if "copy" in reply:
+            Path(arguments[arguments.index("--destination") + 1]).write_bytes(content)
+        else:
+            sys.stdout.buffer.write(content)
+        return 0
+    if "json" in reply:
+        Path(arguments[arguments.index("--json-output") + 1]).write_text(json.dumps({"result": reply["json"]}))
+    sys.stdout.write(filled(reply.get("out", "")))
+    sys.stderr.write(reply.get("err", ""))
+    return int(reply.get("code", 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
