@@ -146,7 +146,7 @@ def _note(found: Sequence[Repeats]) -> str:
     disturbed = sum(repeats.disturbed for repeats in found)
     return (
         f"Median ± half the interquartile range of {rounds} repeat{'s' * (rounds > 1)}, one photo at a time, "
-        f"{_threads(threads)} of {first.environment['cpu']}, weights {first.weights}{sizes}.{baselines} The paper's: "
+        f"{_threads(threads)} of {first.machine_name}, weights {first.weights}{sizes}.{baselines} The paper's: "
         "PyTorch, 4 threads of a Xeon E5-2620 v4, and the transformers' for a whole caption; times of different "
         "machines are not compared, ratios are. Memory: what loading and running added. Matrix rate: multiply-adds a "
         "second over those of fp32 matrix products here; bandwidth: weights read once a run, over what memory gives "

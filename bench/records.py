@@ -207,6 +207,12 @@ class Record:
         return percentile(self.totals, percent)
 
     @property
+    def machine_name(self) -> str:
+        """What it was measured on: the phone, or the processor."""
+        names = (self.environment.get(name) for name in ("phone", "cpu"))
+        return next((str(name) for name in names if name), "an unknown machine")
+
+    @property
     def tokens_per_second(self) -> float | None:
         """Tokens written in a second of the stage "steps", by its median."""
         if self.tokens is None or "steps" not in self.samples:

@@ -83,3 +83,9 @@ class TestLines:
             line = record.to_json()
             assert len(line.split("\n")) == 1
             assert Record.from_json(line) == record
+
+
+def test_a_record_is_of_a_phone_or_else_of_a_processor():
+    assert replace(SAMPLE, environment={"cpu": "A SoC", "phone": "A Phone"}).machine_name == "A Phone"
+    assert replace(SAMPLE, environment={"cpu": "A SoC"}).machine_name == "A SoC"
+    assert replace(SAMPLE, environment={}).machine_name == "an unknown machine"

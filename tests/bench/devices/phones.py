@@ -63,7 +63,8 @@ def results(folder: Path, artifact: Path, kind: str, change: Callable[[bytes], b
         environment={"phone": "Example Phone"},
     )
     (folder / artifact.stem).mkdir(parents=True)
-    (folder / "records.jsonl").write_text(record.to_json() + "\n")
+    line = record.to_json().replace('"threads_asked":4', '"threads_asked":{threads}')
+    (folder / "records.jsonl").write_text(line + "\n")
     (folder / "status.json").write_text(status("finished", "writing"))
     method = fusion_method("forward", create_model(MODEL))
     outputs = []

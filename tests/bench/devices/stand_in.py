@@ -5,8 +5,8 @@
 The script is JSON: {"rules": [{"when": REGEX, "then": [ANSWER, ...]}, ...]}. The first rule that matches the joined
 arguments answers, each time with its next answer, at last always with the last. An answer has "out", "err", "code";
 "folder" sends the file there that the regex' first group names; "json" is written to the path behind --json-output;
-"copy" is a folder whose file, named by the first group, is copied to the path behind --destination. "{run}" and
-"{round}" stand for what the last start of the app was told.
+"copy" is a folder whose file, named by the first group, is copied to the path behind --destination. "{run}",
+"{round}" and "{threads}" stand for what the last start of the app was told.
 """
 
 import json
@@ -23,7 +23,7 @@ def main(script: Path, arguments: list[str]) -> int:
     asked = " ".join(arguments)
     with script.with_suffix(".log").open("a") as log:
         log.write(asked + "\n")
-    for name in ("run", "round"):
+    for name in ("run", "round", "threads"):
         found = re.search(rf"(?:--e[si] |--){name} (\S+)", asked)
         if found:
             state["told"][name] = found[1]

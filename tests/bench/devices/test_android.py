@@ -185,7 +185,7 @@ def test_what_was_measured_before_the_phone_went_away_is_kept_and_the_run_goes_o
     ("flags", "part"),
     [
         (["--udid", "X"], "--udid goes with --device ios"),
-        (["--runtimes", "litert"], "the android app has no runtime litert: choose executorch"),
+        (["--runtimes", "pytorch"], "the android app has no runtime pytorch: choose executorch"),
         (["--models", "r101-f-tiny"], "has no artifact for phones"),
         (["--cool-down", "-1"], "--cool-down -1: give seconds"),
     ],
