@@ -1,0 +1,61 @@
+package org.minivlm.core
+
+/** Nanoseconds of a clock that never goes back; tests have their own. */
+typealias Clock = () -> Long
+
+private const val NANOS_PER_MS = 1e6
+private const val NANOS_PER_SECOND = 1e9
+
+/** A named part of one run. */
+class Stage(
+    val name: String,
+    val run: () -> Unit,
+)
+
+/**
+ * When to stop: after at least [runs] runs and [seconds] seconds, or after [cap] seconds with [least] runs by then.
+ *
+ * The rule of `bench/timing.py`.
+ */
+data class Stop(
+    val runs: Int,
+    val seconds: Double,
+    val cap: Double = Double.POSITIVE_INFINITY,
+    val least: Int = 1,
+) {
+    /** Whether so many runs in so many seconds are enough. */
+    fun reached(
+        runs: Int,
+        seconds: Double,
+    ): Boolean = (runs >= this.runs && seconds >= this.seconds) || (runs >= least && seconds >= cap)
+}
+
+/** Runs stages one after another and measures each. */
+class Timer(
+    private val clock: Clock = System::nanoTime,
+) {
+    /** Runs [work] and returns its result with the milliseconds that it took. */
+    fun <T> time(work: () -> T): Pair<T, Double> {
+        val start = clock()
+        val result = work()
+        return result to (clock() - start) / NANOS_PER_MS
+    }
+
+    /** Runs all stages once, and returns the milliseconds of each. */
+    fun once(stages: List<Stage>): List<Double> = stages.map { time(it.run).second }
+
+    /** Runs all stages again and again, and returns by stage the milliseconds of every run. */
+    fun repeat(
+        stages: List<Stage>,
+        stop: Stop,
+    ): Map<String, List<Double>> {
+        val samples = stages.map { ArrayList<Double>() }
+        val start = clock()
+        var runs = 0
+        while (!stop.reached(runs, (clock() - start) / NANOS_PER_SECOND)) {
+            once(stages).forEachIndexed { index, elapsed -> samples[index] += elapsed }
+            runs++
+        }
+        return stages.map { it.name }.zip(samples).toMap()
+    }
+}

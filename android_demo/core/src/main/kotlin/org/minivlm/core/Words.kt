@@ -1,0 +1,44 @@
+package org.minivlm.core
+
+import java.io.File
+
+/**
+ * What the ids that a model takes and gives stand for; the folder `STEM-words` beside an artifact.
+ *
+ * @property tokenizer of the transformer's vocabulary.
+ * @property tags names of the detector's classes, without the background.
+ * @property answers of the head "vqa"; empty where the model has none.
+ */
+class Words(
+    val tokenizer: WordPieceTokenizer,
+    val tags: List<String>,
+    val answers: List<String>,
+) {
+    /**
+     * Returns the token ids of Oscar's tag text: distinct names in the given order, separated by spaces.
+     *
+     * @param classes class ids of the valid regions, best first.
+     */
+    fun tagIds(classes: List<Int>): List<Int> = tokenizer.encode(classes.map { tags[it] }.distinct().joinToString(" "))
+
+    companion object {
+        /**
+         * Reads vocab.txt, tags.txt and, where the model has a head for them, answers.txt.
+         *
+         * @throws UserError if a file is missing or damaged.
+         */
+        fun read(
+            folder: File,
+            withAnswers: Boolean,
+        ): Words {
+            if (!folder.isDirectory) {
+                throw UserError("${folder.name} is not beside the artifact: copy that folder there, too")
+            }
+            return Words(
+                tokenizer = WordPieceTokenizer.read(File(folder, "vocab.txt")),
+                tags = readLines(File(folder, "tags.txt")),
+                answers = if (withAnswers) readLines(File(folder, "answers.txt")) else emptyList(),
+            )
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package org.minivlm.core
+
+import org.junit.Assert.assertArrayEquals
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Before
+import org.junit.Rule
+import org.junit.Test
+import org.junit.rules.TemporaryFolder
+
+/** What is handed to each method, and what is made of its results. */
+class PipelineTest {
+    @get:Rule
+    val folder = TemporaryFolder()
+
+    private val networks = FakeNetworks()
+    private lateinit var pipeline: Pipeline
+
+    @Before
+    fun open() {
+        val model = FakeModel(folder.root).apply { write() }
+        val artifact = Artifact.read(model.artifact)
+        pipeline = Pipeline(artifact, networks, Words.read(artifact.wordsFolder, artifact.answers))
+    }
+
+    @Test
+    fun `regions are features and geometry side by side, and rows with score 0 only fill`() {
+        val regions = look()
+        assertArrayEquals(intArrayOf(1, 3, 32, 32), networks.given.getValue("regions")[0].shape)
+        assertArrayEquals(floatArrayOf(24f, 32f), networks.given.getValue("regions")[1].floats(), 0f)
+        val second = regions.rows.values.copyOfRange(8, 16)
+        assertArrayEquals(floatArrayOf(3f, 4f, 0.6f, 0.7f, 0.8f, 0.9f, 1f, 1.1f), second, 0f)
+        assertArrayEquals(booleanArrayOf(true, true, false), regions.rows.valid)
+        assertEquals(listOf(2, 0), regions.validTags)
+    }
+
+    @Test
+    fun `a caption is written about the tags and regions that were found`() {
+        val caption = pipeline.caption(pipeline.session(look()))
+        val word = pipeline.words.tokenizer.decode(listOf(FakeNetworks.WORD))
+        assertEquals("18 words between [CLS] and [SEP]", List(18) { word }.joinToString(" "), caption)
+        val (tagIds, regions, mask) = networks.given.getValue("prefill")
+        val tags = pipeline.words.tokenizer.encode("frisbee dog") + pipeline.words.tokenizer.special.sep
+        assertEquals(tags, tagIds.longs().take(tags.size).map { it.toInt() })
+        assertArrayEquals(intArrayOf(1, 50, 8), regions.shape)
+        assertArrayEquals(intArrayOf(1, 1, 80), mask.shape)
+        assertEquals("tags and two regions are seen", tags.size + 2, mask.floats().count { it == 0f })
+    }
+
+    @Test
+    fun `a question is answered with the most probable answers first`() {
+        val answers = pipeline.answer(look(), "Is there a dog?", top = 5)
+        assertEquals(listOf("no", "yes"), answers.map { it.text })
+        assertEquals(0.5, answers[0].probability, 1e-12)
+        assertEquals("sigmoid(-2)", 0.11920292202211755, answers[1].probability, 1e-12)
+        val shapes = networks.given.getValue("vqa").map { it.shape.toList() }
+        val text = listOf(1, 128)
+        assertEquals(listOf(text, text, text, listOf(1, 50, 8), listOf(1, 1, 178)), shapes)
+    }
+
+    @Test
+    fun `an empty question is refused`() {
+        val error = assertThrows(UserError::class.java) { pipeline.answer(look(), " ", top = 1) }
+        assertEquals("nothing was asked: type a question about the photo", error.message)
+    }
+
+    private fun look() = pipeline.regions(pipeline.fit(Fixtures.photo("preprocess/photo.png")))
+}
