@@ -1,0 +1,116 @@
+import Foundation
+
+/// What a stage gave, and how long it took.
+public struct Timed<Result: Sendable>: Sendable {
+    public let result: Result
+    /// Milliseconds by stage, in order.
+    public let stages: [(name: String, milliseconds: Double)]
+}
+
+/// One of the fixed answers to a question.
+public struct Answer: Sendable, Equatable {
+    public let text: String
+    /// Sigmoid of the logit; answers do not compete, so these do not add up to 1.
+    public let probability: Double
+}
+
+/// All tasks over one artifact; it owns the runtime, which no two callers may use at once.
+public actor Assistant {
+    public nonisolated let artifact: Artifact
+    public nonisolated let words: Words
+    private let runtime: any ModelRuntime
+
+    /// - Parameter runtime: Of this artifact; nobody else keeps it.
+    /// - Throws: `UserError`: no whole model, or its words are missing.
+    public init(_ artifact: Artifact, runtime: sending any ModelRuntime) throws {
+        guard artifact.sidecar.isWhole else {
+            throw UserError("\(artifact.name) is a part of a model: choose a whole one, such as minivlm")
+        }
+        self.artifact = artifact
+        words = try Words(folder: artifact.words)
+        self.runtime = runtime
+    }
+
+    /// Finds the regions of a photo, in the stages "preprocess" and "regions".
+    public func look(at photo: RGBImage) throws -> Timed<PhotoRegions> {
+        guard let size = artifact.sidecar.imageSize else {
+            throw UserError("\(artifact.name) takes no image: export the model again")
+        }
+        var watch = Stopwatch()
+        let input = NetworkInput.letterbox(photo, height: size.height, width: size.width, pixels: .imagenet)
+        watch.lap("preprocess")
+        let outputs = try runtime.run(try artifact.method("regions"), input.tensors)
+        watch.lap("regions")
+        return Timed(result: try PhotoRegions(outputs, in: input), stages: watch.laps)
+    }
+
+    /// Writes a sentence about a photo, in the stages "prefill" and "steps".
+    public func caption(_ regions: PhotoRegions) throws -> Timed<String> {
+        let context = try captionContext(regions)
+        var watch = Stopwatch()
+        let session = try session(about: context)
+        watch.lap("prefill")
+        let layout = CaptionLayout.captioning
+        let caption = try session.greedy(special: words.tokenizer.special, maxLength: layout.captionLength)
+        watch.lap("steps")
+        return Timed(result: words.tokenizer.decode(caption.tokenIDs), stages: watch.laps)
+    }
+
+    /// Answers a question about a photo with the best of the fixed answers, in the stage "vqa".
+    ///
+    /// - Throws: `UserError`: nothing asked, or a model without that head.
+    public func answer(_ question: String, about regions: PhotoRegions, top: Int) throws -> Timed<[Answer]> {
+        let method = try artifact.method("vqa")
+        let ids = words.tokenizer.encode(question)
+        guard !ids.isEmpty else { throw UserError("the question is empty: write at least one word") }
+        let inputs = TextLayout.questions.arrange(
+            text: ids, tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
+            special: words.tokenizer.special)
+        var watch = Stopwatch()
+        let logits = try runtime.run(method, inputs.tensors).first?.floats() ?? []
+        watch.lap("vqa")
+        guard logits.count == words.answers.count else {
+            throw UserError("\(logits.count) answers in the model and \(words.answers.count) in answers.txt: copy both")
+        }
+        let best = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }.prefix(top)
+        return Timed(
+            result: best.map { Answer(text: words.answers[$0], probability: 1 / (1 + exp(-Double(logits[$0])))) },
+            stages: watch.laps)
+    }
+
+    private func captionContext(_ regions: PhotoRegions) throws -> CaptionContext {
+        CaptionLayout.captioning.context(
+            tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
+            special: words.tokenizer.special)
+    }
+
+    private func session(about context: CaptionContext) throws -> CaptionSession {
+        try CaptionSession(
+            runtime, prefill: try artifact.method("prefill"), step: try artifact.method("step"), layout: .captioning,
+            context: context)
+    }
+}
+
+/// Times stages that follow each other.
+struct Stopwatch {
+    private(set) var laps: [(name: String, milliseconds: Double)] = []
+    private var start = ContinuousClock.now
+
+    /// Ends the stage that began with the last lap, or with the watch.
+    mutating func lap(_ name: String) {
+        let now = ContinuousClock.now
+        laps.append((name: name, milliseconds: start.duration(to: now).milliseconds))
+        start = now
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+
+    var milliseconds: Double { seconds * 1e3 }
+}
+
+extension NetworkInput {
+    /// The arguments of the method "regions".
+    var tensors: [HostTensor] { [.float32(image), .float32(extent)] }
+}

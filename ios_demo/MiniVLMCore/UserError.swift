@@ -1,0 +1,12 @@
+import Foundation
+
+/// What a person is told when something cannot be done: what was given, the rule, and the way out, in one line.
+public struct UserError: LocalizedError, Equatable, Sendable {
+    public let message: String
+
+    public init(_ message: String) {
+        self.message = message
+    }
+
+    public var errorDescription: String? { message }
+}
