@@ -1,0 +1,264 @@
+import Foundation
+
+/// One launch in benchmark mode: reads the arguments, measures, and leaves what docs/phones-ios.md promises.
+public struct Benchmark: Sendable {
+    private let files: BenchmarkFiles
+    private let platform: any BenchmarkPlatform
+
+    public init(files: BenchmarkFiles, platform: any BenchmarkPlatform) {
+        self.files = files
+        self.platform = platform
+    }
+
+    /// Does everything there is to do; never throws, because nobody is there to catch.
+    ///
+    /// - Returns: The exit code: 0 after a record, 2 otherwise.
+    public func perform(arguments: [String]) async -> Int32 {
+        let request: BenchmarkRequest
+        do {
+            request = try BenchmarkRequest(arguments: arguments)
+        } catch {
+            report(nil, .failed, .starting, message: describe(error))
+            return 2
+        }
+        let progress = Progress()
+        do {
+            try await perform(request, progress)
+            report(request, .finished, .writing)
+            return 0
+        } catch {
+            report(request, .failed, progress.step, message: describe(error))
+            return 2
+        }
+    }
+
+    private func perform(_ request: BenchmarkRequest, _ progress: Progress) async throws {
+        func enter(_ step: BenchmarkStatus.Step) {
+            progress.step = step
+            report(request, .running, step)
+        }
+        enter(.starting)
+        let given = try Given(request, files: files, platform: platform)
+        enter(.coolingDown)
+        let before = await cool(atMost: request.coolDown)
+        var record = try await given.record(before: before, platform: platform)
+        do {
+            let session = try await measure(request, given, into: &record, enter)
+            record.settle(after: platform.thermalState(), before: before.state, lowPower: platform.lowPower())
+            if request.verify {
+                enter(.verifying)
+                try session.verify()
+            }
+        } catch {
+            record.fail(describe(error))
+            try files.append(record, to: request.output)
+            throw error
+        }
+        enter(.writing)
+        try files.append(record, to: request.output)
+    }
+
+    /// Loads the model and fills in what was measured.
+    private func measure(
+        _ request: BenchmarkRequest, _ given: Given, into record: inout Record,
+        _ enter: (BenchmarkStatus.Step) -> Void
+    ) async throws -> Session {
+        enter(.loading)
+        let memory = MemoryWatch(platform)
+        let start = ContinuousClock.now
+        let runtime = try await platform.open(given.artifact, computeUnits: request.computeUnits)
+        let session = Session(given: given, runtime: runtime, files: files, platform: platform)
+        record.loadMs = start.duration(to: .now).milliseconds
+        record.threads = runtime.threads
+        let workload = try session.workload()
+        let timer = StageTimer(
+            stages: workload.stages, clock: { start.duration(to: .now).seconds }, alive: memory.look)
+        enter(.warmingUp)
+        record.firstMs = try timer.once().reduce(0, +)
+        _ = try timer.repeat(until: request.warmup)
+        enter(.measuring)
+        record.samples = try timer.repeat(until: request.steady)
+        record.tokens = workload.tokens
+        record.memory = memory.figures
+        record.inputs = workload.inputs
+        return session
+    }
+
+    /// Waits for thermal state nominal.
+    private func cool(atMost limit: Double) async -> Cooling {
+        var waited = 0.0
+        while platform.thermalState() != .nominal, waited < limit {
+            await platform.sleep(seconds: 1)
+            waited += 1
+        }
+        return Cooling(state: platform.thermalState(), seconds: waited)
+    }
+
+    private func report(
+        _ request: BenchmarkRequest?, _ state: BenchmarkStatus.State, _ step: BenchmarkStatus.Step,
+        message: String? = nil
+    ) {
+        let status = BenchmarkStatus(
+            run: request?.run ?? "", round: request?.round ?? 0, artifact: request?.artifact ?? "", state: state,
+            step: step, message: message, time: timestamp())
+        guard let data = try? JSONCoding.encoder.encode(status) else { return }
+        try? FileManager.default.createDirectory(at: files.results, withIntermediateDirectories: true)
+        try? data.write(to: files.results.appendingPathComponent("status.json"), options: .atomic)
+        platform.say("MINIVLM \(String(decoding: data, as: UTF8.self))")
+    }
+}
+
+/// Where a launch is; kept outside of the function that may fail.
+private final class Progress {
+    var step = BenchmarkStatus.Step.starting
+}
+
+/// How the wait for a cool device ended.
+private struct Cooling {
+    let state: ThermalState
+    let seconds: Double
+}
+
+/// The most memory that was seen.
+private final class MemoryWatch {
+    private let platform: any BenchmarkPlatform
+    private let baseline: Int
+    private var peak: Int
+
+    init(_ platform: any BenchmarkPlatform) {
+        self.platform = platform
+        baseline = platform.footprint()
+        peak = baseline
+    }
+
+    func look() {
+        peak = max(peak, platform.footprint())
+    }
+
+    var figures: Record.Memory {
+        Record.Memory(peakBytes: peak, baselineBytes: baseline)
+    }
+}
+
+/// What the host copied over for one launch, checked before anything is measured.
+private struct Given {
+    let request: BenchmarkRequest
+    let artifact: Artifact
+    /// nil for a part.
+    let words: Words?
+    /// nil for a part.
+    let photo: RGBImage?
+    /// "name", and "sha256" where the photo is on the device.
+    let photoFacts: [String: String]
+    /// nil where nothing needs it.
+    let parity: ParityInputs?
+    let file: Record.ArtifactFile
+
+    init(_ request: BenchmarkRequest, files: BenchmarkFiles, platform: any BenchmarkPlatform) throws {
+        self.request = request
+        artifact = try Artifact(files.models.appendingPathComponent(request.artifact))
+        let sidecar = artifact.sidecar
+        words = sidecar.isWhole ? try Words(folder: artifact.words) : nil
+        if sidecar.isWhole, request.photo == nil {
+            throw UserError("\(request.artifact) is a whole model: give --photo")
+        }
+        let photoFile = request.photo.map { files.inputs.appendingPathComponent($0) }
+        photo = sidecar.isWhole ? try photoFile.map(platform.photo) : nil
+        photoFacts = ["name": request.photo ?? sidecar.photo]
+            .merging(try photoFile.map { ["sha256": try platform.sha256(of: $0)] } ?? [:]) { first, _ in first }
+        let needsParity = request.verify || !sidecar.isWhole
+        parity =
+            needsParity
+            ? try ParityInputs(folder: files.inputs.appendingPathComponent(artifact.stem), sha256: platform.sha256)
+            : nil
+        file = try artifact.checked(platform.sha256)
+    }
+
+    /// What is known before anything runs.
+    func record(before: Cooling, platform: any BenchmarkPlatform) async throws -> Record {
+        let sidecar = artifact.sidecar
+        var environment = await platform.environment()
+        environment["thermal_before"] = .text(before.state.rawValue)
+        environment["cooled_seconds"] = .number(before.seconds)
+        environment["low_power"] = .bool(platform.lowPower())
+        if sidecar.runtime == "coreml" {
+            environment["compute_units"] = .text(request.computeUnits.rawValue)
+        }
+        return Record(
+            run: request.run, round: request.round, status: .ok, model: sidecar.model, runtime: sidecar.runtime,
+            precision: sidecar.precision, threadsAsked: request.threads, artifact: file, inputs: [:],
+            photo: photoFacts, weights: sidecar.weights.description, environment: environment,
+            profile: request.profile, time: timestamp())
+    }
+}
+
+/// A loaded model with what it is measured and verified on.
+private struct Session {
+    let given: Given
+    let runtime: any ModelRuntime
+    let files: BenchmarkFiles
+    let platform: any BenchmarkPlatform
+
+    func workload() throws -> Workload {
+        if let words = given.words, let photo = given.photo {
+            return try .caption(given.artifact, words: words, runtime: runtime, photo: photo)
+        }
+        guard let parity = given.parity else { throw UserError("\(given.artifact.name) has no inputs") }
+        return try .part(given.artifact, runtime: runtime, parity: parity)
+    }
+
+    /// Runs every method on the host's inputs and leaves the outputs for the host to judge.
+    func verify() throws {
+        guard let parity = given.parity else { return }
+        let folder = files.results.appendingPathComponent(given.artifact.stem)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        var outputs = ParityOutputs(artifact: given.file)
+        for (name, inputs) in parity.methods {
+            let method = try given.artifact.method(name)
+            try outputs.add(
+                method, try runtime.run(method, inputs.map(\.tensor)), in: folder, sha256: platform.sha256)
+        }
+        try outputs.write(in: folder)
+    }
+}
+
+extension Artifact {
+    /// Holds the file against its sidecar. A package is a folder: its sum is the sidecar's, and parts that were lost on
+    /// the way show when Core ML opens it.
+    ///
+    /// - Throws: `UserError` when the sidecar describes other bytes.
+    fileprivate func checked(_ sha256: (URL) throws -> String) throws -> Record.ArtifactFile {
+        if file.pathExtension == "pte", try sha256(file) != sidecar.sha256 {
+            throw UserError("\(stem).json describes other bytes than \(name) holds: copy both over again")
+        }
+        return Record.ArtifactFile(name: name, bytes: sidecar.bytes, sha256: sidecar.sha256)
+    }
+}
+
+extension Record {
+    /// Notes what disturbed the measurement.
+    fileprivate mutating func settle(after: ThermalState, before: ThermalState, lowPower: Bool) {
+        environment["thermal_after"] = .text(after.rawValue)
+        if before != .nominal { disturbed.append("thermal state \(before.rawValue) before the first run") }
+        if after != .nominal { disturbed.append("thermal state \(after.rawValue) after the last run") }
+        if lowPower { disturbed.append("low power mode") }
+    }
+
+    /// Turns this into the record of a failure: no figure of it counts.
+    fileprivate mutating func fail(_ reason: String) {
+        status = .failed
+        error = Failure(reason: reason)
+        samples = [:]
+    }
+}
+
+/// One line for a person, whatever went wrong.
+private func describe(_ error: any Error) -> String {
+    let text = (error as? UserError)?.message ?? error.localizedDescription
+    return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+}
+
+/// Now, in UTC.
+private func timestamp() -> String {
+    Date().formatted(.iso8601)
+}

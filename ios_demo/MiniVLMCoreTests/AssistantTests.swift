@@ -1,0 +1,85 @@
+import Foundation
+import XCTest
+
+@testable import MiniVLMCore
+
+/// From a photo to a caption and an answer, over the toy model.
+final class AssistantTests: XCTestCase {
+    private func assistant(_ name: String = Toy.whole) throws -> Assistant {
+        let toy = try Toy(documents: try temporaryFolder())
+        return try Assistant(
+            Artifact(toy.files.models.appendingPathComponent(name)), runtime: ToyRuntime())
+    }
+
+    private func photo() throws -> RGBImage {
+        try RGBImage(width: 4, height: 2, levels: Array(0..<24))
+    }
+
+    /// The toy's only valid region is (0, 0, 16, 16) of 32 x 32 network pixels; 4 x 2 photo pixels fill 32 x 16 of them.
+    func testRegionsComeBackInThePhotosPixels() async throws {
+        let seen = try await assistant().look(at: try photo())
+        XCTAssertEqual(seen.stages.map(\.name), ["preprocess", "regions"])
+        XCTAssertEqual(seen.result.boxes[0], Box(x1: 0, y1: 0, x2: 2, y2: 2))
+        XCTAssertEqual(seen.result.valid, [true, false])
+        XCTAssertEqual(seen.result.validTags, [1])
+        // Features, then geometry, row by row.
+        XCTAssertEqual(seen.result.vectors.shape, [2, 9])
+        XCTAssertEqual(Array(seen.result.vectors.values[..<9]), [1, 2, 3, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+    }
+
+    func testACaptionIsWrittenAndTimed() async throws {
+        let assistant = try assistant()
+        let regions = try await assistant.look(at: try photo()).result
+        let caption = try await assistant.caption(regions)
+        XCTAssertEqual(caption.stages.map(\.name), ["prefill", "steps"])
+        XCTAssertEqual(caption.result, assistant.words.tokenizer.decode([300, 301]))
+        XCTAssertFalse(caption.result.isEmpty)
+    }
+
+    /// The toy's logits are 0, 2 and -1; a sigmoid of 2 is 0.8808.
+    func testAnswersComeBestFirst() async throws {
+        let assistant = try assistant()
+        let regions = try await assistant.look(at: try photo()).result
+        let answers = try await assistant.answer("is it a dog?", about: regions, top: 2).result
+        XCTAssertEqual(answers.map(\.text), ["yes", "no"])
+        XCTAssertEqual(answers[0].probability, 0.8808, accuracy: 1e-4)
+        XCTAssertEqual(answers[1].probability, 0.5)
+    }
+
+    func testAnEmptyQuestionIsRefused() async throws {
+        let assistant = try assistant()
+        let regions = try await assistant.look(at: try photo()).result
+        do {
+            _ = try await assistant.answer(" \u{200B}", about: regions, top: 1)
+            XCTFail("no error")
+        } catch {
+            XCTAssertEqual(error as? UserError, UserError("the question is empty: write at least one word"))
+        }
+    }
+
+    func testAPartIsNoAssistant() throws {
+        assertUserError("\(Toy.part) is a part of a model: choose a whole one, such as minivlm") {
+            try assistant(Toy.part)
+        }
+    }
+
+    func testAnEmptyFolderOfModelsSaysHowToFillIt() throws {
+        let folder = try temporaryFolder().appendingPathComponent("models")
+        assertUserError(
+            "no model in this app's models folder: export one and copy it over, as docs/phones-ios.md shows"
+        ) { try Artifact.all(in: folder) }
+    }
+
+    func testModelsAreListedByName() throws {
+        let toy = try Toy(documents: try temporaryFolder())
+        XCTAssertEqual(try Artifact.all(in: toy.files.models).map(\.lastPathComponent), [Toy.part, Toy.whole])
+    }
+
+    func testAMissingMethodIsNamedWithThoseThere() throws {
+        let toy = try Toy(documents: try temporaryFolder())
+        let artifact = try Artifact(toy.files.models.appendingPathComponent(Toy.part))
+        assertUserError("\(Toy.part) has no method 'vqa', only forward: export a model that has it") {
+            try artifact.method("vqa")
+        }
+    }
+}
