@@ -49,7 +49,7 @@ done
 for folder in bin lib lib64 sbin; do
     ln -s "usr/$folder" "$work/root/$folder"
 done
-mkdir -p "$work/root/proc" "$work/root/dev" "$work/root/tmp" "$work/root/src" "$work/root/build"
+mkdir "$work/root/proc" "$work/root/dev" "$work/root/tmp" "$work/root/src" "$work/root/build"
 touch "$work/root/complete"
 rm -rf "$root"
 mv "$work/root" "$root"

@@ -37,8 +37,9 @@ final class BenchmarkRequestTests: XCTestCase {
 
     func testEverythingElseMayBeGiven() throws {
         let request = try parse(
-            "--photo", "china.jpg", "--round", "2", "--threads", "4", "--compute-units", "cpu-ane", "--cool-down", "5.5",
-            "--verify", "yes", "--output", "mine.jsonl", "--cap", "30", "--least", "3", "--warmup-cap", "10")
+            "--photo", "china.jpg", "--round", "2", "--threads", "4", "--compute-units", "cpu-ane",
+            "--cool-down", "5.5", "--verify", "yes", "--output", "mine.jsonl", "--cap", "30", "--least", "3",
+            "--warmup-cap", "10")
         XCTAssertEqual(request.photo, "china.jpg")
         XCTAssertEqual(request.round, 2)
         XCTAssertEqual(request.threads, 4)

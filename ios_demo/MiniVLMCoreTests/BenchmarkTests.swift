@@ -211,6 +211,21 @@ final class BenchmarkTests: XCTestCase {
             "part-executorch-fp32.json describes other bytes than part-executorch-fp32.pte holds: copy both over again")
     }
 
+    /// A package is a folder. Expected: `minivlm.files.sha256`, sorted by parts: "a/z" comes before "a-b".
+    func testAPackagesSumIsOverTheNamesAndSumsOfItsFiles() throws {
+        let package = try temporaryFolder().appendingPathComponent("model.mlpackage")
+        for (name, content) in ["a/z": "1", "a-b": "2", "a/c/d": "3"] {
+            let file = package.appendingPathComponent(name)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(content.utf8).write(to: file)
+        }
+        let sum = { (text: String) in self.toy.device.sha256(Data(text.utf8)) }
+        XCTAssertEqual(
+            try toy.device.sha256(ofArtifact: package),
+            sum("a/c/d \(sum("3"))\na/z \(sum("1"))\na-b \(sum("2"))\n"))
+    }
+
     func testAMissingSidecarIsTold() async throws {
         try FileManager.default.removeItem(at: toy.files.models.appendingPathComponent("part-executorch-fp32.json"))
         _ = await launch(Toy.part)

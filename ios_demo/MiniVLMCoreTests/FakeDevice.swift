@@ -23,9 +23,13 @@ final class FakeDevice: BenchmarkPlatform, @unchecked Sendable {
         return try RGBImage(width: 4, height: 2, levels: Array(0..<24))
     }
 
-    /// Stands for SHA-256, which Foundation alone does not have: it only must tell files apart.
+    /// Stands for SHA-256, which Foundation alone does not have: it only must tell contents apart.
+    func sha256(_ data: Data) -> String {
+        String(data.reduce(UInt64(5381)) { $0 &* 33 &+ UInt64($1) }, radix: 16)
+    }
+
     func sha256(of file: URL) throws -> String {
-        String(try Data(contentsOf: file).reduce(UInt64(5381)) { $0 &* 33 &+ UInt64($1) }, radix: 16)
+        sha256(try Data(contentsOf: file))
     }
 
     /// The next state of `thermal`, the last one for ever.
@@ -120,8 +124,9 @@ struct Toy {
     private static let methods = [
         MethodSpec(
             name: "regions", inputs: [TensorSpec(name: "image", shape: [1, 3, 32, 32], dtype: "float32")],
-            outputs: [("features", "float32"), ("boxes", "float32"), ("geometry", "float32"), ("tags", "int64"),
-                ("scores", "float32")].map { TensorSpec(name: $0.0, shape: [], dtype: $0.1) }),
+            outputs: ["features", "boxes", "geometry", "tags", "scores"].map {
+                TensorSpec(name: $0, shape: [], dtype: $0 == "tags" ? "int64" : "float32")
+            }),
         MethodSpec(name: "prefill", inputs: [], outputs: []), MethodSpec(name: "step", inputs: [], outputs: []),
         MethodSpec(name: "vqa", inputs: [], outputs: []),
     ]
@@ -130,7 +135,7 @@ struct Toy {
         let file = files.models.appendingPathComponent(name)
         try Data(name.utf8).write(to: file)
         let sidecar: [String: Any] = [
-            "format": 1, "model": model, "runtime": "executorch", "precision": "fp32",
+            "format": 2, "model": model, "runtime": "executorch", "precision": "fp32",
             "weights": ["kind": "random", "description": "random (seed 0)"], "photo": "china.jpg",
             "bytes": name.utf8.count, "sha256": try device.sha256(of: file), "methods": methods.map(json),
         ]

@@ -169,9 +169,10 @@ private struct Given {
         let needsParity = request.verify || !sidecar.isWhole
         parity =
             needsParity
-            ? try ParityInputs(folder: files.inputs.appendingPathComponent(artifact.stem), sha256: platform.sha256)
+            ? try ParityInputs(
+                folder: files.inputs.appendingPathComponent(artifact.stem), sha256: platform.sha256(of:))
             : nil
-        file = try artifact.checked(platform.sha256)
+        file = try artifact.checked(platform)
     }
 
     /// What is known before anything runs.
@@ -216,19 +217,18 @@ private struct Session {
         for (name, inputs) in parity.methods {
             let method = try given.artifact.method(name)
             try outputs.add(
-                method, try runtime.run(method, inputs.map(\.tensor)), in: folder, sha256: platform.sha256)
+                method, try runtime.run(method, inputs.map(\.tensor)), in: folder, sha256: platform.sha256(of:))
         }
         try outputs.write(in: folder)
     }
 }
 
 extension Artifact {
-    /// Holds the file against its sidecar. A package is a folder: its sum is the sidecar's, and parts that were lost on
-    /// the way show when Core ML opens it.
+    /// Holds the artifact against its sidecar.
     ///
     /// - Throws: `UserError` when the sidecar describes other bytes.
-    fileprivate func checked(_ sha256: (URL) throws -> String) throws -> Record.ArtifactFile {
-        if file.pathExtension == "pte", try sha256(file) != sidecar.sha256 {
+    fileprivate func checked(_ platform: any BenchmarkPlatform) throws -> Record.ArtifactFile {
+        guard try platform.sha256(ofArtifact: file) == sidecar.sha256 else {
             throw UserError("\(stem).json describes other bytes than \(name) holds: copy both over again")
         }
         return Record.ArtifactFile(name: name, bytes: sidecar.bytes, sha256: sidecar.sha256)

@@ -18,6 +18,9 @@ public protocol BenchmarkPlatform: Sendable {
     /// Hexadecimal SHA-256 of a file.
     func sha256(of file: URL) throws -> String
 
+    /// Hexadecimal SHA-256 of bytes.
+    func sha256(_ data: Data) -> String
+
     func thermalState() -> ThermalState
 
     /// Whether the user asked the system to save power.
@@ -33,4 +36,24 @@ public protocol BenchmarkPlatform: Sendable {
 
     /// Writes a line to standard output at once.
     func say(_ line: String)
+}
+
+extension BenchmarkPlatform {
+    /// SHA-256 of an artifact as `minivlm.files.sha256` has it: of a file, or of a folder, over the names and sums of
+    /// all files in it.
+    func sha256(ofArtifact artifact: URL) throws -> String {
+        let manager = FileManager.default
+        var isFolder: ObjCBool = false
+        guard manager.fileExists(atPath: artifact.path, isDirectory: &isFolder), isFolder.boolValue else {
+            return try sha256(of: artifact)
+        }
+        let names = try manager.subpathsOfDirectory(atPath: artifact.path).filter { name in
+            var isFolder: ObjCBool = false
+            return manager.fileExists(atPath: artifact.appendingPathComponent(name).path, isDirectory: &isFolder)
+                && !isFolder.boolValue
+        }
+        let sorted = names.sorted { $0.split(separator: "/").lexicographicallyPrecedes($1.split(separator: "/")) }
+        let listed = try sorted.map { "\($0) \(try sha256(of: artifact.appendingPathComponent($0)))\n" }.joined()
+        return sha256(Data(listed.utf8))
+    }
 }

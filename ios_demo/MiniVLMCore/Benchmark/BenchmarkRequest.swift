@@ -57,8 +57,12 @@ private struct ArgumentValues {
     init(_ arguments: [String]) throws {
         for start in stride(from: 0, to: arguments.count, by: 2) {
             let name = arguments[start]
-            guard name.hasPrefix("--") else { throw UserError("argument '\(name)': a name such as --artifact goes first") }
-            guard start + 1 < arguments.count else { throw UserError("argument \(name) has no value: give one behind it") }
+            guard name.hasPrefix("--") else {
+                throw UserError("argument '\(name)': a name such as --artifact goes first")
+            }
+            guard start + 1 < arguments.count else {
+                throw UserError("argument \(name) has no value: give one behind it")
+            }
             guard values.updateValue(arguments[start + 1], forKey: String(name.dropFirst(2))) == nil else {
                 throw UserError("argument \(name) stands there twice: leave one out")
             }
@@ -115,8 +119,10 @@ private struct ArgumentValues {
 
     mutating func stopRule(prefix: String) throws -> StopRule {
         StopRule(
-            runs: try number(prefix + "runs", atLeast: prefix.isEmpty ? 1 : 0), seconds: try seconds(prefix + "seconds"),
-            cap: try seconds(prefix + "cap", .infinity), least: try number(prefix + "least", 1, atLeast: 1))
+            runs: try number(prefix + "runs", atLeast: prefix.isEmpty ? 1 : 0),
+            seconds: try seconds(prefix + "seconds"),
+            cap: try seconds(prefix + "cap", .infinity),
+            least: try number(prefix + "least", 1, atLeast: 1))
     }
 
     /// - Throws: `UserError` when something was not asked for.

@@ -10,7 +10,9 @@ struct Workload {
     let tokens: Int?
 
     /// From photo to a caption of fixed length, in the stages that a person waits for.
-    static func caption(_ artifact: Artifact, words: Words, runtime: any ModelRuntime, photo: RGBImage) throws -> Workload {
+    static func caption(
+        _ artifact: Artifact, words: Words, runtime: any ModelRuntime, photo: RGBImage
+    ) throws -> Workload {
         guard let size = artifact.sidecar.imageSize else {
             throw UserError("\(artifact.name) takes no image: export the model again")
         }

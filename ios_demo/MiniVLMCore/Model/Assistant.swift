@@ -1,10 +1,15 @@
 import Foundation
 
-/// What a stage gave, and how long it took.
+/// How long a named part of the work took.
+public struct StageTime: Sendable, Equatable {
+    public let name: String
+    public let milliseconds: Double
+}
+
+/// What was asked for, and how long its stages took, in order.
 public struct Timed<Result: Sendable>: Sendable {
     public let result: Result
-    /// Milliseconds by stage, in order.
-    public let stages: [(name: String, milliseconds: Double)]
+    public let stages: [StageTime]
 }
 
 /// One of the fixed answers to a question.
@@ -93,13 +98,13 @@ public actor Assistant {
 
 /// Times stages that follow each other.
 struct Stopwatch {
-    private(set) var laps: [(name: String, milliseconds: Double)] = []
+    private(set) var laps: [StageTime] = []
     private var start = ContinuousClock.now
 
     /// Ends the stage that began with the last lap, or with the watch.
     mutating func lap(_ name: String) {
         let now = ContinuousClock.now
-        laps.append((name: name, milliseconds: start.duration(to: now).milliseconds))
+        laps.append(StageTime(name: name, milliseconds: start.duration(to: now).milliseconds))
         start = now
     }
 }

@@ -44,7 +44,7 @@ public struct Sidecar: Sendable, Decodable {
     public let sha256: String
 
     /// The format that this app reads.
-    static let readable = 1
+    static let readable = 2
 
     public func method(_ name: String) -> MethodSpec? {
         methods.first { $0.name == name }

@@ -38,7 +38,8 @@ public struct Words: Sendable {
     /// - Throws: `UserError`: an id that no line of tags.txt stands for.
     public func tagName(_ id: Int) throws -> String {
         guard tags.indices.contains(id) else {
-            throw UserError("the model found class \(id) and tags.txt has \(tags.count) lines: copy the right words over")
+            throw UserError(
+                "the model found class \(id) and tags.txt has \(tags.count) lines: copy the right words over")
         }
         return tags[id]
     }

@@ -1,0 +1,22 @@
+@_exported import Foundation
+
+@MainActor
+public final class UIApplication {
+    public static var shared: UIApplication { fatalError() }
+    public var isIdleTimerDisabled: Bool {
+        get { fatalError() }
+        set { fatalError() }
+    }
+}
+
+@MainActor
+public final class UIDevice {
+    public enum BatteryState { case unknown, unplugged, charging, full }
+    public static var current: UIDevice { fatalError() }
+    public var isBatteryMonitoringEnabled: Bool {
+        get { fatalError() }
+        set { fatalError() }
+    }
+    public var batteryLevel: Float { fatalError() }
+    public var batteryState: BatteryState { fatalError() }
+}
