@@ -29,7 +29,8 @@ check() {
         passed "$what$(sed -n 's/.*\(Executed [1-9][0-9]* tests\), .*/ (\1)/p' "$cache/swift-build/check.log" | tail -n 1)"
     else
         echo "FAILED: $what"
-        tail -n 60 "$cache/swift-build/check.log"
+        told=$(grep -E 'error|warning|failed' "$cache/swift-build/check.log" | tail -n 60)
+        echo "${told:-$(tail -n 20 "$cache/swift-build/check.log")}"
         failures=$((failures + 1))
     fi
 }

@@ -3,6 +3,10 @@ import SwiftUI
 
 @main
 struct MiniVLMApp: App {
+    init() {
+        try? BenchmarkFiles.own.makeFolders()  // where this fails, whatever is read or written there says why
+    }
+
     var body: some Scene {
         WindowGroup {
             if ProcessInfo.processInfo.arguments.contains(BenchmarkRequest.flag) {

@@ -189,6 +189,8 @@ final class BenchmarkTests: XCTestCase {
         let code = await launch(Toy.part, "--speed", "high")
         XCTAssertEqual(code, 2)
         try assertFailed("unknown argument --speed: docs/phones-ios.md lists those there are")
+        XCTAssertEqual(try status().run, "R1")
+        XCTAssertEqual(try status().round, 1)
         XCTAssertThrowsError(try records())
     }
 

@@ -106,9 +106,7 @@ struct Toy {
 
     init(documents: URL) throws {
         files = BenchmarkFiles(documents: documents)
-        for folder in [files.models, files.inputs] {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        }
+        try files.makeFolders()
         try Data("photo".utf8).write(to: files.inputs.appendingPathComponent("china.jpg"))
         try write(Self.whole, model: "toy", methods: Self.methods)
         try write(Self.part, model: "part", methods: [Self.forward])

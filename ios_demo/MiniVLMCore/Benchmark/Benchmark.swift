@@ -18,16 +18,16 @@ public struct Benchmark: Sendable {
         do {
             request = try BenchmarkRequest(arguments: arguments)
         } catch {
-            report(nil, .failed, .starting, message: describe(error))
+            report(Launch(arguments: arguments), .failed, .starting, message: describe(error))
             return 2
         }
         let progress = Progress()
         do {
             try await perform(request, progress)
-            report(request, .finished, .writing)
+            report(Launch(request), .finished, .writing)
             return 0
         } catch {
-            report(request, .failed, progress.step, message: describe(error))
+            report(Launch(request), .failed, progress.step, message: describe(error))
             return 2
         }
     }
@@ -35,7 +35,7 @@ public struct Benchmark: Sendable {
     private func perform(_ request: BenchmarkRequest, _ progress: Progress) async throws {
         func enter(_ step: BenchmarkStatus.Step) {
             progress.step = step
-            report(request, .running, step)
+            report(Launch(request), .running, step)
         }
         enter(.starting)
         let given = try Given(request, files: files, platform: platform)
@@ -95,16 +95,36 @@ public struct Benchmark: Sendable {
     }
 
     private func report(
-        _ request: BenchmarkRequest?, _ state: BenchmarkStatus.State, _ step: BenchmarkStatus.Step,
-        message: String? = nil
+        _ launch: Launch, _ state: BenchmarkStatus.State, _ step: BenchmarkStatus.Step, message: String? = nil
     ) {
         let status = BenchmarkStatus(
-            run: request?.run ?? "", round: request?.round ?? 0, artifact: request?.artifact ?? "", state: state,
-            step: step, message: message, time: timestamp())
+            run: launch.run, round: launch.round, artifact: launch.artifact, state: state, step: step,
+            message: message, time: timestamp())
         guard let data = try? JSONCoding.encoder.encode(status) else { return }
         try? FileManager.default.createDirectory(at: files.results, withIntermediateDirectories: true)
         try? data.write(to: files.results.appendingPathComponent("status.json"), options: .atomic)
         platform.say("MINIVLM \(String(decoding: data, as: UTF8.self))")
+    }
+}
+
+/// Which launch a status is about.
+private struct Launch {
+    let run: String
+    let round: Int
+    let artifact: String
+
+    init(_ request: BenchmarkRequest) {
+        (run, round, artifact) = (request.run, request.round, request.artifact)
+    }
+
+    /// Of arguments with a mistake in them: what can be found, so that the host knows whose mistake it is.
+    init(arguments: [String]) {
+        func value(_ name: String) -> String {
+            arguments.firstIndex(of: name).map { $0 + 1 }.flatMap {
+                arguments.indices.contains($0) ? arguments[$0] : nil
+            } ?? ""
+        }
+        (run, round, artifact) = (value("--run"), Int(value("--round")) ?? 0, value("--artifact"))
     }
 }
 

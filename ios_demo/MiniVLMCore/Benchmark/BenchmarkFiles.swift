@@ -12,6 +12,13 @@ public struct BenchmarkFiles: Sendable {
     public var inputs: URL { documents.appendingPathComponent("inputs") }
     public var results: URL { documents.appendingPathComponent("results") }
 
+    /// Makes the folders that the host copies into.
+    public func makeFolders() throws {
+        for folder in [models, inputs, results] {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        }
+    }
+
     /// Adds a line to a file of records and waits until it is on disk.
     func append(_ record: Record, to name: String) throws {
         try FileManager.default.createDirectory(at: results, withIntermediateDirectories: true)
