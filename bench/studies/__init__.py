@@ -1,0 +1,1 @@
+"""Studies whose result is committed: each can be repeated with one command."""

@@ -1,0 +1,160 @@
+"""Taking turns: measuring processes that run one at a time, a slice each, round and round.
+
+Two processes that are measured one after another see two different machines wherever neighbours come and go within
+seconds. Two that take turns of some hundredths of a second see the same one, and their ratio is several times steadier.
+
+A conductor listens on a socket whose path the measuring processes find in the environment. Each asks before a run and
+holds its turn until its slice is over; the turn then goes to the next one in order of arrival. Whoever ends or dies
+drops out, and the others go on.
+"""
+
+import os
+import selectors
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+VARIABLE = "MINIVLM_BENCH_TURNS"
+"""Environment variable with the path of the conductor's socket."""
+SLICE_SECONDS = 0.03
+"""Long enough that waking up is small beside it, short enough that a machine rarely changes within it."""
+ASK, GRANT, PASS, FEWER = b"?", b"!", b".", b"-"
+
+
+class Turn:
+    """A measuring process's side. Without a conductor every turn is granted at once."""
+
+    def __init__(self, path: str | None = None) -> None:
+        path = path or os.environ.get(VARIABLE)
+        self._socket: socket.socket | None = None
+        self._since: float | None = None
+        if path:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.connect(path)
+
+    def take(self) -> None:
+        """Wait for a turn, or go on with the one that is held while its slice lasts. Call before every run."""
+        if self._socket is None:
+            return
+        if self._since is not None and time.perf_counter() - self._since < SLICE_SECONDS:
+            return
+        try:
+            self._socket.sendall(ASK if self._since is None else PASS + ASK)
+            if self._socket.recv(1) != GRANT:
+                raise ConnectionError
+            self._since = time.perf_counter()
+        except OSError:  # the conductor is gone: nobody is left to wait for
+            self.close()
+
+    def close(self) -> None:
+        """Leave the round."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def __enter__(self) -> "Turn":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Conductor:
+    """Gives turns once as many processes as expected have come.
+
+    Attributes:
+        path: Of the socket.
+    """
+
+    def __init__(self, path: Path, expected: int) -> None:
+        self.path = path
+        self._expected = expected
+        self._came = threading.Semaphore(0)
+        self._queue: list[socket.socket] = []
+        self._members: list[socket.socket] = []
+        self._holder: socket.socket | None = None
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._signal, self._signalled = socket.socketpair()
+        self._thread = threading.Thread(target=self._conduct, daemon=True)
+        self._thread.start()
+
+    def wait_for_one(self, seconds: float) -> bool:
+        """Wait until one more process has come, that is, has loaded what it measures; tells whether it has."""
+        return self._came.acquire(timeout=seconds)
+
+    def expect_fewer(self) -> None:
+        """Stop waiting for a process that ended before it came."""
+        self._signal.send(FEWER)
+
+    def close(self) -> None:
+        """End; processes that still wait go on without turns."""
+        self._signal.close()
+        self._thread.join()
+
+    def _conduct(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for source in (self._listener, self._signalled):
+                selector.register(source, selectors.EVENT_READ)
+            ended = False
+            while not ended:
+                for key, _ in selector.select():
+                    if key.fileobj is self._listener:
+                        self._welcome(selector)
+                    elif key.fileobj is self._signalled:
+                        said = self._signalled.recv(16)
+                        self._expected -= said.count(FEWER)
+                        ended = ended or not said
+                    else:
+                        self._hear(key.fileobj, selector)
+                self._grant()
+        for each in (*self._members, self._listener, self._signalled):
+            each.close()
+
+    def _welcome(self, selector: selectors.BaseSelector) -> None:
+        member, _ = self._listener.accept()
+        self._members.append(member)
+        selector.register(member, selectors.EVENT_READ)
+        self._came.release()
+
+    def _hear(self, member: Any, selector: selectors.BaseSelector) -> None:
+        said = _receive(member)
+        if self._holder is member and (PASS in said or not said):
+            self._holder = None
+        if ASK in said:
+            self._queue.append(member)
+        if not said:
+            selector.unregister(member)
+            self._queue = [each for each in self._queue if each is not member]
+            member.close()
+
+    def _grant(self) -> None:
+        if self._holder is None and self._queue and len(self._members) >= self._expected:
+            self._holder = self._queue.pop(0)
+            with suppress(OSError):  # where it is gone, the selector says so next
+                self._holder.sendall(GRANT)
+
+
+def _receive(source: socket.socket) -> bytes:
+    try:
+        return source.recv(16)
+    except OSError:
+        return b""
+
+
+@contextmanager
+def conducting(expected: int) -> Iterator[Conductor]:
+    """Conduct processes while the block runs; give them `VARIABLE` with the conductor's path."""
+    with tempfile.TemporaryDirectory(prefix="turns-") as folder:
+        conductor = Conductor(Path(folder) / "socket", expected)
+        try:
+            yield conductor
+        finally:
+            conductor.close()
