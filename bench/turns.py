@@ -31,20 +31,18 @@ class Turn:
     """A measuring process's side. Without a conductor every turn is granted at once."""
 
     def __init__(self, path: str | None = None) -> None:
-        path = path or os.environ.get(VARIABLE)
+        self._path = path or os.environ.get(VARIABLE)
         self._socket: socket.socket | None = None
         self._since: float | None = None
-        if path:
-            self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.connect(path)
 
     def take(self) -> None:
         """Wait for a turn, or go on with the one that is held while its slice lasts. Call before every run."""
-        if self._socket is None:
-            return
-        if self._since is not None and time.perf_counter() - self._since < SLICE_SECONDS:
+        if self._path is None or (self._since is not None and time.perf_counter() - self._since < SLICE_SECONDS):
             return
         try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX)
+                self._socket.connect(self._path)
             self._socket.sendall(ASK if self._since is None else PASS + ASK)
             if self._socket.recv(1) != GRANT:
                 raise ConnectionError
@@ -53,10 +51,10 @@ class Turn:
             self.close()
 
     def close(self) -> None:
-        """Leave the round."""
+        """Leave the round; nothing is waited for any more."""
         if self._socket is not None:
             self._socket.close()
-            self._socket = None
+        self._path = self._socket = None
 
     def __enter__(self) -> "Turn":
         return self
