@@ -49,12 +49,12 @@ class Scattered:
 
 
 FIXED = (
-    Fixed("params", lambda record: _present(record.counts and record.counts.params), bound=0.0),
-    Fixed("MACs", lambda record: _present(record.counts and record.counts.macs), bound=0.0),
+    Fixed("params", lambda record: _present(record.counts.params if record.counts else None), bound=0.0),
+    Fixed("MACs", lambda record: _present(record.counts.macs if record.counts else None), bound=0.0),
     # Serialisers store names and alignment, which a change of a path moves by some bytes.
-    Fixed("artifact bytes", lambda record: _present(record.artifact and record.artifact.bytes), bound=0.001),
+    Fixed("artifact bytes", lambda record: _present(record.artifact.bytes if record.artifact else None), bound=0.001),
     Fixed("delegated share", lambda record: record.artifact.delegated if record.artifact else {}, bound=1e-6),
-    Fixed("planned memory", lambda record: _present(record.memory and record.memory.planned_bytes), bound=0.0),
+    Fixed("planned memory", lambda record: _present(record.memory.planned_bytes if record.memory else None), bound=0.0),
     # Sums in another order, by another number of threads, move the last digits of an error.
     Fixed("parity", lambda record: record.artifact.parity if record.artifact else {}, bound=0.05),
 )

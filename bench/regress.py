@@ -84,7 +84,7 @@ def measure_pair(sides: Sequence[Side], flags: Sequence[str], turns: bool) -> di
         conductor = stack.enter_context(conducting(len(sides))) if turns else None
         running: dict[str, subprocess.Popen[str]] = {}
         for side in sides:
-            process = side.start(flags, Path(folder) / side.name, conductor and conductor.path)
+            process = side.start(flags, Path(folder) / side.name, conductor.path if conductor else None)
             stack.callback(_stop, process)
             running[side.name] = process
             if conductor is None:
@@ -137,7 +137,9 @@ def prepare(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], steps: St
     return kept
 
 
-def measure(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], repeats: int, output: Path, steps: Steps) -> None:
+def measure(
+    sides: Sequence[Side], plans: Mapping[str, Sequence[str]], repeats: int, output: Path, steps: Steps
+) -> None:
     """Measure all combinations in rounds; every record is on disk before the next is measured."""
     run = f"regress-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     for side in sides:
@@ -146,9 +148,9 @@ def measure(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], repeats: 
         for name, flags in plans.items():
             with steps.step(f"[{number + 1}/{repeats}] {name}"):
                 found = measure_pair(random.sample(sides, len(sides)), flags, turns=True)
-            for side, records in found.items():
+            for side_name, records in found.items():
                 for record in records:
-                    append(output / f"{side}.jsonl", replace(record, run=run, round=number))
+                    append(output / f"{side_name}.jsonl", replace(record, run=run, round=number))
 
 
 def bind(threads: int) -> None:

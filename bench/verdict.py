@@ -115,8 +115,8 @@ def _fixed(sides: Sides) -> Iterator[Judgement]:
             label = f"{kind.name}, {name}" if name else kind.name
             values = base.get(name, []), new.get(name, [])
             verdict, reason = _agreement(kind, *values)
-            medians = [statistics.median(side) if side else None for side in values]
-            yield Judgement(sides.combination, label, verdict, str(verdict), "", *medians, None, reason)
+            old, late = (statistics.median(side) if side else None for side in values)
+            yield Judgement(sides.combination, label, verdict, str(verdict), base=old, new=late, reason=reason)
 
 
 def _figures(kind: Fixed, records: Sequence[Record]) -> dict[str, list[float]]:
@@ -190,7 +190,7 @@ def power_of(evidence: Evidence, kind: Scattered, comparisons: int) -> str:
     smallest = math.expm1(evidence.detectable(kind.log_floor, comparisons))
     if math.isinf(smallest):
         least = least_repeats(evidence.paired, comparisons)
-        return f"{evidence.repeats} repeats can show nothing among {comparisons} comparisons: at least {least} are needed"
+        return f"{evidence.repeats} repeats show nothing among {comparisons} comparisons: at least {least} are needed"
     findable = FINDABLE if kind.floor < FINDABLE else 2.0 * kind.floor
     repeats = evidence.repeats_for(math.log1p(findable), kind.log_floor, comparisons)
     return f"could have shown {smallest:.1%}; {repeats} repeats would show {findable:.0%}"

@@ -59,14 +59,13 @@ def as_json(judgements: Sequence[Judgement]) -> str:
 def junit(judgements: Sequence[Judgement]) -> str:
     """Return JUnit XML: a suite a combination, a case a quantity; what cannot be told is skipped, not passed."""
     root = ElementTree.Element("testsuites", name="benchmark")
-    suites: dict[Any, ElementTree.Element] = {}
+    suites: dict[str, ElementTree.Element] = {}
     for judgement in judgements:
-        combination = judgement.combination
-        if combination not in suites:
-            suites[combination] = ElementTree.SubElement(root, "testsuite", name=_plain_text(str(combination)))
-        case = ElementTree.SubElement(
-            suites[combination], "testcase", classname=_plain_text(str(combination)), name=judgement.quantity or "comparison"
-        )
+        name = _plain_text(str(judgement.combination))
+        if name not in suites:
+            suites[name] = ElementTree.SubElement(root, "testsuite", name=name)
+        quantity = _plain_text(judgement.quantity) or "comparison"
+        case = ElementTree.SubElement(suites[name], "testcase", classname=name, name=quantity)
         message = " ".join(_cells(judgement)[2:]).strip()
         if judgement.regression:
             ElementTree.SubElement(case, "failure", message=_plain_text(message), type=str(judgement.verdict))

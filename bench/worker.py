@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from bench.answering import answer, bind
 from bench.request import Request
+from bench.turns import Turn
 from minivlm.errors import run_command
 
 
@@ -14,7 +15,13 @@ def respond(question: str, alive: Callable[[], None]) -> str:
     bind(request.affinity)
     from bench.measuring import perform  # after binding: libraries count cores and make threads when they are imported
 
-    return perform(request, alive).to_json()
+    with Turn() as turn:
+
+        def finished() -> None:
+            alive()
+            turn.take()
+
+        return perform(request, finished).to_json()
 
 
 if __name__ == "__main__":
