@@ -1,4 +1,4 @@
-"""What repeats say about a change: rank tests, intervals and the power of both.
+"""What repeats say about a change: rank tests and intervals.
 
 The unit of evidence is a repeat, one fresh process, represented by the median of its runs. Runs within a process share
 its memory layout, its place in time and its neighbours, so a thousand of them are still one observation.
@@ -8,19 +8,18 @@ speed shifts both sides alike.
 """
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, takewhile
 
 import numpy as np
 from scipy import stats
 
 ALPHA = 0.01
 """Chance of a false alarm, of a whole comparison."""
-POWER = 0.9
-"""Chance of finding what counts as findable."""
-EFFICIENCY = 3.0 / math.pi
-"""Of rank tests beside the t-test under normal noise (Hodges and Lehmann 1956); they are better under any other."""
+EXACT = 50
+"""Repeats up to which p-values are counted out and not approximated."""
 
 
 @dataclass(frozen=True)
@@ -45,31 +44,6 @@ class Evidence:
     repeats: int
     paired: bool
 
-    def detectable(self, floor: float, comparisons: int = 1) -> float:
-        """Return the smallest change that as many repeats show with probability `POWER`; inf with too few of them.
-
-        Args:
-            floor: Smallest change that would be reported.
-            comparisons: Among which this is one.
-        """
-        if self.repeats < least_repeats(self.paired, comparisons):
-            return math.inf
-        error = self.scatter / math.sqrt(self.repeats * EFFICIENCY)
-        return max(_quantile(comparisons) * error, floor) + stats.norm.isf(1.0 - POWER) * error
-
-    def repeats_for(self, change: float, floor: float, comparisons: int = 1) -> int:
-        """Return how many repeats of each side show a change with probability `POWER`.
-
-        Args:
-            change: Logarithm of a ratio, above the floor.
-            floor: Smallest change that would be reported.
-            comparisons: Among which this is one.
-        """
-        spare = stats.norm.isf(1.0 - POWER)
-        errors = (change / (_quantile(comparisons) + spare), (change - floor) / spare)
-        needed = (self.scatter / min(errors)) ** 2 / EFFICIENCY
-        return max(math.ceil(needed), least_repeats(self.paired, comparisons))
-
 
 def paired_evidence(base: Sequence[float], new: Sequence[float], alpha: float = ALPHA) -> Evidence:
     """Compare repeats round by round, by Wilcoxon's signed-rank test on their log ratios.
@@ -85,7 +59,7 @@ def paired_evidence(base: Sequence[float], new: Sequence[float], alpha: float = 
     changes = np.log(np.asarray(new, dtype=np.float64) / np.asarray(base, dtype=np.float64))
     upper = np.triu_indices(len(changes))
     candidates = np.sort((changes[upper[0]] + changes[upper[1]]) / 2.0)  # Walsh averages
-    low, high = _interval(candidates, lambda shift: signed_rank(changes - shift), alpha)
+    low, high = _interval(candidates, signed_rank_cut(len(changes), alpha))
     return Evidence(
         float(np.median(candidates)), low, high, signed_rank(changes), _scatter(changes), len(changes), paired=True
     )
@@ -101,7 +75,7 @@ def unpaired_evidence(base: Sequence[float], new: Sequence[float], alpha: float 
     """
     old_logs, new_logs = np.log(np.asarray(base, dtype=np.float64)), np.log(np.asarray(new, dtype=np.float64))
     candidates = np.sort(np.subtract.outer(new_logs, old_logs), axis=None)
-    low, high = _interval(candidates, lambda shift: rank_sum(old_logs, new_logs - shift), alpha)
+    low, high = _interval(candidates, rank_sum_cut(len(base), len(new), alpha))
     scatter = math.hypot(_scatter(old_logs), _scatter(new_logs))
     p = rank_sum(old_logs, new_logs)
     return Evidence(float(np.median(candidates)), low, high, p, scatter, min(len(base), len(new)), paired=False)
@@ -117,7 +91,7 @@ def signed_rank(changes: Sequence[float] | np.ndarray) -> float:
 def rank_sum(base: Sequence[float] | np.ndarray, new: Sequence[float] | np.ndarray) -> float:
     """Return the two-sided p of the Mann-Whitney U test; exact without ties for up to 50 repeats."""
     tied = len(np.unique(np.concatenate([base, new]))) < len(base) + len(new)
-    exact = not tied and max(len(base), len(new)) <= 50
+    exact = not tied and max(len(base), len(new)) <= EXACT
     return float(stats.mannwhitneyu(base, new, method="exact" if exact else "asymptotic").pvalue)
 
 
@@ -142,29 +116,43 @@ def least_repeats(paired: bool, comparisons: int = 1, alpha: float = ALPHA) -> i
     return repeats
 
 
-def _quantile(comparisons: int) -> float:
-    return float(stats.norm.isf(ALPHA / comparisons / 2.0))
-
-
 def _scatter(values: np.ndarray) -> float:
     """Standard deviation by the distance of the quartiles, which a few wild repeats do not move."""
     low, high = np.quantile(values, [0.25, 0.75])
     return float((high - low) / (stats.norm.ppf(0.75) - stats.norm.ppf(0.25)))
 
 
-def _interval(candidates: np.ndarray, p_at: Callable[[float], float], alpha: float) -> tuple[float, float]:
-    """Return the range of shifts that a test does not reject.
+def _interval(candidates: np.ndarray, cut: int) -> tuple[float, float]:
+    """Return the range of changes that a test does not reject: it ends where so many candidates lie outside of it."""
+    if cut == 0:
+        return -math.inf, math.inf
+    return float(candidates[cut - 1]), float(candidates[-cut])
 
-    Args:
-        candidates: The shifts at which p changes, ascending.
-        p_at: p of the hypothesis that the true shift is this one; rises up to the estimate, then falls.
-        alpha: Smallest p that is not rejected.
-    """
-    count = len(candidates)
-    between = [candidates[0] - 1.0, *((candidates[1:] + candidates[:-1]) / 2.0), candidates[-1] + 1.0]
-    middle = count // 2
-    below = bisect_left(range(middle + 1), True, key=lambda place: p_at(between[place]) > alpha)
-    above = bisect_left(range(count - middle + 1), True, key=lambda place: p_at(between[count - place]) > alpha)
-    low = float(candidates[below - 1]) if below else -math.inf
-    high = float(candidates[count - above]) if above else math.inf
-    return low, high
+
+@cache
+def signed_rank_cut(repeats: int, alpha: float) -> int:
+    """Return how many values of Wilcoxon's statistic, from 0 up, are rejected: as many Walsh averages are cut off."""
+    ways = [1]  # by sum of ranks; a rank more either joins the sum or does not
+    for rank in range(1, repeats + 1):
+        ways = [one + other for one, other in zip(ways + [0] * rank, [0] * rank + ways, strict=True)]
+    return _rejected(ways, alpha)
+
+
+@cache
+def rank_sum_cut(base: int, new: int, alpha: float) -> int:
+    """Return how many values of Mann and Whitney's statistic, from 0 up, are rejected."""
+    if max(base, new) > EXACT:
+        spread = math.sqrt(base * new * (base + new + 1) / 12.0)
+        return max(0, math.floor(base * new / 2.0 - stats.norm.isf(alpha / 2.0) * spread))
+    ways = [1]  # Gaussian binomial coefficient: multiply by 1 - q^(base + i), divide by 1 - q^i
+    for size in range(1, new + 1):
+        ways = [one - other for one, other in zip(ways + [0] * (base + size), [0] * (base + size) + ways, strict=True)]
+        for place in range(size, len(ways)):
+            ways[place] += ways[place - size]
+        ways = ways[: base * size + 1]
+    return _rejected(ways, alpha)
+
+
+def _rejected(ways: Sequence[int], alpha: float) -> int:
+    total, reached = sum(ways), accumulate(ways)
+    return sum(1 for _ in takewhile(lambda below: 2 * below <= alpha * total, reached))

@@ -8,7 +8,8 @@ from enum import StrEnum
 from itertools import chain
 
 from bench.comparable import Refusal, Sides, match
-from bench.evidence import ALPHA, Evidence, holm, least_repeats, paired_evidence, unpaired_evidence
+from bench.evidence import ALPHA, Evidence, holm, paired_evidence, unpaired_evidence
+from bench.power import Question, detectable, repeats_for
 from bench.quantities import FIXED, SCATTERED, Fixed, Scattered
 from bench.records import Combination, Record
 from minivlm.errors import UserError
@@ -187,10 +188,10 @@ def machine_drift(sides: Sides) -> float:
 
 def power_of(evidence: Evidence, kind: Scattered, comparisons: int) -> str:
     """Say what these repeats could have shown, and how many would show more."""
-    smallest = math.expm1(evidence.detectable(kind.log_floor, comparisons))
-    if math.isinf(smallest):
-        least = least_repeats(evidence.paired, comparisons)
-        return f"{evidence.repeats} repeats show nothing among {comparisons} comparisons: at least {least} are needed"
+    question = Question(evidence.paired, kind.log_floor, comparisons)
+    if evidence.repeats < question.least:
+        return f"{evidence.repeats} repeats show nothing among {comparisons} comparisons: at least {question.least} are needed"
     findable = FINDABLE if kind.floor < FINDABLE else 2.0 * kind.floor
-    repeats = evidence.repeats_for(math.log1p(findable), kind.log_floor, comparisons)
+    repeats = repeats_for(math.log1p(findable), evidence, question)
+    smallest = math.expm1(detectable(evidence, question))
     return f"could have shown {smallest:.1%}; {repeats} repeats would show {findable:.0%}"
