@@ -66,15 +66,23 @@ class Table:
         """Print the table; a figure takes up to three columns: paper, measured and difference."""
         shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=self.title, title_justify="left")
         shown.add_column("", no_wrap=True)
-        for cell in self.rows[0].cells:
-            for part in self._parts(cell.column):
-                heading = cell.column if part == self._parts(cell.column)[0] else ""
-                shown.add_column(f"{heading}\n{part}", justify="right", no_wrap=True)
-        for row in self.rows:
-            shown.add_row(row.label, *(text for cell in row.cells for text in self._texts(cell)))
+        before = ""
+        for column, part in self.headings():
+            shown.add_column(f"{column if column != before else ''}\n{part}", justify="right", no_wrap=True)
+            before = column
+        for label, texts in self.texts():
+            shown.add_row(label, *texts)
         console.print(shown)
         console.print(Text(self.note))
         console.print()
+
+    def headings(self) -> list[tuple[str, str]]:
+        """Return (column, "paper" | "measured" | "diff") of everything there is to show."""
+        return [(cell.column, part) for cell in self.rows[0].cells for part in self._parts(cell.column)]
+
+    def texts(self) -> list[tuple[str, list[str]]]:
+        """Return each row's label and its texts under `headings`."""
+        return [(row.label, [text for cell in row.cells for text in self._texts(cell)]) for row in self.rows]
 
     def _parts(self, column: str) -> list[str]:
         """Return the sub-columns that have anything to show."""

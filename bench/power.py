@@ -18,9 +18,9 @@ POWER = 0.9
 """Chance of finding what counts as findable."""
 EFFICIENCY = 3.0 / math.pi
 """Of rank tests beside the t-test under normal noise (Hodges and Lehmann 1956)."""
-SIMULATED = 60
+SIMULATED = 150
 """Repeats up to which power is simulated."""
-TRIALS = 500
+TRIALS = 1000
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,9 @@ def detectable(evidence: Evidence, question: Question) -> float:
     """Return the smallest change that as many repeats as these show; inf where they are too few for any."""
     if evidence.repeats < question.least:
         return math.inf
-    changes = np.geomspace(max(question.floor, 1e-4), 2.0, 200)
-    return float(
-        next((change for change in changes if repeats_for(change, evidence, question) <= evidence.repeats), math.inf)
-    )
+    changes = np.geomspace(max(question.floor, 1e-4) * 1.01, 2.0, 200)
+    place = bisect_left(changes, True, key=lambda change: repeats_for(change, evidence, question) <= evidence.repeats)
+    return float(changes[place]) if place < len(changes) else math.inf
 
 
 @cache

@@ -162,16 +162,25 @@ def _scattered(comparable: Sequence[Sides]) -> list[Judgement]:
 
 def _weigh(sides: Sides, kind: Scattered, evidence: Evidence, p: float, comparisons: int) -> tuple[Verdict, str]:
     """Return the verdict on a quantity and what else is to be said."""
-    floor = kind.log_floor
     drift = 0.0 if sides.paired else machine_drift(sides)
     if drift > MACHINE_DRIFT:
         reason = f"the machine's own speed differs by {drift:.0%} between the two runs: run both sides in turns"
         return Verdict.CANNOT_TELL, f"{reason}, with python bench/regress.py"
+    verdict = decide(evidence, p, kind.log_floor)
+    return verdict, power_of(evidence, kind, comparisons) if verdict is Verdict.CANNOT_TELL else ""
+
+
+def decide(evidence: Evidence, p: float, floor: float) -> Verdict:
+    """Return what repeats say: a change that is certain and large enough, none that could be as large, or neither.
+
+    Args:
+        evidence: With the interval.
+        p: Corrected for the number of comparisons.
+        floor: Smallest change worth reporting, a logarithm.
+    """
     if p <= ALPHA and abs(evidence.change) >= floor:
-        return (Verdict.SLOWER if evidence.change > 0 else Verdict.FASTER), ""
-    if -floor < evidence.low and evidence.high < floor:
-        return Verdict.NO_CHANGE, ""
-    return Verdict.CANNOT_TELL, power_of(evidence, kind, comparisons)
+        return Verdict.SLOWER if evidence.change > 0 else Verdict.FASTER
+    return Verdict.NO_CHANGE if -floor < evidence.low and evidence.high < floor else Verdict.CANNOT_TELL
 
 
 def machine_drift(sides: Sides) -> float:
@@ -190,7 +199,8 @@ def power_of(evidence: Evidence, kind: Scattered, comparisons: int) -> str:
     """Say what these repeats could have shown, and how many would show more."""
     question = Question(evidence.paired, kind.log_floor, comparisons)
     if evidence.repeats < question.least:
-        return f"{evidence.repeats} repeats show nothing among {comparisons} comparisons: at least {question.least} are needed"
+        needed = f"at least {question.least} are needed"
+        return f"{evidence.repeats} repeats show nothing among {comparisons} comparisons: {needed}"
     findable = FINDABLE if kind.floor < FINDABLE else 2.0 * kind.floor
     repeats = repeats_for(math.log1p(findable), evidence, question)
     smallest = math.expm1(detectable(evidence, question))

@@ -1,6 +1,7 @@
 """Pool of repeats with planted slowdowns: real work, really executed, by fresh processes that take turns on one core.
 
-    python bench/studies/planted.py --minutes 60 --conditions busy --output bench/studies/planted.csv
+    python bench/studies/planted.py --minutes 13 --conditions idle
+    python bench/studies/planted.py --minutes 6 --conditions crowded --burners 3
 
 The workload is a transformer encoder of 100 equal layers in ONNX Runtime, one thread, some 9 ms. A slowdown of 5 % is
 the same encoder with 105 layers. A round is eight processes, started in an order drawn anew each time: four of the base
@@ -13,7 +14,8 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -147,6 +149,19 @@ def collect(path: Path, models: dict[int, Path], minutes: float, conditions: str
     return count
 
 
+@contextmanager
+def burning(count: int) -> Iterator[None]:
+    """Keep other processes busy while the block runs; on and off, as neighbours are."""
+    code = "import random, time\nwhile True:\n end = time.time() + random.expovariate(1.0)\n"
+    code += " while time.time() < end: pass\n time.sleep(random.expovariate(1.0))"
+    with ExitStack() as stack:
+        for _ in range(count):
+            process = subprocess.Popen([sys.executable, "-c", code])
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        yield
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,12 +169,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=Path("bench/studies/planted.csv"), metavar="FILE.csv")
     parser.add_argument("--models", type=Path, default=Path("artifacts/planted"), metavar="DIR", help="the encoders")
     parser.add_argument("--conditions", default="unknown", metavar="WORD", help="what else the machine does")
+    parser.add_argument("--burners", type=int, default=0, metavar="N", help="other processes to keep busy meanwhile")
     parser.add_argument("--core", type=int, default=0, metavar="N", help="all run on this core (default: %(default)s)")
     arguments = parser.parse_args(argv)
     os.sched_setaffinity(0, {arguments.core})
     with Steps().step("export the encoders"):
         models = encoders(arguments.models)
-    rounds = collect(arguments.output, models, arguments.minutes, arguments.conditions)
+    with burning(arguments.burners):
+        rounds = collect(arguments.output, models, arguments.minutes, arguments.conditions)
     print(f"{rounds} rounds added to {arguments.output}")
 
 

@@ -14,8 +14,8 @@ import onnxruntime
 
 from bench.turns import Turn
 
-WARMUP_RUNS = 5
-RUNS = 30
+WARMUP_RUNS = 3
+RUNS = 20
 
 
 def main(path: str) -> None:

@@ -49,8 +49,9 @@ def test_more_repeats_show_less_and_more_comparisons_or_noise_need_more():
     assert detectable(evidence(0.05, 50), question) < detectable(evidence(0.05, 15), question)
     needed = repeats_for(math.log(1.05), evidence(0.05), question)
     assert repeats_for(math.log(1.05), evidence(0.05), Question(True, FLOOR, 50)) > needed
-    # By the formula, noise twice as large needs four times the repeats; the steps of the exact test give or take 15 %.
-    assert repeats_for(math.log(1.05), evidence(0.10), question) == pytest.approx(4 * needed, rel=0.15)
+    # By the formula, noise twice as large needs four times the repeats; the steps of the exact test ask for more where
+    # there are few: between three and four times.
+    assert repeats_for(math.log(1.05), evidence(0.10), question) in range(3 * needed, 4 * needed + 1)
 
 
 def test_too_few_repeats_show_nothing():

@@ -1,0 +1,134 @@
+"""Tables, pictures and CSV of what was measured, from the records alone.
+
+    python bench/report.py results
+    python bench/report.py results/records.jsonl --output report
+
+RECORDS is a file of records or a folder with a records.jsonl. Writes tables.md, report.html (one file, no network
+needed) and records.csv, beside the records or to --output.
+"""
+
+import argparse
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bench.cells import Table
+from bench.compare import read_records
+from bench.latency import latency_tables
+from bench.paper_tables import device_statuses, measured_tables
+from bench.plots import pictures
+from bench.records import Record
+from bench.repeats import group
+from bench.sweeps import sweep_tables
+from bench.tables import count_all
+from minivlm.console import Steps
+from minivlm.errors import run_command
+from minivlm.files import write_text
+
+
+def markdown(tables: Sequence[Table], records: Sequence[Record]) -> str:
+    """Return all tables as Markdown, devices and failures first."""
+    lines = ["# Measurements", "", *(f"- {fact}" for fact in facts(records)), ""]
+    lines += [*(f"- {status}" for status in device_statuses(records)), ""]
+    failures = [record for record in records if record.error]
+    if failures:
+        lines += ["## What failed", ""]
+        lines += [f"- {record.combination}, round {record.round + 1}: {_reason(record)}" for record in failures]
+        lines.append("")
+    for table in tables:
+        lines += [f"## {table.title}", "", *markdown_table(table), "", table.note, ""]
+    return "\n".join(lines)
+
+
+def markdown_table(table: Table) -> list[str]:
+    """Return a table's lines; a heading is a column with its part, such as "MACs (G) paper"."""
+    headings = ["", *(f"{column} {part}".replace("|", "\\|") for column, part in table.headings())]
+    rows = [headings, ["---", *["---:"] * (len(headings) - 1)]]
+    rows += [[label, *texts] for label, texts in table.texts()]
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def facts(records: Sequence[Record]) -> list[str]:
+    """Return what must be known about all records, a line each."""
+    machines = dict.fromkeys(f"{r.environment.get('cpu')}, {r.environment.get('cores')} cores" for r in records)
+    weights = dict.fromkeys(record.weights for record in records if record.weights)
+    disturbed = sum(bool(record.disturbed) for record in records)
+    failed = sum(not record.ok for record in records)
+    times = sorted(record.time for record in records)
+    return [
+        f"Machine: {'; '.join(machines)}",
+        f"Measured from {times[0]} to {times[-1]}, {len(records)} repeats, {failed} failed, {disturbed} disturbed",
+        f"Weights: {'; '.join(weights) or 'none'}",
+    ]
+
+
+def _reason(record: Record) -> str:
+    return record.error.reason if record.error else ""
+
+
+def as_csv(records: Sequence[Record]) -> str:
+    """Return a row a repeat: medians and percentiles in milliseconds, bytes, counts."""
+    stages = list(dict.fromkeys(stage for record in records for stage in record.samples))
+    text = io.StringIO()
+    columns = ["run", "round", "status", "device", "model", "runtime", "precision", "threads_asked", "threads", "time"]
+    measured = ["runs", "median_ms", "p90_ms", "p99_ms", "load_ms", "first_ms", *(f"{stage} ms" for stage in stages)]
+    about = ["tokens_per_second", "peak_bytes", "baseline_bytes", "planned_bytes", "params", "macs", "artifact_bytes"]
+    writer = csv.DictWriter(
+        text, [*columns, *measured, *about, "gmac_per_s", "gb_per_s", "disturbed", "reason"], lineterminator="\n"
+    )
+    writer.writeheader()
+    for record in records:
+        row = {name: getattr(record, name) for name in columns}
+        row |= {"load_ms": record.load_ms, "first_ms": record.first_ms, "tokens_per_second": record.tokens_per_second}
+        if record.ok:
+            row |= {"runs": len(record.totals), "median_ms": record.median}
+            row |= {"p90_ms": record.percentile(90.0), "p99_ms": record.percentile(99.0)}
+        row |= {f"{stage} ms": statistics.median(samples) for stage, samples in record.samples.items()}
+        for part in (record.memory, record.counts, record.machine):
+            row |= vars(part) if part else {}
+        row["artifact_bytes"] = record.artifact.bytes if record.artifact else None
+        writer.writerow({**row, "disturbed": "; ".join(record.disturbed), "reason": _reason(record)})
+    return text.getvalue()
+
+
+def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
+    """Return the report as one page that needs nothing else."""
+    templates = Environment(
+        loader=PackageLoader("bench"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )  # names and error messages come from outside: all is escaped but our own pictures
+    return templates.get_template("report.html.j2").render(
+        facts=facts(records),
+        devices=device_statuses(records),
+        failures=[record for record in records if record.error],
+        pictures=pictures({repeats.combination: repeats for repeats in group(records)}),
+        tables=tables,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("records", type=Path, metavar="RECORDS", help="file of records, or folder that holds one")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="default: where the records are")
+    arguments = parser.parse_args(argv)
+    records = read_records(arguments.records)
+    folder = arguments.output or (arguments.records if arguments.records.is_dir() else arguments.records.parent)
+    with Steps().step("count the paper's models"):
+        counts = count_all()
+    tables = [*measured_tables(counts, records), *latency_tables(records), *sweep_tables(records)]
+    made = {
+        "tables.md": markdown(tables, records),
+        "report.html": html(tables, records),
+        "records.csv": as_csv(records),
+    }
+    for name, text in made.items():
+        write_text(folder / name, text)
+        print(f"wrote {folder / name}")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,99 @@
+"""The command that judges two sets of records: exit codes, files, bad input."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.compare import main
+from bench.record_file import append
+from minivlm.errors import UserError
+from tests.bench.samples import FAILED, SAMPLE
+from tests.bench.test_verdict import repeats
+
+
+def written(path: Path, *records) -> str:
+    for record in records:
+        append(path, record)
+    return str(path)
+
+
+def exit_code(*argv: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    return ended.value.code
+
+
+def refusal(*argv: str) -> str:
+    with pytest.raises(UserError) as caught:
+        main(argv)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def base(tmp_path) -> str:
+    return written(tmp_path / "base" / "records.jsonl", *repeats())
+
+
+class TestExitCode:
+    def test_is_0_without_and_1_with_a_regression(self, tmp_path, base, capsys):
+        assert exit_code(base, written(tmp_path / "same.jsonl", *repeats(seed=1))) == 0
+        assert "No regression" in capsys.readouterr().out
+        assert exit_code(base, written(tmp_path / "slow.jsonl", *repeats(seed=1, scale=1.2))) == 1
+        assert "1 regression: 1 slower" in capsys.readouterr().out
+
+    def test_folders_stand_for_their_records(self, tmp_path, base):
+        assert exit_code(str(Path(base).parent), base) == 0
+
+
+class TestFiles:
+    def test_every_format_has_the_same_verdict(self, tmp_path, base):
+        new = written(tmp_path / "new.jsonl", *repeats(seed=1, scale=1.2), FAILED)
+        flags = [f"--{kind}={tmp_path / kind}" for kind in ("markdown", "json", "junit", "github-json")]
+        assert exit_code(base, new, *flags) == 1
+        markdown = (tmp_path / "markdown").read_text()
+        assert markdown.startswith("### Benchmark: 1 regression: 1 slower")
+        assert "| tee-0, pytorch, fp32, 4 threads | latency |" in markdown
+        judgements = json.loads((tmp_path / "json").read_text())["judgements"]
+        (slower,) = [each for each in judgements if each["regression"]]
+        assert (slower["quantity"], slower["verdict"]) == ("latency", "slower")
+        assert slower["change"] == pytest.approx(0.2, abs=0.03)  # 12 repeats of 1 % scatter
+        assert slower["evidence"]["paired"] is True
+        suites = ElementTree.parse(tmp_path / "junit").getroot()
+        assert (suites.get("tests"), suites.get("failures"), suites.get("skipped")) == ("6", "1", "1")
+        assert suites.find(".//failure").get("type") == "slower"
+        entries = json.loads((tmp_path / "github-json").read_text())
+        assert entries[0]["name"] == "tee-0, pytorch, fp32, 4 threads: latency"
+        assert {entry["unit"] for entry in entries} == {"ms", "MB"}
+        assert all(entry["value"] > 0 for entry in entries)
+
+    def test_names_from_records_cannot_break_a_format(self, tmp_path):
+        odd = "a|b<&>\x01\n"
+        base = written(tmp_path / "base.jsonl", *[replace(record, model=odd) for record in repeats()])
+        new = written(tmp_path / "new.jsonl", *[replace(record, model=odd) for record in repeats(seed=1, scale=1.5)])
+        assert exit_code(base, new, f"--junit={tmp_path / 'junit'}", f"--markdown={tmp_path / 'markdown'}") == 1
+        ElementTree.parse(tmp_path / "junit")
+        rows = [line for line in (tmp_path / "markdown").read_text().splitlines() if line.startswith("| ")]
+        assert {line.replace("\\|", "").count("|") for line in rows} == {8}  # seven columns
+
+
+class TestBadInput:
+    def test_is_one_line_that_names_the_file(self, tmp_path, base):
+        empty, cut, mixed = tmp_path / "empty.jsonl", tmp_path / "cut.jsonl", tmp_path / "mixed.jsonl"
+        empty.write_text("")
+        cut.write_text(SAMPLE.to_json() + "\n" + SAMPLE.to_json()[:100])
+        mixed.write_text(SAMPLE.to_json() + "\n" + json.dumps({"format": 1}) + "\n")
+        for path, reason in ((empty, "has no records"), (cut, "line 2 was cut off"), (mixed, "format 1")):
+            message = refusal(base, str(path))
+            assert str(path) in message
+            assert reason in message
+        assert "holds no records.jsonl" in refusal(base, str(tmp_path))
+        assert "nothing.jsonl" in refusal(str(tmp_path / "nothing.jsonl"), base)
+
+    def test_other_machines_are_not_compared(self, tmp_path, base):
+        other = written(tmp_path / "other.jsonl", *repeats(environment={"cpu": "Other", "cores": 4}))
+        assert "cpu: Example CPU / Other" in refusal(base, other)
