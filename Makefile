@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test full check clean help
+.PHONY: demo test full artifacts check-android check-ios check-arm64 clean help
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.runtime: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
@@ -34,6 +34,20 @@ test: $(VENV)/.dev  ## the default tests, lint and types
 
 full: $(VENV)/.dev  ## the tests at real model sizes
 	$(RUN) -m pytest -m full
+
+artifacts: $(VENV)/.dev  ## tee-0, minilm and minivlm in four formats, fp32 and int8, each with its proof
+	$(RUN) export/everything.py --models tee-0,minilm,minivlm --precision fp32,int8
+
+check-android: $(VENV)/.dev  ## the Android app as far as this machine can: style, unit tests, types, resources
+	sh android_demo/check.sh
+	$(RUN) -m pytest tests/android_demo tests/test_phone_fixtures.py tests/bench/devices/test_android.py
+
+check-ios: $(VENV)/.dev  ## the iOS app likewise
+	sh ios_demo/check.sh
+	$(RUN) -m pytest tests/ios_demo tests/test_phone_fixtures.py tests/bench/devices/test_ios.py
+
+check-arm64: $(VENV)/.dev  ## artifacts on ARM kernels, emulated (exports what is missing)
+	$(RUN) bench/arm64.py
 
 clean:  ## remove the environment and everything that was made
 	rm -rf $(VENV) artifacts results

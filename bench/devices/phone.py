@@ -15,7 +15,7 @@ from bench.devices.devicectl import DeviceCtl
 from bench.devices.parity_files import misses, read_outputs, write_inputs
 from bench.devices.transport import Transport
 from bench.environment import now
-from bench.measuring import describe_artifact
+from bench.measuring import describe_artifact, describe_photo
 from bench.plan import Plan
 from bench.records import Combination, Failure, Record
 from bench.timing import PROFILES
@@ -207,7 +207,8 @@ class Phone:
         sidecar = Sidecar.read(path)
         with torch.device("meta"):
             module = build(get_config(sidecar.model))
-        return replace(record, counts=artifact_counts(sidecar, module), artifact=describe_artifact(path))
+        counts, artifact = artifact_counts(sidecar, module), describe_artifact(path)
+        return replace(record, counts=counts, artifact=artifact, photo=describe_photo(self._plan.photo))
 
     def _verify(self, combination: Combination, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
@@ -225,7 +226,7 @@ class Phone:
             precision=combination.precision,
             threads_asked=combination.threads,
             inputs={},
-            photo={"name": self._plan.photo.name},
+            photo=describe_photo(self._plan.photo),
             environment={},
             profile=self._plan.profile,
             time=now(),

@@ -9,10 +9,12 @@ import pytest
 import tree_sitter_kotlin
 from tree_sitter import Language, Node, Parser
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 APP = ROOT / "android_demo"
 SOURCES = sorted(path for path in APP.rglob("*.kt*") if "build" not in path.relative_to(APP).parts)
 FIXTURES = ("preprocess", "tokenizer", "layout", "caption", "records")
+OF_THE_IPHONE = ("photo.rgb", "ios.jsonl")
+"""Written for, or by, Swift."""
 
 
 def mistakes(node: Node) -> list[str]:
@@ -44,9 +46,9 @@ def test_core_needs_nothing_but_kotlin_and_java() -> None:
 @pytest.mark.parametrize("folder", FIXTURES)
 def test_the_kotlin_tests_use_the_fixtures_that_python_uses(folder: str) -> None:
     tests = "".join(path.read_text() for path in (APP / "core" / "src" / "test").rglob("*.kt"))
-    files = [path.name for path in (ROOT / "tests" / "fixtures" / folder).iterdir() if path.suffix != ".f32"]
+    files = {path.name for path in (ROOT / "tests" / "fixtures" / folder).iterdir() if path.suffix != ".f32"}
     assert files
-    for name in files:
+    for name in files.difference(OF_THE_IPHONE):
         assert f"{folder}/{name}" in tests
 
 

@@ -1,0 +1,108 @@
+"""Export models to every format, each artifact proven, one after another in processes of their own.
+
+    python export/everything.py
+    python export/everything.py --models tee-0 --precision int8 --formats onnx,litert
+
+Ends with a table of all of them. Exit code 1 says that one could not be made; the others are there.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from export.arguments import check_writable
+from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
+from export.sidecar import Sidecar
+from minivlm.console import Steps
+from minivlm.errors import UserError, closest, run_command
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of one artifact: its sidecar, or why there is none."""
+
+    artifact: Path
+    sidecar: Sidecar | None
+    error: str = ""
+
+
+def make(runtime: str, model: str, precision: str, folder: Path) -> Made:
+    """Export one artifact in a process of its own: converters take gigabytes, and do not give them back."""
+    target = FORMATS[runtime]
+    path = artifact_path(folder, model, target, precision)
+    command = [sys.executable, *target.command.split()[1:], "--model", model, "--precision", precision]
+    done = subprocess.run([*command, "--output", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return Made(path, Sidecar.read(path))
+    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    last = (said or done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
+    return Made(path, None, last.removeprefix("error: "))
+
+
+def summary(made: Sequence[Made]) -> Table:
+    """Return a line for each artifact: size, how exact, seconds."""
+    table = Table("artifact", "MB", "exactness, worst of the proof's inputs", "s", box=None, pad_edge=False)
+    for item in made:
+        if item.sidecar is None:
+            table.add_row(item.artifact.name, "-", f"FAILED: {item.error}", "-")
+            continue
+        figures = [
+            f"{figure.name} {figure.value:.4g}"
+            for method in item.sidecar.methods
+            for figure in method.parity
+            if method.name in ("forward", "regions")
+        ]
+        figures += [f"{figure.name} {figure.value:.4g}" for figure in item.sidecar.proof]
+        seconds = sum(item.sidecar.seconds.values())
+        table.add_row(item.artifact.name, f"{item.sidecar.bytes / 1e6:.1f}", ", ".join(figures), f"{seconds:.0f}")
+    return table
+
+
+def names(flag: str, text: str, known: Sequence[str]) -> list[str]:
+    """Read a list of names.
+
+    Raises:
+        UserError: One is unknown.
+    """
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for name in found:
+        if name not in known:
+            raise UserError(f"{flag}: unknown {name!r}: {closest(name, list(known))}")
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--models", default="tee-0,minilm,minivlm", metavar="A,B", help="default: %(default)s")
+    add("--formats", default=",".join(FORMATS), metavar="A,B", help="by runtime (default: %(default)s)")
+    add("--precision", default="fp32,int8", metavar="A,B", help="default: %(default)s")
+    add("--output", type=Path, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
+    arguments = parser.parse_args(argv)
+    runtimes = names("--formats", arguments.formats, list(FORMATS))
+    precisions = names("--precision", arguments.precision, PRECISIONS)
+    models = [name.strip() for name in arguments.models.split(",") if name.strip()]
+    for model in models:
+        family_of(model)
+    wanted = [(runtime, model, precision) for model in models for runtime in runtimes for precision in precisions]
+    for runtime, model, precision in wanted:
+        check_precision(FORMATS[runtime], model, precision)
+    check_writable(arguments.output)
+    steps, made = Steps(), []
+    for number, (runtime, model, precision) in enumerate(wanted, start=1):
+        with steps.step(f"[{number}/{len(wanted)}] {model}, {runtime}, {precision}"):
+            made.append(make(runtime, model, precision, arguments.output))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(summary(made))
+    if any(item.sidecar is None for item in made):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)
