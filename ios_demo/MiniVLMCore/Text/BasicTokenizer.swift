@@ -72,8 +72,9 @@ enum BasicTokenizer {
         ideographs.contains { $0.contains(scalar.value) }
     }
 
+    /// The `tokenizers` library, which Python uses, begins extension E at 2B920 instead of 2B820; so does this.
     private static let ideographs: [ClosedRange<UInt32>] = [
-        0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2B73F, 0x2B740...0x2B81F, 0x2B820...0x2CEAF,
+        0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2B73F, 0x2B740...0x2B81F, 0x2B920...0x2CEAF,
         0xF900...0xFAFF, 0x2F800...0x2FA1F,
     ]
 }
