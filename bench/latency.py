@@ -19,7 +19,7 @@ Found = dict[Combination, Repeats]
 
 
 def latency_tables(records: Sequence[Record]) -> list[Table]:
-    """Return one table for the extractors, one for the transformers, one for everything else, and their stages."""
+    """Return a table for the extractors, one for the transformers, one for everything else, their stages and costs."""
     found = {repeats.combination: repeats for repeats in group(records)}
     groups = (
         ("Latency of the vision modules, photo tensor to regions", VISION, "r101-f"),
@@ -28,7 +28,7 @@ def latency_tables(records: Sequence[Record]) -> list[Table]:
     tables = [_table(title, models, baseline, found) for title, models, baseline in groups]
     others = sorted({key.model for key in found} - {*VISION, *TRANSFORMERS})
     tables.append(_table("Latency of other models", others, None, found))
-    tables.append(_stage_table(found))
+    tables += [_stage_table(found), _cost_table(found)]
     return [table for table in tables if table.rows]
 
 
@@ -74,6 +74,30 @@ def _stage_table(found: Found) -> Table:
     return Table("Stages", note, rows)
 
 
+def _cost_table(found: Found) -> Table:
+    """What a model takes beside its time, and how much of the machine it uses."""
+    names = labels(found)
+    rows = [
+        Row(
+            names[key],
+            [
+                Cell("load ms", None, repeats.load_ms, digits=0),
+                Cell("first run ms", None, repeats.first_ms, digits=0),
+                Cell("memory MB", None, _scaled(repeats.memory_bytes, 1e-6), digits=0),
+                Cell("% of matrix rate", None, _scaled(repeats.matrix_share, 100.0)),
+                Cell("% of bandwidth", None, _scaled(repeats.bandwidth_share, 100.0)),
+            ],
+        )
+        for key, repeats in _ordered(found)
+    ]
+    note = (
+        "Load: opening and reading an artifact; in PyTorch, building a model and its weights. Memory: "
+        "what loading and running added. Matrix rate: multiply-adds a second, over those of fp32 matrix products here; "
+        "int8 may exceed it. Bandwidth: weights read once a run, over what memory gives here."
+    )
+    return Table("Load, memory, and use of the machine", note, rows)
+
+
 def _table(title: str, models: Sequence[str], baseline: str | None, found: Found) -> Table:
     used = [(key, repeats) for key, repeats in _ordered(found) if key.model in models]
     names = labels(found)
@@ -102,17 +126,11 @@ def _cells(repeats: Repeats, baseline: str | None, found: Found) -> list[Cell]:
     key = repeats.combination
     printed = paper.LATENCY_MS.get(key.model)
     headline = PROFILES[repeats.records[0].profile].headline if repeats.records[0].profile in PROFILES else 50.0
-    memory = repeats.memory_bytes
     cells = [
         Cell("ms", printed, repeats.median, digits=1, detail=f" ± {repeats.spread:.1f}", comparable=False),
         Cell("p90 ms" + " (headline)" * (headline == 90.0), None, repeats.percentile(90.0)),
         Cell("p99 ms", None, repeats.percentile(99.0)),
         Cell("runs", None, float(len(repeats.totals)), digits=0),
-        Cell("load ms", None, repeats.load_ms, digits=0),
-        Cell("first ms", None, repeats.first_ms, digits=0),
-        Cell("memory MB", None, None if memory is None else memory / 1e6, digits=0),
-        Cell("% of matrix rate", None, _percent(repeats.matrix_share)),
-        Cell("% of bandwidth", None, _percent(repeats.bandwidth_share)),
     ]
     if baseline is None:
         return cells
@@ -124,8 +142,8 @@ def _cells(repeats: Repeats, baseline: str | None, found: Found) -> list[Cell]:
     return [cells[0], Cell(f"% of {baseline}", printed_share, share, digits=1, comparable=False), *cells[1:]]
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100.0 * share
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else factor * value
 
 
 def _round(value: float, digits: int = 3) -> float:
@@ -148,9 +166,7 @@ def _note(found: Sequence[Repeats]) -> str:
         f"Median ± half the interquartile range of {rounds} repeat{'s' * (rounds > 1)}, one photo at a time, "
         f"{_threads(threads)} of {first.machine_name}, weights {first.weights}{sizes}.{baselines} The paper's: "
         "PyTorch, 4 threads of a Xeon E5-2620 v4, and the transformers' for a whole caption; times of different "
-        "machines are not compared, ratios are. Memory: what loading and running added. Matrix rate: multiply-adds a "
-        "second over those of fp32 matrix products here; bandwidth: weights read once a run, over what memory gives "
-        "here."
+        "machines are not compared, ratios are."
         + (f" {disturbed} of {len(records)} measurements were disturbed; the records say by what." if disturbed else "")
     )
 

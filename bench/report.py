@@ -109,6 +109,23 @@ def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
     )
 
 
+def write_report(records: Sequence[Record], folder: Path) -> list[Path]:
+    """Write tables.md, report.html and records.csv into a folder; returns where they are.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    tables = [*measured_tables(count_all(), records), *latency_tables(records), *sweep_tables(records)]
+    made = {
+        "tables.md": markdown(tables, records),
+        "report.html": html(tables, records),
+        "records.csv": as_csv(records),
+    }
+    for name, text in made.items():
+        write_text(folder / name, text)
+    return [folder / name for name in made]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -117,17 +134,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     records = read_records(arguments.records)
     folder = arguments.output or (arguments.records if arguments.records.is_dir() else arguments.records.parent)
-    with Steps().step("count the paper's models"):
-        counts = count_all()
-    tables = [*measured_tables(counts, records), *latency_tables(records), *sweep_tables(records)]
-    made = {
-        "tables.md": markdown(tables, records),
-        "report.html": html(tables, records),
-        "records.csv": as_csv(records),
-    }
-    for name, text in made.items():
-        write_text(folder / name, text)
-        print(f"wrote {folder / name}")
+    with Steps().step("write the report"):
+        written = write_report(records, folder)
+    for path in written:
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

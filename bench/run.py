@@ -22,6 +22,7 @@ from bench.environment import available_cores
 from bench.latency import latency_tables
 from bench.plan import make_parser, make_plan
 from bench.records import Record
+from bench.report import write_report
 from bench.session import Session, alone_in
 from bench.sweeps import sweep_tables
 from minivlm.console import Steps
@@ -40,8 +41,8 @@ def parse(argv: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], b
     return flags, given, flags.pop("resume")
 
 
-def show(records: Sequence[Record], folder: Path) -> None:
-    """Print what was measured, and where everything is."""
+def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
+    """Print what was measured, write the report, and say where everything is."""
     console = wide_console()
     for table in [*latency_tables(records), *sweep_tables(records)]:
         table.show(console)
@@ -50,6 +51,9 @@ def show(records: Sequence[Record], folder: Path) -> None:
         assert record.error is not None
         print(f"failed: {record.combination}, round {record.round + 1}: {record.error.reason}")
     print(f"{len(records) - len(failed)} measurements, {len(failed)} failed, in {folder / 'records.jsonl'}")
+    with steps.step("write the report"):
+        written = write_report(records, folder)
+    print(f"{', '.join(path.name for path in written)} beside it")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -69,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         steps.say(f"Run {session.run}: {cores} cores, profile {plan.profile}, photo {plan.photo.name}")
         session.measure(device, plan.repeats, steps)
         records = session.records()
-    show(records, folder)
+    show(records, folder, steps)
     if not all(record.ok for record in records):
         sys.exit(1)
 

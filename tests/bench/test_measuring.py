@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bench import measuring
+from bench.counts import OperatingPoint, count_model
 from bench.environment import available_cores
 from bench.measuring import perform, steady_stop
 from bench.process import ask
@@ -44,7 +45,8 @@ def request(model: str, **changes) -> Request:
 def measured(*args, **changes) -> Record:
     told = []
     record = perform(request(*args, **changes), lambda: told.append(1))
-    assert len(told) == 1 + 1 + 1 + len(record.totals)  # loaded, first run, one warm-up run, and those that count
+    # Loaded, each stage of the first run, one warm-up run, and those that count.
+    assert len(told) == 1 + len(record.samples) + 1 + len(record.totals)
     assert Record.from_json(record.to_json()) == record
     return record
 
@@ -88,8 +90,6 @@ def test_memory_has_what_the_model_added(monkeypatch):
 def test_counts_are_those_of_the_model_at_the_measured_input():
     record = measured("tee-tiny")
     assert record.inputs["image"] == [1, 3, 128, 128]
-    from bench.counts import OperatingPoint, count_model
-
     counted = count_model("tee-tiny", OperatingPoint(128, 128, 40))["total"]
     assert record.counts.macs == counted.macs
 
@@ -97,7 +97,7 @@ def test_counts_are_those_of_the_model_at_the_measured_input():
 def test_a_long_measurement_has_latency_over_time():
     record = measured("grid-tiny", sustained=0.02)  # 1.2 s
     assert sum(record.totals) >= 1000.0
-    assert next(second for second, _ in record.sustained) >= 1.0
+    assert record.sustained[0][0] >= 1.0
     assert measured("grid-tiny").sustained is None
 
 

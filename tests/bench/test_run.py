@@ -22,6 +22,7 @@ def machine(monkeypatch) -> Machine:
     """In the place of this one."""
     made = Machine()
     monkeypatch.setattr(run, "device_class", lambda kind: lambda plan, steps: made)
+    monkeypatch.setattr(run, "write_report", lambda records, folder: [folder / f"{len(records)}-records.html"])
     return made
 
 
@@ -37,6 +38,7 @@ def test_progress_goes_to_stderr_tables_to_stdout(tmp_path, machine, capfd):
     assert "tee-0, pytorch" in shown.out
     assert "393.9" in shown.out, "the paper's figure beside it"
     assert f"6 measurements, 0 failed, in {tmp_path / 'records.jsonl'}" in shown.out
+    assert "6-records.html beside it" in shown.out
 
 
 def test_disturbances_are_shown_at_once(tmp_path, machine, monkeypatch, capfd):
