@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, takewhile
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -82,14 +83,17 @@ def unpaired_evidence(base: Sequence[float], new: Sequence[float], alpha: float 
 
 
 def signed_rank(changes: Sequence[float] | np.ndarray) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test; exact up to 50 changes without ties."""
+    """Return the two-sided p of Wilcoxon's signed-rank test; exact without ties for up to `EXACT` changes."""
     if not np.any(changes):
         return 1.0
-    return float(stats.wilcoxon(changes, zero_method="zsplit", method="auto").pvalue)
+    sizes = np.abs(changes)
+    exact = len(sizes) <= EXACT and bool(np.all(sizes)) and len(np.unique(sizes)) == len(sizes)
+    method: Literal["exact", "approx"] = "exact" if exact else "approx"  # by permutation, ties would take seconds
+    return float(stats.wilcoxon(changes, zero_method="zsplit", method=method).pvalue)
 
 
 def rank_sum(base: Sequence[float] | np.ndarray, new: Sequence[float] | np.ndarray) -> float:
-    """Return the two-sided p of the Mann-Whitney U test; exact without ties for up to 50 repeats."""
+    """Return the two-sided p of the Mann-Whitney U test; exact without ties for up to `EXACT` repeats."""
     tied = len(np.unique(np.concatenate([base, new]))) < len(base) + len(new)
     exact = not tied and max(len(base), len(new)) <= EXACT
     return float(stats.mannwhitneyu(base, new, method="exact" if exact else "asymptotic").pvalue)

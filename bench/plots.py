@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -31,7 +32,13 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 """Okabe and Ito's, which colour-blind people tell apart."""
 OTHER = "#777777"
 STAGE_COLOURS = ("#4C72B0", "#DD8452", "#55A868", "#C44E52", "#8172B3", "#937860", "#DA8BC3")
-STYLE: Any = {"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path"}
+STYLE: Any = {
+    "font.size": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "bench",
+}
 LETTER, LINE, DOT = 5.8, 11.0, 4.0
 """Width of a letter, height of a line and radius of a dot in points."""
 BASELINES = {**dict.fromkeys(VISION, "r101-f"), **dict.fromkeys(TRANSFORMERS, "bert-base")}
@@ -73,6 +80,7 @@ def size_picture(found: Found) -> Figure | None:
     for key, (time, size) in points.items():
         axes.scatter(time, size, color=_colour(key), s=45, zorder=3)
     axes.set(xscale="log", yscale="log", xlabel="median latency (ms)", ylabel="artifact, or fp32 weights (MB)")
+    _plain_numbers(axes.xaxis, axes.yaxis)
     axes.grid(alpha=0.3)
     axes.margins(0.15)
     _annotate(axes, points)
@@ -94,6 +102,7 @@ def distribution_picture(found: Found) -> Figure | None:
         box.set(facecolor=_colour(key), alpha=0.8)
     axes.set_yticks(range(1, len(keys) + 1), [labels(found)[key] for key in keys])
     axes.set(xscale="log", xlabel="latency of a run (ms)")
+    _plain_numbers(axes.xaxis)
     axes.grid(axis="x", alpha=0.3)
     _runtime_legend(axes, found)
     return figure
@@ -146,6 +155,7 @@ def roofline_picture(found: Found) -> Figure | None:
         text = f"{threads} thread{'s' * (threads > 1)}: {rate.gmac_per_s:.0f} GMAC/s, {rate.gb_per_s:.0f} GB/s"
         axes.annotate(text, (line[-1], rate.gmac_per_s), ha="right", va="bottom", fontsize=9)
     axes.set(xscale="log", yscale="log", xlabel="multiply-adds a byte of weights", ylabel="achieved GMAC/s")
+    _plain_numbers(axes.xaxis, axes.yaxis)
     axes.grid(alpha=0.3)
     _annotate(axes, points)
     _runtime_legend(axes, points)
@@ -243,6 +253,13 @@ def sustained_picture(found: Found) -> Figure | None:
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height))
     return figure, figure.add_subplot()
+
+
+def _plain_numbers(*axes: Axis) -> None:
+    """Label logarithmic axes with plain numbers."""
+    for axis in axes:
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
 
 
 def _colour(key: Combination) -> str:

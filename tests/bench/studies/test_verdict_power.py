@@ -1,0 +1,65 @@
+"""The study's counting, on pools made by hand."""
+
+import numpy as np
+import pytest
+
+from bench.studies.planted import BASES, COLUMNS, SLOWDOWNS, Round, read_pool
+from bench.studies.verdict_power import BEGIN, END, main, outcome, windows
+from bench.verdict import Verdict
+from minivlm.errors import UserError
+
+
+def pool(rounds: int, scatter: float) -> list[Round]:
+    """Rounds in which the machine drifts by half while processes scatter by a share."""
+    numbers = np.random.default_rng(0)
+
+    def time(slowdown: int, number: int) -> float:
+        return 10.0 * (1.0 + 0.5 * np.sin(number)) * (1.0 + slowdown / 100.0) * np.exp(numbers.normal(0.0, scatter))
+
+    return [
+        Round("idle", 0.1, [time(0, n) for _ in range(BASES)], {s: time(s, n) for s in SLOWDOWNS})
+        for n in range(rounds)
+    ]
+
+
+def test_steady_processes_give_no_alarm_and_every_slowdown_above_the_floor():
+    rounds = pool(40, 0.005)
+    equals = outcome(rounds, 12, 0, among=1)
+    assert equals.trials >= 160  # 29 windows by 6 pairings
+    assert equals.disjoint == 3
+    assert equals.share(Verdict.FASTER, Verdict.SLOWER) == 0.0
+    assert outcome(rounds, 12, 5, among=1).share(Verdict.SLOWER) == 1.0
+
+
+def test_noise_hides_what_it_must():
+    assert outcome(pool(40, 0.2), 12, 3, among=1).share(Verdict.CANNOT_TELL) > 0.8
+
+
+def test_windows_cover_the_pool_at_equal_distances():
+    assert windows(100, 10, 4) == [0, 30, 60, 90]
+    assert windows(12, 10, 400) == [0, 1, 2]
+
+
+def test_the_table_takes_the_place_of_the_last_one(tmp_path):
+    lines = [",".join(COLUMNS)]
+    for each in pool(15, 0.01):
+        lines.append(",".join(map(str, (each.conditions, each.load, *each.base, *each.slowed.values()))))
+    (tmp_path / "pool.csv").write_text("\n".join(lines) + "\n")
+    document = tmp_path / "verdict.md"
+    document.write_text(f"before\n{BEGIN}\nlast\n{END}\nafter\n")
+    argv = ["--pool", str(tmp_path / "pool.csv"), "--document", str(document)]
+    main(argv)
+    text = document.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "last" not in text
+    assert "| 12 | 1 |" in text
+    main(argv)
+    assert document.read_text() == text
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", ",".join(COLUMNS) + "\nidle,x\n"])
+def test_a_damaged_pool_is_a_user_s_error(tmp_path, content):
+    (tmp_path / "pool.csv").write_text(content)
+    with pytest.raises(UserError, match="cannot read rounds"):
+        read_pool(tmp_path / "pool.csv")

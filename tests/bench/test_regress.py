@@ -1,0 +1,103 @@
+"""Both sides measured in rounds, in a repository made by hand whose bench/run.py writes records at once."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import regress
+from bench.record_file import read
+from bench.turns import conducting
+from minivlm.errors import UserError
+from tests.bench.samples import SAMPLE
+from tests.bench.test_worktree import git, trees
+
+RUN = """
+import json, random, sys
+from pathlib import Path
+here = Path(__file__).parents[1]
+flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+assert flags["--repeats"] == "1" and flags["--device"] == "cpu"
+record = json.loads((here / "record.json").read_text())
+if flags["--runtimes"] not in json.loads((here / "runtimes.json").read_text()):
+    sys.exit("error: no such runtime")
+record["model"], record["runtime"] = flags["--models"], flags["--runtimes"]
+record["samples"] = {"forward": [record["load_ms"] * random.uniform(0.999, 1.001)] * 3}
+output = Path(flags["--output"])
+output.mkdir(parents=True)
+(output / "records.jsonl").write_text(json.dumps(record) + "\\n")
+"""
+
+
+def state(repository: Path, milliseconds: float, runtimes: list[str]) -> None:
+    (repository / "bench").mkdir(exist_ok=True)
+    (repository / "bench" / "run.py").write_text(RUN)
+    record = replace(SAMPLE, model="any", load_ms=milliseconds)
+    (repository / "record.json").write_text(record.to_json())
+    (repository / "runtimes.json").write_text(json.dumps(runtimes))
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch) -> Path:
+    """A commit of 100 ms on one runtime."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    state(folder, 100.0, ["pytorch"])
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "base")
+    monkeypatch.setattr(regress, "REPOSITORY", folder)
+    monkeypatch.setattr(regress, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(regress, "bind", lambda threads: None)
+    return folder
+
+
+def run(repository: Path, *flags: str) -> int:
+    argv = ["--base", "HEAD", "--models", "minilm", "--output", str(repository.parent / "out"), *flags]
+    with pytest.raises(SystemExit) as ended:
+        regress.main(argv)
+    return ended.value.code
+
+
+def test_a_slower_working_tree_is_a_regression(repository):
+    state(repository, 110.0, ["pytorch"])
+    markdown = repository.parent / "verdict.md"
+    assert run(repository, "--runtimes", "pytorch", "--repeats", "10", "--markdown", str(markdown)) == 1
+    # 100 and 110 ms, with 0.1 % of noise that moves the last digit shown.
+    (row,) = re.findall(r"\| latency \| (\S+) ms \| (\S+) ms \| \+(\S+)% \|.*slower", markdown.read_text())[:1]
+    assert [float(number) for number in row] == pytest.approx([100.0, 110.0, 10.0], abs=0.3)
+    base, new = (read(repository.parent / "out" / f"{side}.jsonl") for side in ("base", "new"))
+    assert [record.round for record in base] == [record.round for record in new] == list(range(10))
+    assert len({record.run for record in (*base, *new)}) == 1
+    assert trees(repository) == 1
+
+
+def test_the_same_code_is_none_and_what_one_side_refuses_is_left_out(repository, capfd):
+    state(repository, 100.0, ["pytorch", "onnx"])
+    assert run(repository, "--runtimes", "pytorch,onnx", "--repeats", "10") == 0
+    assert "minilm, onnx is left out: base refused it" in " ".join(capfd.readouterr().err.split())
+
+
+def test_nothing_that_both_sides_can_measure_is_refused(repository):
+    with pytest.raises(UserError, match="both sides"):
+        regress.main(["--base", "HEAD", "--models", "minilm", "--runtimes", "onnx"])
+    assert trees(repository) == 1
+
+
+@pytest.mark.parametrize("flag", ["--repeats", "--threads"])
+def test_less_than_one_is_refused(flag):
+    with pytest.raises(UserError, match=flag):
+        regress.parse(["--base", "HEAD", flag, "0"])
+
+
+def test_who_loads_is_waited_for_and_who_ends_is_not(tmp_path):
+    state(tmp_path, 100.0, ["pytorch"])
+    side = regress.Side("new", tmp_path, tmp_path / "work")
+    flags = ("--models", "minilm", "--runtimes", "pytorch")
+    with conducting(2) as conductor:
+        process = side.start(flags, tmp_path / "out", conductor.path)
+        regress._wait_until_loaded(process, conductor)
+        assert process.communicate()[0] is None
+    assert read(tmp_path / "out" / "records.jsonl")[0].model == "minilm"
