@@ -36,8 +36,8 @@ from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-RECOMMENDED_REPEATS = 12
-"""Rounds that show 5 % on a machine that is otherwise idle; see docs/verdict.md."""
+RECOMMENDED_REPEATS = 20
+"""Rounds; docs/verdict.md shows how much they find. A verdict that cannot tell says how many more it would take."""
 POLL_SECONDS = 0.5
 
 
