@@ -1,0 +1,157 @@
+"""Is int8 worth it on this machine? For every runtime: how much smaller, faster or slower, and less exact it is.
+
+    python bench/int8.py --models tee-0,minilm --threads 2
+    python bench/int8.py --models minivlm --runtimes litert,onnx --repeats 12
+    python bench/int8.py --records results/int8/records.jsonl       # judge what was measured
+
+fp32 and int8 of each runtime are measured in rounds, each repeat in a process of its own, and judged round by round as
+docs/verdict.md says. Sizes and exactness come from the artifacts.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from bench import run
+from bench.cells import wide_console
+from bench.evidence import ALPHA, Evidence, holm, paired_evidence
+from bench.quantities import SCATTERED
+from bench.record_file import read
+from bench.records import Record
+from export.formats import FORMATS
+from minivlm.errors import UserError, run_command
+
+FLOOR = next(kind for kind in SCATTERED if kind.name == "latency").log_floor
+EXACTNESS = (
+    "forward median feature SQNR dB",
+    "regions median feature SQNR dB",
+    "forward caption_logits SQNR dB",
+    "step logits SQNR dB",
+)
+"""The figures of a sidecar that sum an artifact up, those that it has."""
+DECISIVE = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+"""Instructions for int8 dot products: without any, int8 is rarely faster."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """fp32 and int8 of one model on one runtime, round by round."""
+
+    model: str
+    runtime: str
+    fp32: list[Record]
+    int8: list[Record]
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the rounds say about int8's time against fp32's."""
+        return paired_evidence([one.median for one in self.fp32], [one.median for one in self.int8])
+
+    @property
+    def size(self) -> float:
+        """int8's bytes as a share of fp32's."""
+        first, second = self.fp32[0].artifact, self.int8[0].artifact
+        return second.bytes / first.bytes if first and second else math.nan
+
+    @property
+    def exactness(self) -> str:
+        """int8's figures against PyTorch beside fp32's."""
+        sides = [one.artifact.parity if one.artifact else {} for one in (self.fp32[0], self.int8[0])]
+        shown = [name for name in EXACTNESS if all(name in side for side in sides)]
+        return "; ".join(f"{name} {sides[0][name]:.0f} -> {sides[1][name]:.0f}" for name in shown)
+
+
+def pairs(records: Sequence[Record]) -> list[Pair]:
+    """Bring the rounds of both precisions together; PyTorch and what was measured in one precision only is left out.
+
+    Raises:
+        UserError: Nothing is left.
+    """
+    found: dict[tuple[str, str], dict[str, dict[tuple[str, int], Record]]] = {}
+    for record in records:
+        if record.ok and record.artifact is not None:
+            sides = found.setdefault((record.model, record.runtime), {})
+            sides.setdefault(record.precision, {})[record.run, record.round] = record
+    made = []
+    for (model, runtime), sides in found.items():
+        both = sorted(sides.get("fp32", {}).keys() & sides.get("int8", {}).keys())
+        if both:
+            made.append(Pair(model, runtime, *([sides[name][key] for key in both] for name in ("fp32", "int8"))))
+    if not made:
+        raise UserError("no runtime was measured in fp32 and in int8 within one run: use --models, without --records")
+    return made
+
+
+def speed(evidence: Evidence, p: float) -> str:
+    """Say what is known about int8's speed."""
+    low, high = (f"{math.exp(-bound):.2f}" for bound in (evidence.high, evidence.low))
+    times = f"{math.exp(-evidence.change):.2f} times as fast ({low} to {high})"
+    if p <= ALPHA and abs(evidence.change) >= FLOOR:
+        return f"{'slower' if evidence.change > 0 else 'faster'}: {times}"
+    if evidence.low > -FLOOR and evidence.high < FLOOR:
+        return f"as fast: {times}"
+    return f"cannot tell: {times}"
+
+
+def verdict(evidence: Evidence, p: float) -> str:
+    """Say whether int8 is worth it: it is always smaller, so the time decides."""
+    said = speed(evidence, p)
+    if said.startswith("slower"):
+        return "for size only"
+    return "yes" if said.startswith("faster") else "for size"
+
+
+def int8_table(found: Sequence[Pair]) -> Table:
+    """Return a line for each model and runtime."""
+    table = Table("", "bytes", "speed, 99 % interval", "exactness, fp32 -> int8", "worth it here", box=None)
+    corrected = holm([pair.evidence.p for pair in found])
+    for pair, p in zip(found, corrected, strict=True):
+        table.add_row(
+            f"{pair.model}, {pair.runtime}",
+            f"{pair.size:.0%}",
+            speed(pair.evidence, p),
+            pair.exactness,
+            verdict(pair.evidence, p),
+        )
+    return table
+
+
+def processor(records: Sequence[Record]) -> str:
+    """Say which instructions decide on this machine."""
+    features = records[0].environment.get("cpu_features") or []
+    there = [name for name in DECISIVE if name in features]
+    known = f"has {', '.join(there)}" if there else "has no instructions for int8 dot products"
+    return f"{records[0].machine_name} {known}; {len({record.round for record in records})} rounds"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    runtimes = [name for name in FORMATS if name != "coreml"]  # it runs on Apple's machines only
+    add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
+    add("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
+    add("--threads", type=int, default=2, help="default: %(default)s")
+    add("--repeats", type=int, default=10, metavar="N", help="rounds (default: %(default)s)")
+    add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
+    add("--artifacts", default="artifacts", metavar="DIR", help="missing ones are exported there")
+    add("--output", default="results/int8", metavar="DIR", help="of the records (default: %(default)s)")
+    add("--records", type=Path, metavar="FILE", help="judge these records and measure nothing")
+    arguments = parser.parse_args(argv)
+    path = arguments.records or Path(arguments.output, "records.jsonl")
+    if arguments.records is None:
+        names = ("models", "runtimes", "threads", "repeats", "profile", "artifacts", "output")
+        flags = [part for name in names for part in (f"--{name}", str(getattr(arguments, name)))]
+        run.main([*flags, "--precision", "fp32,int8"])
+    records = read(path)
+    last = [record for record in records if record.run == records[-1].run]
+    wide_console().print(int8_table(pairs(last)))
+    print(processor(last))
+
+
+if __name__ == "__main__":
+    run_command(main)
