@@ -50,7 +50,7 @@ class Benchmark(
         val cooled = coolDown(request.coolDown)
         val before = phone.thermalStatus()
         val outcome = runCatching { measureLoaded(request, artifact, job, status) }
-        val about = circumstances(request, artifact, job, before, cooled)
+        val about = circumstances(request, artifact, before, cooled)
         status.enter("writing")
         val output = File(results, request.output)
         val measured =
@@ -95,11 +95,16 @@ class Benchmark(
         request: BenchmarkRequest,
         artifact: Artifact,
     ): Job {
+        val photo = photoFile(request)
         if (!artifact.isWhole) return PartJob(artifact, parityInputs(artifact))
-        val name = request.photo ?: throw UserError("the extra 'photo' is missing: a whole model needs one")
-        val file = File(files, "inputs/$name")
-        if (!file.isFile) throw UserError("$name is not in ${file.parent}: copy it there")
-        return CaptionJob(artifact, Words.read(artifact.wordsFolder, artifact.answers), readPhoto(file), file)
+        if (photo == null) throw UserError("the extra 'photo' is missing: a whole model needs one")
+        return CaptionJob(artifact, Words.read(artifact.wordsFolder, artifact.answers), readPhoto(photo))
+    }
+
+    private fun photoFile(request: BenchmarkRequest): File? {
+        val file = File(files, "inputs/${request.photo ?: return null}")
+        if (!file.isFile) throw UserError("${file.name} is not in ${file.parent}: copy it there")
+        return file
     }
 
     private fun parityInputs(artifact: Artifact) =
@@ -118,7 +123,6 @@ class Benchmark(
     private fun circumstances(
         request: BenchmarkRequest,
         artifact: Artifact,
-        job: Job,
         thermalBefore: String,
         cooledSeconds: Double,
     ): Circumstances {
@@ -130,7 +134,7 @@ class Benchmark(
         return Circumstances(
             request = request,
             artifact = artifact,
-            photo = job.photo,
+            photo = photoFile(request)?.let { mapOf("name" to it.name, "sha256" to sha256(it)) }.orEmpty(),
             environment =
                 phone.describe() + thermal.mapKeys { "thermal_${it.key}" } +
                     mapOf("cooled_seconds" to cooledSeconds, "low_power" to phone.savesPower()),

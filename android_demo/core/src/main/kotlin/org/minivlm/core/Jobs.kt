@@ -1,7 +1,5 @@
 package org.minivlm.core
 
-import java.io.File
-
 /** Tokens that a measured caption writes after [CLS]. */
 private const val CAPTION_TOKENS = 19
 
@@ -10,7 +8,6 @@ internal interface Job {
     val methods: List<String>
     val tokens: Int?
     val inputs: Map<String, IntArray>
-    val photo: Map<String, String>
 
     fun stages(networks: Networks): List<Stage>
 }
@@ -20,12 +17,10 @@ internal class CaptionJob(
     private val artifact: Artifact,
     private val words: Words,
     private val decoded: Photo,
-    file: File,
 ) : Job {
     override val methods = listOf("regions", "prefill", "step")
     override val tokens = CAPTION_TOKENS
     override val inputs = mapOf("image" to artifact.inputShape("regions", "image"))
-    override val photo = mapOf("name" to file.name, "sha256" to sha256(file))
 
     override fun stages(networks: Networks): List<Stage> {
         val pipeline = Pipeline(artifact, networks, words)
@@ -41,7 +36,7 @@ internal class CaptionJob(
     }
 }
 
-/** The one method of a part of a model, on the inputs that its parity was measured with; the host knows the photo. */
+/** The one method of a part of a model, on the inputs that its parity was measured with. */
 internal class PartJob(
     artifact: Artifact,
     private val parity: ParityInputs,
@@ -50,7 +45,6 @@ internal class PartJob(
     override val methods = listOf(method)
     override val tokens = null
     override val inputs = artifact.method(method).inputs.associate { it.name to it.shape }
-    override val photo = emptyMap<String, String>()
 
     override fun stages(networks: Networks): List<Stage> {
         val values =

@@ -52,6 +52,24 @@ class BenchmarkTest {
     }
 
     @Test
+    fun `a part runs on the inputs that its parity was measured with`() {
+        FakeModel(files, "tee-tiny", FakeModel.PART).write()
+        val part = extras + ("artifact" to "tee-tiny-executorch-fp32.pte")
+        run(part)
+        val record = records().single()
+        assertEquals("tee-tiny", record["model"])
+        assertEquals(mapOf("forward" to listOf(1.0, 1.0, 1.0)), record["samples"])
+        assertEquals(null, record["tokens"])
+        assertEquals(listOf(1L, 3L, 32L, 32L), record.child("inputs")["image"])
+        assertEquals("photo.png", record.child("photo")["name"])
+        assertEquals(5, networks.calls.count { it == "forward" })
+
+        File(files, "inputs/tee-tiny-executorch-fp32").deleteRecursively()
+        run(part - "photo")
+        assertTrue(status().toString(), "parity.json is not in" in status().field<String>("message"))
+    }
+
+    @Test
     fun `times are the clock's`() {
         // The clock moves on by 1 ms whenever it is read, so that a stage takes 1 ms and loading, too.
         run(extras)

@@ -4,11 +4,13 @@ import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/** A whole model of made-up numbers, with the files that belong to it, in the folder of an app. */
+/** A model of made-up numbers, with the files that belong to it, in the folder of an app. */
 class FakeModel(
     private val files: File,
+    private val name: String = "minivlm-tiny",
+    private val methods: List<FakeMethod> = WHOLE,
 ) {
-    val artifact = File(files, "models/minivlm-tiny-executorch-fp32.pte")
+    val artifact = File(files, "models/$name-executorch-fp32.pte")
 
     fun write() {
         put(artifact, "a program".toByteArray())
@@ -24,15 +26,15 @@ class FakeModel(
     /** Parity inputs of every method: zeros. */
     private fun writeParity() {
         val folder = File(files, "inputs/${artifact.nameWithoutExtension}")
-        val methods =
-            METHODS.map { (method, inputs, _) ->
+        val described =
+            methods.map { (method, inputs, _) ->
                 val described =
                     inputs.map { (name, shape) ->
                         parityInput(File(folder, "$method-$name.bin"), name, shape)
                     }
-                mapOf("name" to method, "inputs" to described)
+                mapOf("name" to method, "inputs" to listed)
             }
-        put(File(folder, "parity.json"), Json.write(mapOf("format" to 1, "methods" to methods)).toByteArray())
+        put(File(folder, "parity.json"), Json.write(mapOf("format" to 1, "methods" to described)).toByteArray())
     }
 
     private fun parityInput(
@@ -54,13 +56,13 @@ class FakeModel(
         Json.write(
             mapOf(
                 "format" to 2,
-                "model" to "minivlm-tiny",
+                "model" to name,
                 "runtime" to "executorch",
                 "precision" to "fp32",
                 "weights" to mapOf("description" to "random (seed 0)", "random" to true, "sha256" to null),
                 "sha256" to sha256(artifact),
                 "bytes" to artifact.length(),
-                "methods" to METHODS.map { (name, inputs, outputs) -> method(name, inputs, outputs) },
+                "methods" to methods.map { (name, inputs, outputs) -> method(name, inputs, outputs) },
             ),
         )
 
@@ -86,21 +88,34 @@ class FakeModel(
         file.writeBytes(content)
     }
 
-    private companion object {
-        /** Name, inputs by name with their shapes, and outputs of every method. */
-        val METHODS =
-            listOf(
-                Triple(
-                    "regions",
-                    mapOf("image" to listOf(1, 3, 32, 32), "extent" to listOf(2)),
-                    listOf("features", "boxes", "geometry", "tags", "scores", "proposals"),
-                ),
-                Triple("prefill", emptyMap(), listOf("keys", "values")),
-                Triple("step", List(7) { "input$it" to listOf(2) }.toMap(), listOf("logits", "keys", "values")),
-                Triple("vqa", emptyMap(), listOf("logits")),
+    companion object {
+        private val DETECTOR =
+            FakeMethod(
+                "regions",
+                mapOf("image" to listOf(1, 3, 32, 32), "extent" to listOf(2)),
+                listOf("features", "boxes", "geometry", "tags", "scores", "proposals"),
             )
+
+        /** From a photo to captions and answers. */
+        val WHOLE =
+            listOf(
+                DETECTOR,
+                FakeMethod("prefill", emptyMap(), listOf("keys", "values")),
+                FakeMethod("step", List(7) { "input$it" to listOf(2) }.toMap(), listOf("logits", "keys", "values")),
+                FakeMethod("vqa", emptyMap(), listOf("logits")),
+            )
+
+        /** The detector alone. */
+        val PART = listOf(DETECTOR.copy(name = "forward"))
     }
 }
+
+/** Name, inputs by name with their shapes, and names of the outputs. */
+data class FakeMethod(
+    val name: String,
+    val inputs: Map<String, List<Int>>,
+    val outputs: List<String>,
+)
 
 /** Three regions whatever the photo, the last of which only fills; captions of the word "a"; the answer is no. */
 class FakeNetworks : ArrayNetworks() {
@@ -117,7 +132,7 @@ class FakeNetworks : ArrayNetworks() {
         calls += method
         given[method] = inputs.toList()
         return when (method) {
-            "regions" -> regions()
+            "regions", "forward" -> regions()
             "prefill" -> List(2) { value(FloatArray(2 * 80), 2, 1, 1, 80, 1) }
             "step" -> listOf(value(FloatArray(400).also { it[WORD] = 1f }, 1, 400), inputs[5], inputs[6])
             "vqa" -> listOf(value(floatArrayOf(-2f, 0f), 1, 2))
