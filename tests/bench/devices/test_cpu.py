@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.devices import DEVICES, cpu, device_class
+from bench.devices import DEVICES, artifacts, cpu, device_class
 from bench.devices.cpu import ThisMachine
 from bench.plan import Plan, make_parser, make_plan
 from bench.process import WORKER, Answer
@@ -45,7 +45,8 @@ def asked(monkeypatch):
             return Answer(json.dumps(RATES))
         return Answer(SAMPLE.to_json() if kind == "worker" else "a path")
 
-    monkeypatch.setattr(cpu, "ask", ask)
+    for module in (cpu, artifacts):
+        monkeypatch.setattr(module, "ask", ask)
     ask.questions, ask.failures = questions, failures
     return ask
 
