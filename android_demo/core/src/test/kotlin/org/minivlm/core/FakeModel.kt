@@ -28,7 +28,7 @@ class FakeModel(
         val folder = File(files, "inputs/${artifact.nameWithoutExtension}")
         val described =
             methods.map { (method, inputs, _) ->
-                val described =
+                val listed =
                     inputs.map { (name, shape) ->
                         parityInput(File(folder, "$method-$name.bin"), name, shape)
                     }
