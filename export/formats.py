@@ -82,6 +82,18 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             packages=("torch", "executorch", "timm", "torchao"),
             bindings=("executorch.runtime",),
         ),
+        "onnx": Format(
+            runtime="onnx",
+            title="ONNX Runtime",
+            suffix="onnx",
+            whole_suffix="onnxpackage",
+            precisions=dict.fromkeys(Family, ("fp32", "int8")),
+            exporter="export.to_onnx:OnnxExporter",
+            program="export.onnx_program:OnnxProgram",
+            extra="onnx",
+            imports=("onnx", "onnxruntime", "onnxscript"),
+            packages=("torch", "onnx", "onnxruntime", "onnxscript", "timm"),
+        ),
     }
 )
 """By runtime."""

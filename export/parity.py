@@ -88,7 +88,19 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
             top_1=0.99,
             divergence=1e-4,
             tokens=1.0,
-        )
+        ),
+        "int8": Bounds(
+            proposals=0.5,
+            matched=0.5,
+            tags=0.5,
+            feature_cosine=0.9,
+            feature_sqnr=10.0,
+            score=0.5,
+            tensor_sqnr=10.0,
+            top_1=0.5,
+            divergence=1.0,
+            tokens=0.0,
+        ),
     }
 )
 """Per precision, or per "runtime precision" where one runtime differs. fp32 runtimes differ by the order of sums and by

@@ -1,0 +1,74 @@
+"""Export a model to ONNX, prove the file in ONNX Runtime, and describe it.
+
+    python export/to_onnx.py --model tee-0
+    python export/to_onnx.py --model minivlm --precision int8
+
+Writes {model}-onnx-{precision}.onnx, for a whole model the folder {model}-onnx-{precision}.onnxpackage, and a .json
+beside it.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+
+from export.command import run_exporter
+from export.exporting import Built
+from export.formats import FORMATS, Format
+from export.methods import Method
+from export.onnx_graph import onnx_graph
+from export.onnx_program import write_graph, write_package
+from export.onnx_quantization import quantize, weakest_layer
+from export.recipe import Recipe
+from minivlm.console import Steps
+from minivlm.errors import run_command
+
+PROJECT = "minivlm-edge"
+
+
+class OnnxExporter:
+    """Implements `export.exporting.Exporter`."""
+
+    format: Format = FORMATS["onnx"]
+
+    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
+        """See `Exporter`."""
+        with steps.step("trace with torch.onnx"):
+            graphs = {method.name: onnx_graph(method) for method in methods}
+        kept_float: list[str] = []
+        if recipe.precision == "int8":
+            with steps.step("quantize"):
+                for method in methods:
+                    graphs[method.name], kept = quantize(graphs[method.name], method, recipe)
+                    kept_float += kept
+        model_name = path.stem.removesuffix(f"-{self.format.runtime}-{recipe.precision}")
+        for name, graph in graphs.items():
+            describe(graph, model=model_name, precision=recipe.precision, method=name)
+        with steps.step("write the artifact"):
+            if path.suffix == f".{self.format.whole_suffix}":
+                write_package(graphs, path)
+            else:
+                (only,) = graphs.values()
+                write_graph(only, path)
+        # Every operator runs in ONNX Runtime: it has no other place to leave them to.
+        return Built(dict.fromkeys(graphs, 1.0), sorted(set(kept_float)))
+
+    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+        """See `Exporter`."""
+        return weakest_layer(onnx_graph(method), method, recipe)
+
+
+def describe(graph: onnx.ModelProto, **facts: str) -> None:
+    """Note in a file what it holds and what made it, so that it can be told without its sidecar."""
+    graph.producer_name, graph.producer_version = PROJECT, version(PROJECT)
+    onnx.helper.set_model_props(graph, facts)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    run_exporter("onnx", __doc__ or "", argv)
+
+
+if __name__ == "__main__":
+    run_command(main)
