@@ -5,11 +5,13 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
+from export.formats import FORMATS, artifact_path
 from minivlm.photos import default_photo
 
 
@@ -21,7 +23,7 @@ def _one_thread() -> None:
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export/to_executorch.py` made and printed."""
+    """What an exporter's command line made and printed."""
 
     artifact: Path
     stdout: str
@@ -32,18 +34,18 @@ class Exported:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
-    """Export a model by its command line on first use; lowering takes seconds to half a minute."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
+    """Export a model by a format's command line on first use; converting takes seconds to half a minute."""
 
     @cache
-    def export(model: str) -> Exported:
-        from export.to_executorch import main
-
-        folder = tmp_path_factory.mktemp(model)
+    def export(model: str, runtime: str = "executorch", precision: str = "fp32") -> Exported:
+        target = FORMATS[runtime]
+        folder = tmp_path_factory.mktemp(f"{model}-{runtime}-{precision}")
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            main(["--model", model, "--output", str(folder)])
-        return Exported(folder / f"{model}-executorch-fp32.pte", printed.getvalue())
+            main = import_module(target.exporter.partition(":")[0]).main
+            main(["--model", model, "--precision", precision, "--output", str(folder)])
+        return Exported(artifact_path(folder, model, target, precision), printed.getvalue())
 
     return export
 
