@@ -1,0 +1,147 @@
+"""int8 ONNX graphs: what is rounded and by how much, what stays in float, and which layer is blamed."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from onnx import TensorProto, helper, numpy_helper
+from onnx.parser import parse_model
+
+from export.methods import Method
+from export.onnx_quantization import drop_unused_weights, fuse_swish, int8_weight, quantize, store_int8_weights, weakest_layer
+from export.parity import sqnr
+from export.recipe import Recipe
+
+WIDTH = 64
+
+
+def chain(scales: dict[str, float]) -> tuple:
+    """Layers in a row, each a product with a random matrix; `scales` gives the size of one column of each input."""
+    generator = np.random.default_rng(0)
+    nodes, weights, value = [], [], "x"
+    for name, scale in scales.items():
+        stretch = np.ones(WIDTH, np.float32)
+        stretch[0] = scale
+        weight = generator.standard_normal((WIDTH, WIDTH)).astype(np.float32) / WIDTH**0.5
+        weight[0] = 0.0  # the stretched column adds nothing: all it does is to take the int8 range
+        weights += [numpy_helper.from_array(stretch, f"{name}.stretch"), numpy_helper.from_array(weight, f"{name}.w")]
+        nodes.append(helper.make_node("Mul", [value, f"{name}.stretch"], [f"{name}.in"], name=f"{name}/Mul"))
+        nodes.append(helper.make_node("MatMul", [f"{name}.in", f"{name}.w"], [f"{name}.out"], name=f"{name}/MatMul"))
+        value = f"{name}.out"
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, WIDTH])],
+        [helper.make_tensor_value_info(value, TensorProto.FLOAT, [4, WIDTH])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    x = torch.randn(4, WIDTH, generator=torch.Generator().manual_seed(0))
+    return model, Method("forward", torch.nn.Identity(), {"x": x}, (value,), kind="tensors")
+
+
+def run(model, method) -> torch.Tensor:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {name: item.numpy() for name, item in method.inputs.items()})[0])
+
+
+class TestInt8Weight:
+    @given(arrays(np.float32, (3, 2, 2), elements=st.floats(-100, 100, width=32)))
+    def test_is_off_by_half_a_step_at_most_and_uses_the_whole_range(self, weight):
+        values, scale = int8_weight(weight)
+        assert (values.dtype, scale.dtype, scale.shape) == (np.int8, np.float32, (3,))
+        error = np.abs(values.astype(np.float64) * scale[:, None, None].astype(np.float64) - weight)
+        assert (error <= scale[:, None, None] * 0.501).all()  # half a step and float32 rounding of the quotient
+        largest = np.abs(values.astype(int)).reshape(3, -1).max(axis=1)
+        normal = np.abs(weight).reshape(3, -1).max(axis=1) > 1e-30
+        assert (largest[normal] == 127).all()
+
+    def test_a_channel_of_zeros_stays_zero(self):
+        values, scale = int8_weight(np.zeros((2, 5), np.float32))
+        assert not values.any()
+        assert np.isfinite(scale).all()
+
+
+SWISH = """
+    <ir_version: 10, opset_import: ["" : 20]>
+    swish (float[1, 8] x) => (float[1, 8] z) {
+        gate = Sigmoid(x)
+        y = Mul(%s)
+        other = Sigmoid(y)
+        z = Mul(y, x)
+    }
+"""
+
+
+class TestFuseSwish:
+    @pytest.mark.parametrize("operands", ["x, gate", "gate, x"])
+    def test_replaces_x_times_sigmoid_of_x_and_nothing_else(self, operands):
+        model = parse_model(SWISH % operands)
+        fused = fuse_swish(model)
+        assert [node.op_type for node in fused.graph.node] == ["QuickGelu", "Sigmoid", "Mul"]
+        x = torch.linspace(-9.0, 9.0, 8)[None]
+        method = Method("forward", torch.nn.Identity(), {"x": x}, ("z",), kind="tensors")
+        torch.testing.assert_close(run(fused, method), torch.nn.functional.silu(x) * x, atol=1e-5, rtol=1e-5)
+
+
+class TestStoredWeights:
+    def test_are_int8_in_the_file_and_floats_of_the_same_product(self):
+        weight = np.random.default_rng(1).standard_normal((5, 8, 1, 1)).astype(np.float32)
+        model = parse_model(
+            '<ir_version: 10, opset_import: ["" : 20]> c (float[1, 8, 3, 3] x) => (float[1, 5, 3, 3] y) { y = Conv(x, w) }'
+        )
+        model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+        model.graph.node[0].name = "layer/Conv"
+        x = torch.randn(1, 8, 3, 3, generator=torch.Generator().manual_seed(0))
+        method = Method("forward", torch.nn.Identity(), {"x": x}, ("y",), kind="tensors")
+        store_int8_weights(model, ["layer/Conv"])
+        assert {item.name: item.data_type for item in model.graph.initializer} == {
+            "w_int8": TensorProto.INT8,
+            "w_scale": TensorProto.FLOAT,
+        }
+        values, scale = int8_weight(weight)
+        rounded = torch.from_numpy(values * scale.reshape(-1, 1, 1, 1))
+        torch.testing.assert_close(run(model, method), torch.nn.functional.conv2d(x, rounded), atol=1e-5, rtol=1e-5)
+
+    def test_leave_what_nobody_reads_any_more(self):
+        model, _ = chain({"only": 1.0})
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(3, np.float32), "unread"))
+        drop_unused_weights(model.graph)
+        assert [item.name for item in model.graph.initializer] == ["only.stretch", "only.w"]
+
+
+class TestDynamic:
+    def test_products_with_weights_become_integer_products(self):
+        model, method = chain({"a": 1.0, "b": 1.0})
+        quantized, kept = quantize(model, method, Recipe("int8"))
+        assert kept == []
+        assert [node.op_type for node in quantized.graph.node].count("MatMulInteger") == 2
+        # 8 bits over a range of about 3 standard deviations: 127 / 3 / sqrt(1 / 12) is 43 dB, twice in a row and twice
+        # a product (weights and activations) costs 6 dB.
+        assert sqnr(run(model, method), run(quantized, method)) > 34.0
+
+    @pytest.mark.parametrize("pattern", ["a", "[a]*"])
+    def test_layers_that_were_asked_to_stay_in_float_do_and_are_named(self, pattern):
+        model, method = chain({"a": 1.0, "b": 1.0})
+        quantized, kept = quantize(model, method, Recipe("int8", keep_float=(pattern,)))
+        assert kept == ["a"]
+        operators = [node.op_type for node in quantized.graph.node]
+        assert (operators.count("MatMul"), operators.count("MatMulInteger")) == (1, 1)
+
+    def test_the_same_graph_gives_the_same_bytes(self):
+        first, second = (quantize(*chain({"a": 1.0, "b": 3.0}), Recipe("int8"))[0] for _ in range(2))
+        assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
+
+
+class TestWeakestLayer:
+    def test_is_the_first_whose_input_leaves_no_room_for_the_rest(self):
+        # One value of 10,000 beside values of 1: the step of int8 is 80 and the others all round to zero.
+        model, method = chain({"a": 1.0, "b": 1e4, "c": 1.0})
+        assert weakest_layer(model, method, Recipe("int8")) == "b"
+
+    def test_is_none_where_all_layers_are_fine_or_the_bad_one_stays_in_float(self):
+        assert weakest_layer(*chain({"a": 1.0, "b": 1.0}), Recipe("int8")) is None
+        assert weakest_layer(*chain({"a": 1.0, "b": 1e4}), Recipe("int8", keep_float=("b",))) is None
