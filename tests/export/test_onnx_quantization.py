@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.parser import parse_model
 
 from export.methods import Method
-from export.onnx_quantization import drop_unused_weights, fuse_swish, int8_weight, quantize, store_int8_weights, weakest_layer
+from export.onnx_quantization import drop_unused_weights, int8_weight, quantize, store_int8_weights, weakest_layer
 from export.parity import sqnr
 from export.recipe import Recipe
 
@@ -63,28 +63,6 @@ class TestInt8Weight:
         values, scale = int8_weight(np.zeros((2, 5), np.float32))
         assert not values.any()
         assert np.isfinite(scale).all()
-
-
-SWISH = """
-    <ir_version: 10, opset_import: ["" : 20]>
-    swish (float[1, 8] x) => (float[1, 8] z) {
-        gate = Sigmoid(x)
-        y = Mul(%s)
-        other = Sigmoid(y)
-        z = Mul(y, x)
-    }
-"""
-
-
-class TestFuseSwish:
-    @pytest.mark.parametrize("operands", ["x, gate", "gate, x"])
-    def test_replaces_x_times_sigmoid_of_x_and_nothing_else(self, operands):
-        model = parse_model(SWISH % operands)
-        fused = fuse_swish(model)
-        assert [node.op_type for node in fused.graph.node] == ["QuickGelu", "Sigmoid", "Mul"]
-        x = torch.linspace(-9.0, 9.0, 8)[None]
-        method = Method("forward", torch.nn.Identity(), {"x": x}, ("z",), kind="tensors")
-        torch.testing.assert_close(run(fused, method), torch.nn.functional.silu(x) * x, atol=1e-5, rtol=1e-5)
 
 
 class TestStoredWeights:
