@@ -1,0 +1,118 @@
+"""Export to ONNX from the command line to an artifact that is proven, described and usable."""
+
+import json
+
+import onnx
+import pytest
+import torch
+
+from export.catalogue import regions_method
+from export.exporting import compare, run_reference
+from export.onnx_graph import layer_of
+from export.onnx_program import WEIGHTS, OnnxProgram
+from export.parity import BOUNDS
+from export.sidecar import Sidecar, words_folder
+from minivlm.errors import UserError
+from minivlm.files import sha256, size_bytes
+from minivlm.photos import default_photo
+from minivlm.registry import create_model
+from minivlm.words import read_words
+from tests.tiny import CONFIG
+
+MADE = [("tee-tiny", "fp32"), ("minilm-tiny", "fp32"), ("minivlm-tiny", "int8")]
+
+
+@pytest.fixture(scope="module")
+def whole(exported):
+    return exported("minivlm-tiny", "onnx", "int8")
+
+
+@pytest.mark.parametrize(("model", "precision"), MADE)
+class TestArtifact:
+    def test_its_sidecar_describes_it_and_every_figure_keeps_its_bound(self, exported, model, precision):
+        made = exported(model, "onnx", precision)
+        sidecar = Sidecar.read(made.artifact)
+        assert (sidecar.model, sidecar.runtime, sidecar.precision) == (model, "onnx", precision)
+        assert (sidecar.bytes, sidecar.sha256) == (size_bytes(made.artifact), sha256(made.artifact))
+        assert {"onnx", "onnxruntime", "torch"} <= sidecar.versions.keys()
+        figures = [figure for method in sidecar.methods for figure in method.parity] + list(sidecar.proof)
+        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+        assert {method.delegated_macs for method in sidecar.methods} == {1.0}
+
+    def test_each_graph_says_what_it_is_without_the_sidecar(self, exported, model, precision):
+        artifact = exported(model, "onnx", precision).artifact
+        for file in artifact.glob("*.onnx") if artifact.is_dir() else [artifact]:
+            graph = onnx.load(file, load_external_data=False)
+            facts = {entry.key: entry.value for entry in graph.metadata_props}
+            method = file.stem if artifact.is_dir() else "forward"
+            assert facts == {"model": model, "precision": precision, "method": method}
+            assert graph.producer_name == "minivlm-edge"
+
+
+class TestDetector:
+    def test_regions_of_a_photo_that_the_export_did_not_see_equal_pytorch_s(self, exported):
+        method = regions_method("forward", create_model("tee-tiny"), None, default_photo().with_name("flower.jpg"))
+        given = OnnxProgram(exported("tee-tiny", "onnx").artifact).run("forward", method.example)
+        figures = compare(method, run_reference(method, method.example), given, BOUNDS["fp32"])
+        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+
+    def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(self, exported):
+        method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
+        example = (method.inputs["image"], torch.tensor([3.0, 4.0]))  # as if the photo had 3 x 4 pixels
+        *_, scores, proposals = method.module(*example)
+        *_, given_scores, given_proposals = OnnxProgram(exported("tee-tiny", "onnx").artifact).run("forward", example)
+        assert 0 < (scores > 0.0).sum() < 10
+        assert torch.equal(scores > 0.0, given_scores > 0.0)
+        torch.testing.assert_close(given_proposals, proposals, atol=1e-3, rtol=0)  # a thousandth of a pixel
+
+
+class TestWholeModel:
+    def test_has_a_graph_a_method_one_file_of_weights_and_its_words(self, whole):
+        methods = ["match", "nlvr2", "prefill", "regions", "step", "vqa"]
+        assert OnnxProgram(whole.artifact).methods == methods
+        assert sorted(path.name for path in whole.artifact.iterdir()) == [*(f"{name}.onnx" for name in methods), WEIGHTS]
+        assert read_words(words_folder(whole.artifact), CONFIG).tags
+
+    def test_methods_read_the_transformer_s_weights_from_one_place(self, whole):
+        places = {}
+        for name in ("prefill", "vqa"):
+            graph = onnx.load(whole.artifact / f"{name}.onnx", load_external_data=False).graph
+            places[name] = {
+                next(entry.value for entry in tensor.external_data if entry.key == "offset")
+                for tensor in graph.initializer
+                if tensor.external_data
+            }
+        # "prefill" leaves out what its last layer makes of the rows and shares all that it has.
+        assert places["prefill"]
+        assert places["prefill"] <= places["vqa"]
+
+    def test_the_detector_s_box_head_and_the_transformer_compute_in_int8(self, whole):
+        regions, step = (onnx.load(whole.artifact / f"{name}.onnx", load_external_data=False) for name in ("regions", "step"))
+        inner = {node.output[0]: node for node in regions.graph.node}
+        for node in regions.graph.node:
+            if node.op_type == "Gemm":
+                sources = {inner[name].op_type for name in node.input[:2] if name in inner}
+                integer = sources == {"DequantizeLinear"}
+                assert integer is ("box_head.deltas" not in layer_of(node)), node.name
+        embedded = [node for node in step.graph.node if node.op_type == "Gather" and "words" in node.name]
+        types = {tensor.name: tensor.data_type for tensor in step.graph.initializer}
+        assert [types[node.input[0]] for node in embedded] == [onnx.TensorProto.INT8]
+        assert any(node.op_type == "MatMulInteger" and "caption_head.decoder" in node.name for node in step.graph.node)
+
+    def test_boxes_and_proposal_scores_stay_in_float_and_are_named(self, whole):
+        kept = Sidecar.read(whole.artifact).kept_float
+        assert {"detector.rpn.objectness", "detector.rpn.deltas", "detector.box_head.deltas"} <= set(kept)
+
+    def test_was_calibrated_on_photos_that_are_named(self, whole):
+        calibration = json.loads(whole.sidecar.read_text())["calibration"]
+        assert calibration["photos"] == ["flower.jpg"]
+
+    def test_a_method_of_a_damaged_graph_is_refused_and_the_others_run(self, whole, tmp_path):
+        copy = tmp_path / whole.artifact.name
+        copy.mkdir()
+        for file in whole.artifact.iterdir():
+            (copy / file.name).write_bytes(file.read_bytes()[: None if file.stem != "vqa" else 100])
+        program = OnnxProgram(copy)
+        program.load("match")
+        with pytest.raises(UserError, match="is not a program this runtime can load"):
+            program.load("vqa")
