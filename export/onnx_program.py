@@ -84,7 +84,9 @@ class OnnxProgram:
             return onnxruntime.InferenceSession(file, self._options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's exceptions share no other base
             reason = " ".join(str(error).split())
-            raise UserError(f"{self._path} is not a program this runtime can load ({reason}): export it again") from None
+            raise UserError(
+                f"{self._path} is not a program this runtime can load ({reason}): export it again"
+            ) from None
 
     @property
     def threads(self) -> int:

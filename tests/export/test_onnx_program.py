@@ -18,7 +18,7 @@ SMALL = GENERATOR.standard_normal(WIDTH).astype(np.float32)  # 128 bytes: stays 
 
 
 def product(weight: np.ndarray, title: str = "weight", method: str = "forward") -> ModelProto:
-    """x @ weight + SMALL"""
+    """Return the graph of x @ weight + SMALL, as float32."""
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", title], ["y"]), helper.make_node("Add", ["y", "bias"], ["z"])],
         "product",

@@ -4,14 +4,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 from onnx.parser import parse_model
 
 from export.methods import Method
-from export.onnx_quantization import drop_unused_weights, int8_weight, quantize, store_int8_weights, weakest_layer
+from export.onnx_quantization import drop_unused_weights, quantize, store_int8_weights, weakest_layer
 from export.parity import sqnr
 from export.recipe import Recipe
 
@@ -48,41 +45,33 @@ def run(model, method) -> torch.Tensor:
     return torch.from_numpy(session.run(None, {name: item.numpy() for name, item in method.inputs.items()})[0])
 
 
-class TestInt8Weight:
-    @given(arrays(np.float32, (3, 2, 2), elements=st.floats(-100, 100, width=32)))
-    def test_is_off_by_half_a_step_at_most_and_uses_the_whole_range(self, weight):
-        values, scale = int8_weight(weight)
-        assert (values.dtype, scale.dtype, scale.shape) == (np.int8, np.float32, (3,))
-        error = np.abs(values.astype(np.float64) * scale[:, None, None].astype(np.float64) - weight)
-        assert (error <= scale[:, None, None] * 0.501).all()  # half a step and float32 rounding of the quotient
-        largest = np.abs(values.astype(int)).reshape(3, -1).max(axis=1)
-        normal = np.abs(weight).reshape(3, -1).max(axis=1) > 1e-30
-        assert (largest[normal] == 127).all()
-
-    def test_a_channel_of_zeros_stays_zero(self):
-        values, scale = int8_weight(np.zeros((2, 5), np.float32))
-        assert not values.any()
-        assert np.isfinite(scale).all()
-
-
 class TestStoredWeights:
-    def test_are_int8_in_the_file_and_floats_of_the_same_product(self):
+    @pytest.fixture
+    def convolution(self) -> tuple:
         weight = np.random.default_rng(1).standard_normal((5, 8, 1, 1)).astype(np.float32)
         model = parse_model(
-            '<ir_version: 10, opset_import: ["" : 20]> c (float[1, 8, 3, 3] x) => (float[1, 5, 3, 3] y) { y = Conv(x, w) }'
+            """<ir_version: 10, opset_import: ["" : 20]>
+            layer (float[1, 8, 3, 3] x) => (float[1, 5, 3, 3] y) { same = Identity(x) y = Conv(same, w) }"""
         )
         model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
-        model.graph.node[0].name = "layer/Conv"
+        model.graph.node[1].name = "layer/Conv"
         x = torch.randn(1, 8, 3, 3, generator=torch.Generator().manual_seed(0))
-        method = Method("forward", torch.nn.Identity(), {"x": x}, ("y",), kind="tensors")
-        store_int8_weights(model, ["layer/Conv"])
-        assert {item.name: item.data_type for item in model.graph.initializer} == {
+        return model, Method("forward", torch.nn.Identity(), {"x": x}, ("y",), kind="tensors")
+
+    def test_are_int8_in_the_file_and_floats_of_the_same_product(self, convolution):
+        model, method = convolution
+        samples = [{"x": method.inputs["x"].numpy()}]
+        stored = store_int8_weights(model, [model.graph.node[1]], samples)
+        tensors = {item.name: item for item in stored.graph.initializer}
+        assert {name: item.data_type for name, item in tensors.items()} == {
             "w_int8": TensorProto.INT8,
             "w_scale": TensorProto.FLOAT,
         }
-        values, scale = int8_weight(weight)
+        values, scale = (numpy_helper.to_array(tensors[name]) for name in ("w_int8", "w_scale"))
         rounded = torch.from_numpy(values * scale.reshape(-1, 1, 1, 1))
-        torch.testing.assert_close(run(model, method), torch.nn.functional.conv2d(x, rounded), atol=1e-5, rtol=1e-5)
+        expected = torch.nn.functional.conv2d(method.inputs["x"], rounded)
+        torch.testing.assert_close(run(stored, method), expected, atol=1e-5, rtol=1e-5)
+        assert sqnr(run(model, method), run(stored, method)) > 35.0  # 8 bits over 2 to 3 standard deviations: 43 dB
 
     def test_leave_what_nobody_reads_any_more(self):
         model, _ = chain({"only": 1.0})

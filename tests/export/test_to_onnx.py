@@ -70,7 +70,10 @@ class TestWholeModel:
     def test_has_a_graph_a_method_one_file_of_weights_and_its_words(self, whole):
         methods = ["match", "nlvr2", "prefill", "regions", "step", "vqa"]
         assert OnnxProgram(whole.artifact).methods == methods
-        assert sorted(path.name for path in whole.artifact.iterdir()) == [*(f"{name}.onnx" for name in methods), WEIGHTS]
+        assert sorted(path.name for path in whole.artifact.iterdir()) == [
+            *(f"{name}.onnx" for name in methods),
+            WEIGHTS,
+        ]
         assert read_words(words_folder(whole.artifact), CONFIG).tags
 
     def test_methods_read_the_transformer_s_weights_from_one_place(self, whole):
@@ -87,7 +90,9 @@ class TestWholeModel:
         assert places["prefill"] <= places["vqa"]
 
     def test_the_detector_s_box_head_and_the_transformer_compute_in_int8(self, whole):
-        regions, step = (onnx.load(whole.artifact / f"{name}.onnx", load_external_data=False) for name in ("regions", "step"))
+        regions, step = (
+            onnx.load(whole.artifact / f"{name}.onnx", load_external_data=False) for name in ("regions", "step")
+        )
         inner = {node.output[0]: node for node in regions.graph.node}
         for node in regions.graph.node:
             if node.op_type == "Gemm":
