@@ -94,6 +94,18 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             imports=("onnx", "onnxruntime", "onnxscript"),
             packages=("torch", "onnx", "onnxruntime", "onnxscript", "timm"),
         ),
+        "litert": Format(
+            runtime="litert",
+            title="LiteRT",
+            suffix="tflite",
+            whole_suffix="tflite",
+            precisions=dict.fromkeys(Family, PRECISIONS),
+            exporter="export.to_tflite:LiteRTExporter",
+            program="export.litert_program:LiteRTProgram",
+            extra="litert",
+            imports=("litert_torch", "ai_edge_litert", "ai_edge_quantizer"),
+            packages=("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "timm"),
+        ),
     }
 )
 """By runtime."""

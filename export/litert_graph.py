@@ -1,0 +1,92 @@
+"""Reading and editing .tflite models as objects: names, operators, and what the interpreter's delegate took."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from minivlm.console import quiet
+
+
+def parsed(content: bytes) -> Any:
+    """Return a model as the objects of its schema."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+
+
+def packed(model: Any) -> bytes:
+    """Return the bytes of a model."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def graphs(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each signature's name and subgraph."""
+    for signature in model.signatureDefs:
+        yield signature.signatureKey.decode(), model.subgraphs[signature.subgraphIndex]
+
+
+def kind(model: Any, operator: Any) -> str:
+    """Return an operator's name, such as CONV_2D."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
+
+
+def tensor_name(graph: Any, index: int) -> str:
+    """Return the name of a subgraph's tensor."""
+    return str(graph.tensors[index].name.decode())
+
+
+def macs(model: Any, graph: Any, operator: Any) -> int:
+    """Return the multiply-adds of an operator, 0 for those that are neither a convolution nor a matrix product."""
+    shapes = [[int(size) for size in graph.tensors[index].shape] for index in operator.inputs[:2] if index >= 0]
+    outputs = math.prod(int(size) for size in graph.tensors[operator.outputs[0]].shape)
+    match kind(model, operator):
+        case "CONV_2D":
+            return outputs * math.prod(shapes[1][1:])
+        case "DEPTHWISE_CONV_2D":
+            return outputs * math.prod(shapes[1][1:3])
+        case "FULLY_CONNECTED" | "BATCH_MATMUL":
+            adjoint = getattr(operator.builtinOptions, "adjX", False)
+            return outputs * shapes[0][-2 if adjoint else -1]
+    return 0
+
+
+def only(model: Any, graph: Any) -> Any:
+    """Return a model with one of a model's subgraphs, which a plain interpreter runs, and every buffer."""
+    import copy
+
+    single = copy.copy(model)
+    single.subgraphs, single.signatureDefs = [graph], []
+    return single
+
+
+def delegated_shares(content: bytes) -> dict[str, float]:
+    """Return by signature the share of the multiply-adds that the interpreter's delegate, XNNPACK, runs."""
+    model = parsed(content)
+    return {name: _delegated_share(model, graph) for name, graph in graphs(model)}
+
+
+def _delegated_share(model: Any, graph: Any) -> float:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with quiet():
+        interpreter = Interpreter(model_content=packed(only(model, graph)), num_threads=1)
+        interpreter.allocate_tensors()
+    parts = [part for part in interpreter._get_ops_details() if part["op_name"] == "DELEGATE"]
+    makers = {int(output): operator for operator in graph.operators for output in operator.outputs}
+    taken: set[int] = set()
+    for part in parts:
+        # All that a part computes leads to its outputs, so walking back from them to its inputs meets all of it.
+        given, waiting = set(map(int, part["inputs"])), [int(index) for index in part["outputs"]]
+        while waiting:
+            index = waiting.pop()
+            if index in given or index in taken or index not in makers:
+                continue
+            taken.update(int(output) for output in makers[index].outputs)
+            waiting += [int(source) for source in makers[index].inputs]
+    counts = [(operator, macs(model, graph, operator)) for operator in graph.operators]
+    total = sum(count for _, count in counts)
+    return sum(count for operator, count in counts if int(operator.outputs[0]) in taken) / total if total else 1.0

@@ -1,0 +1,52 @@
+"""Export a model to LiteRT, prove the file in the LiteRT runtime, and describe it.
+
+    python export/to_tflite.py --model minivlm
+    python export/to_tflite.py --model tee-0 --precision int8 --calibration PHOTOS
+
+Writes {model}-litert-{precision}.tflite, one signature a method, and a .json beside it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.exporting import Built, run_exporter
+from export.formats import FORMATS, Format
+from export.litert_convert import convert
+from export.litert_graph import delegated_shares
+from export.litert_quantize import quantize, weakest_tensor
+from export.methods import Method
+from export.recipe import Recipe
+from minivlm.console import Steps
+from minivlm.errors import run_command
+
+
+class LiteRTExporter:
+    """Implements `export.exporting.Exporter`."""
+
+    format: Format = FORMATS["litert"]
+
+    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
+        """See `Exporter`."""
+        with steps.step("convert with litert-torch"):
+            content = convert(methods)
+        kept_float: list[str] = []
+        if recipe.precision != "fp32":
+            with steps.step("quantize"):
+                content, kept_float = quantize(content, methods, recipe)
+        with steps.step("write the file"):
+            path.write_bytes(content)
+            delegated = delegated_shares(content)
+        return Built(delegated, kept_float)
+
+    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+        """See `Exporter`."""
+        return weakest_tensor(method, recipe)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    run_exporter("litert", __doc__ or "", argv)
+
+
+if __name__ == "__main__":
+    run_command(main)
