@@ -67,11 +67,10 @@ def name_after_modules(signature: str, graph: Any, module: nn.Module) -> None:
     takes tensors of two signatures with one name for the same tensor.
     """
     root = Scope("", module)
-    for number, operator in enumerate(graph.operators):
+    for operator in graph.operators:
         for index in operator.outputs:
-            if index not in graph.outputs:
-                path = root.find(tensor_name(graph, index).partition(";")[0])
-                graph.tensors[index].name = f"{signature}/{path}:{number}".encode()
+            path = root.find(tensor_name(graph, index).partition(";")[0])
+            graph.tensors[index].name = f"{signature}/{path}:{index}".encode()
 
 
 class Scope:

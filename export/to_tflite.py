@@ -9,7 +9,8 @@ Writes {model}-litert-{precision}.tflite, one signature a method, and a .json be
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.exporting import Built, run_exporter
+from export.command import run_exporter
+from export.exporting import Built
 from export.formats import FORMATS, Format
 from export.litert_convert import convert
 from export.litert_graph import delegated_shares
