@@ -203,7 +203,8 @@ class HeadGraph(nn.Module):
     ) -> tuple[Tensor]:
         """Run B sequences, each laid out as `TransformerInputs`, and the head on their B pooled vectors."""
         pooled = self.transformer.pool(token_ids, token_types, positions, regions, mask)
-        return (self.head(*pooled.split(1)),)
+        # Not split(1): of a single row LiteRT's converter makes no list.
+        return (self.head(*(pooled[row : row + 1] for row in range(pooled.shape[0]))),)
 
 
 def head_method(name: str, module: FusionTransformer, head: nn.Module, samples: LanguageSamples) -> Method:

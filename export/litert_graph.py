@@ -1,5 +1,6 @@
 """Reading and editing .tflite models as objects: names, operators, and what the interpreter's delegate took."""
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,11 @@ def tensor_name(graph: Any, index: int) -> str:
     return str(graph.tensors[index].name.decode())
 
 
+def module_of(tensor: str) -> str:
+    """Return the dotted module name within a tensor's name, signature/module:number; "" where there is none."""
+    return tensor.partition("/")[2].partition(":")[0]
+
+
 def macs(model: Any, graph: Any, operator: Any) -> int:
     """Return the multiply-adds of an operator, 0 for those that are neither a convolution nor a matrix product."""
     shapes = [[int(size) for size in graph.tensors[index].shape] for index in operator.inputs[:2] if index >= 0]
@@ -56,8 +62,6 @@ def macs(model: Any, graph: Any, operator: Any) -> int:
 
 def only(model: Any, graph: Any) -> Any:
     """Return a model with one of a model's subgraphs, which a plain interpreter runs, and every buffer."""
-    import copy
-
     single = copy.copy(model)
     single.subgraphs, single.signatureDefs = [graph], []
     return single

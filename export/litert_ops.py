@@ -16,6 +16,9 @@ class NativeNMS(nn.Module):
     The converter knows no loop, and 300 unrolled steps take minutes to convert. The operator keeps no order among equal
     scores and drops at "IoU >= threshold": so it gets ranks, which all differ, and the float behind the threshold.
 
+    A box without area has to be out, with a score of -inf, as it is wherever TEE calls NMS: the operator would take the
+    same one again and again.
+
     Args:
         module: What it stands for.
     """

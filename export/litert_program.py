@@ -75,5 +75,5 @@ class LiteRTProgram:
         details = runner.get_input_details()
         named = {f"args_{index}": value.detach().numpy() for index, value in enumerate(inputs)}
         given = runner(**{name: value.astype(details[name]["dtype"]) for name, value in named.items()})
-        outputs = [torch.from_numpy(given[f"output_{index}"]) for index in range(len(given))]
+        outputs = [torch.as_tensor(given[f"output_{index}"]) for index in range(len(given))]
         return tuple(output.to(WIDE.get(output.dtype, output.dtype)) for output in outputs)

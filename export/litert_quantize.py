@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from export.litert_graph import graphs, kind, macs, parsed, tensor_name
+from export.litert_graph import graphs, kind, macs, module_of, parsed, tensor_name
 from export.methods import Method
 from export.recipe import Recipe
 
@@ -105,11 +105,6 @@ def operators(content: bytes, signature: str) -> Iterator[Placed]:
         weights = [graph.tensors[index] for index in operator.inputs[1:2] if index >= 0]
         stored = weights[0].type if weights and _is_constant(model, weights[0]) else None
         yield Placed(output, module_of(output), kind(model, operator), macs(model, graph, operator), stored)
-
-
-def module_of(tensor: str) -> str:
-    """Return the dotted module name within a tensor's name, signature/module:number."""
-    return tensor.partition("/")[2].partition(":")[0]
 
 
 def kept_float(content: bytes, methods: Sequence[Method]) -> list[str]:

@@ -91,22 +91,39 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         ),
         "int8": Bounds(
             proposals=0.5,
-            matched=0.5,
-            tags=0.5,
-            feature_cosine=0.9,
-            feature_sqnr=10.0,
-            score=0.5,
-            tensor_sqnr=10.0,
-            top_1=0.5,
-            divergence=1.0,
+            matched=0.15,
+            tags=0.9,
+            feature_cosine=0.98,
+            feature_sqnr=15.0,
+            score=0.3,
+            tensor_sqnr=15.0,
+            top_1=0.7,
+            divergence=0.05,
+            tokens=0.0,
+        ),
+        "fp16": Bounds(
+            proposals=0.95,
+            matched=0.9,
+            tags=0.98,
+            feature_cosine=0.9999,
+            feature_sqnr=40.0,
+            score=0.02,
+            tensor_sqnr=40.0,
+            top_1=0.97,
+            divergence=1e-3,
             tokens=0.0,
         ),
     }
 )
-"""Per precision, or per "runtime precision" where one runtime differs. fp32 runtimes differ by the order of sums and by
-folded constants only: 80 dB is one part in ten thousand, and what was measured is 100 to 120. Regions are judged by
-their median, not by their worst: a feature moves with its box, and now and then two nearly equal proposals change
-places."""
+"""Per precision, or per "runtime precision" where one runtime differs.
+
+fp32 runtimes differ by the order of sums and by folded constants only: 80 dB is one part in ten thousand, and what was
+measured is 100 to 120. Regions are judged by their median, not by their worst: a feature moves with its box, and now
+and then two nearly equal proposals change places.
+
+int8 was measured on random weights, whose scores lie so close that any noise makes other boxes win: tee-0 finds 0.6 to
+0.8 of the proposals and 0.2 to 0.6 of the regions, with tags and features of those it finds intact (20 to 22 dB). So a
+caption's free tokens bound nothing, and its logits along the reference's caption do."""
 
 
 def bounds_of(runtime: str, precision: str) -> Bounds:

@@ -14,7 +14,8 @@ from export.exporting import Built
 from export.formats import FORMATS, Format
 from export.litert_convert import convert
 from export.litert_graph import delegated_shares
-from export.litert_quantize import quantize, weakest_tensor
+from export.litert_layers import weakest_layer
+from export.litert_quantize import quantize
 from export.methods import Method
 from export.recipe import Recipe
 from minivlm.console import Steps
@@ -26,22 +27,25 @@ class LiteRTExporter:
 
     format: Format = FORMATS["litert"]
 
+    def __init__(self) -> None:
+        self._converted = self._stored = b""  # before and after quantization, for `weakest_layer`
+
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
         with steps.step("convert with litert-torch"):
-            content = convert(methods)
+            self._converted = self._stored = convert(methods)
         kept_float: list[str] = []
         if recipe.precision != "fp32":
-            with steps.step("quantize"):
-                content, kept_float = quantize(content, methods, recipe)
+            with steps.step("quantize with ai-edge-quantizer"):
+                self._stored, kept_float = quantize(self._converted, methods, recipe)
         with steps.step("write the file"):
-            path.write_bytes(content)
-            delegated = delegated_shares(content)
+            path.write_bytes(self._stored)
+            delegated = delegated_shares(self._stored)
         return Built(delegated, kept_float)
 
     def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
         """See `Exporter`."""
-        return weakest_tensor(method, recipe)
+        return weakest_layer(self._converted, self._stored, method)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,0 +1,44 @@
+"""Running .tflite files: what cannot be run is said, and integers are PyTorch's."""
+
+import pytest
+import torch
+
+from export.catalogue import regions_method
+from export.litert_program import LiteRTProgram
+from minivlm.errors import UserError
+from minivlm.photos import default_photo
+from minivlm.registry import create_model
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", bytes(1000)])
+def test_a_file_of_something_else_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is not a model this runtime can load") as caught:
+        LiteRTProgram(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_file_is_refused(exported, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(exported("minilm-tiny", "litert").artifact.read_bytes()[:5000])
+    with pytest.raises(UserError, match="is not a model this runtime can load"):
+        LiteRTProgram(path)
+
+
+def test_a_method_that_it_lacks_is_answered_with_those_it_has(exported):
+    program = LiteRTProgram(exported("minilm-tiny", "litert").artifact)
+    assert program.methods == ["forward"]
+    with pytest.raises(UserError, match="no method 'backward': it has forward"):
+        program.run("backward", [])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_uses_as_many_threads_as_it_says(exported, threads):
+    assert LiteRTProgram(exported("minilm-tiny", "litert").artifact, threads).threads == threads
+
+
+def test_tags_come_out_as_64_bit_integers_though_the_file_holds_32(exported):
+    method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
+    *_, tags, _, _ = LiteRTProgram(exported("tee-tiny", "litert").artifact).run("forward", method.example)
+    assert tags.dtype == torch.int64

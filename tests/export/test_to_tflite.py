@@ -1,0 +1,181 @@
+"""Export to LiteRT from the command line to a file that is proven and described, in all three precisions."""
+
+import json
+
+import pytest
+import torch
+
+from export.catalogue import regions_method
+from export.exporting import compare, run_reference
+from export.litert_convert import convert
+from export.litert_graph import graphs, kind, module_of, parsed, tensor_name
+from export.litert_layers import tensors, weakest_layer
+from export.litert_program import LiteRTProgram
+from export.litert_quantize import Mode, Placed, kept_float, mode_of, operators, quantize
+from export.methods import Method
+from export.parity import BOUNDS
+from export.recipe import Recipe, calibration_set
+from minivlm.photos import default_photo
+from minivlm.registry import create_model
+
+INT8, FLOAT = 9, 0
+"""Element types by the numbers of the .tflite schema."""
+
+
+@pytest.fixture(scope="module")
+def finder() -> Method:
+    return regions_method("forward", create_model("tee-tiny"), None, default_photo())
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    config = create_model("tee-tiny").config
+    return Recipe("int8", ("blocks.5.*",), calibration_set(None, 2, config, config.image_size))
+
+
+@pytest.fixture(scope="module")
+def converted(exported) -> bytes:
+    return exported("tee-tiny", "litert").artifact.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def quantized(converted, finder, recipe) -> tuple[bytes, list[str]]:
+    return quantize(converted, [finder], recipe)
+
+
+@pytest.mark.parametrize("model", ["tee-tiny", "minilm-tiny"])
+class TestFloat:
+    def test_leaves_the_artifact_and_its_sidecar(self, exported, model):
+        made = exported(model, "litert")
+        assert sorted(path.name for path in made.artifact.parent.iterdir()) == [made.sidecar.name, made.artifact.name]
+        assert made.artifact.name == f"{model}-litert-fp32.tflite"
+
+    def test_keeps_every_bound_and_leaves_nearly_all_work_to_xnnpack(self, exported, model):
+        (method,) = json.loads(exported(model, "litert").sidecar.read_text())["methods"]
+        assert len(method["parity"]) >= 2
+        assert all((f["value"] >= f["bound"]) is f["at_least"] for f in method["parity"] if f["value"] != f["bound"])
+        assert method["delegated_macs"] > 0.9
+
+    def test_holds_each_weight_once(self, exported, model):
+        module = create_model(model)
+        weights = sum(value.numel() * 4 for name, value in module.named_parameters() if "attribute" not in name)
+        assert exported(model, "litert").artifact.stat().st_size < 1.1 * weights + 400_000  # 600 operators' description
+
+
+def test_regions_of_another_photo_equal_pytorch_s(exported):
+    method = regions_method("forward", create_model("tee-tiny"), None, default_photo().with_name("flower.jpg"))
+    given = LiteRTProgram(exported("tee-tiny", "litert").artifact).run("forward", method.example)
+    figures = compare(method, run_reference(method, method.example), given, BOUNDS["fp32"])
+    assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+
+
+def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(exported, finder):
+    example = (finder.inputs["image"], torch.tensor([3.0, 4.0]))  # as if the photo had 3 x 4 pixels
+    *_, scores, proposals = finder.module(*example)
+    *_, given_scores, given_proposals = LiteRTProgram(exported("tee-tiny", "litert").artifact).run("forward", example)
+    assert 0 < (scores > 0.0).sum() < 10
+    assert torch.equal(scores > 0.0, given_scores > 0.0)
+    torch.testing.assert_close(given_proposals, proposals, atol=1e-3, rtol=0)  # a thousandth of a pixel
+
+
+def test_the_same_model_converts_to_the_same_bytes(exported):
+    from export.catalogue import fusion_method
+
+    content = exported("minilm-tiny", "litert").artifact.read_bytes()
+    assert convert([fusion_method("forward", create_model("minilm-tiny"))]) == content
+
+
+def test_tensors_are_named_after_the_modules_that_compute_them(converted, finder):
+    modules = dict(finder.module.named_modules())
+    convolutions = [item for item in operators(converted, "forward") if "CONV_2D" in item.kind]
+    named = {item.module for item in convolutions if isinstance(modules.get(item.module), torch.nn.Conv2d)}
+    # Lists are not called, so that both of these would be "3" by the converter's names.
+    for node in ("top_down.3", "bottom_up.3"):
+        assert f"detector.backbone.bifpn.cells.0.{node}.depthwise" in named
+    assert len(named) > 0.6 * len(convolutions)  # the others are named after what they were fused with
+
+
+class TestInt8:
+    def test_a_transformer_s_tables_and_matrices_are_stored_in_8_bits(self, exported):
+        made = exported("minilm-tiny", "litert", "int8")
+        content = made.artifact.read_bytes()
+        stored = {item.kind: item.stored for item in operators(content, "forward") if item.stored is not None}
+        assert stored["FULLY_CONNECTED"] == stored["EMBEDDING_LOOKUP"] == INT8
+        assert json.loads(made.sidecar.read_text())["kept_float"] == []
+        assert "FAILED" not in made.stdout
+
+    def test_late_blocks_run_in_int8_and_what_decides_boxes_in_float(self, quantized):
+        content, _ = quantized
+        model = parsed(content)
+        graph = dict(graphs(model))["forward"]
+        types = {
+            module_of(tensor_name(graph, operator.outputs[0])): graph.tensors[operator.outputs[0]].type
+            for operator in graph.operators
+            if kind(model, operator) in ("CONV_2D", "FULLY_CONNECTED")
+        }
+        assert types["detector.backbone.efficientnet.body.blocks.4.0.conv_pw"] == INT8
+        for module in ("detector.rpn.deltas", "detector.rpn.objectness", "detector.box_head.deltas"):
+            assert types[module] == FLOAT
+
+    def test_names_what_stays_in_float_among_it_what_was_asked(self, quantized, converted, finder):
+        content, kept = quantized
+        assert kept == kept_float(content, [finder])
+        assert {"detector.rpn.deltas", "detector.backbone.efficientnet.body.conv_stem"} <= set(kept)
+        assert any("blocks.5.0" in name for name in kept)
+        assert not any("blocks.6.0.conv_pw" in name for name in kept)
+
+    def test_the_same_photos_give_the_same_bytes(self, quantized, converted, finder, recipe):
+        assert quantize(converted, [finder], recipe)[0] == quantized[0]
+
+    def test_is_smaller_and_finds_what_the_bounds_ask(self, quantized, converted, finder, tmp_path):
+        path = tmp_path / "model.tflite"
+        path.write_bytes(quantized[0])
+        assert len(quantized[0]) < 0.6 * len(converted)
+        figures = compare(
+            finder,
+            run_reference(finder, finder.example),
+            LiteRTProgram(path).run("forward", finder.example),
+            BOUNDS["litert int8"],
+        )
+        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+
+    def test_a_pattern_overrules_every_rule(self, finder):
+        placed = Placed("forward/detector.box_head.fc1:1", "detector.box_head.fc1", "FULLY_CONNECTED", 1, FLOAT)
+        assert mode_of(placed, finder, Recipe("int8")) is Mode.DYNAMIC
+        assert mode_of(placed, finder, Recipe("int8", ("box_head.*",))) is Mode.FLOAT
+
+
+class TestWeakestLayer:
+    def test_is_the_one_whose_weights_were_damaged(self, converted, finder):
+        model = parsed(converted)
+        graph = dict(graphs(model))["forward"]
+        victim = "detector.backbone.efficientnet.body.blocks.4.0.conv_pwl"
+        operator = next(
+            item
+            for item in graph.operators
+            if module_of(tensor_name(graph, item.outputs[0])) == victim and kind(model, item) == "CONV_2D"
+        )
+        weights = model.buffers[graph.tensors[operator.inputs[1]].buffer]
+        weights.data = bytes(len(weights.data))
+        from export.litert_graph import packed
+
+        assert weakest_layer(converted, packed(model), finder) == victim
+
+    def test_is_none_where_nothing_differs(self, converted, finder):
+        assert weakest_layer(converted, converted, finder) is None
+
+    def test_sees_int8_tensors_as_the_numbers_they_stand_for(self, quantized, converted, finder):
+        expected, given = (dict(tensors(content, finder)) for content in (converted, quantized[0]))
+        name = next(name for name in given if "blocks.4.0.conv_pw:" in name and name in expected)
+        assert torch.corrcoef(torch.stack([expected[name].flatten(), given[name].flatten()]))[0, 1] > 0.9
+
+
+def test_fp16_weights_are_half_as_large_and_prove_true(converted, finder, tmp_path):
+    content, kept = quantize(converted, [finder], Recipe("fp16"))
+    assert kept == []
+    assert len(content) < 0.6 * len(converted)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    given = LiteRTProgram(path).run("forward", finder.example)
+    figures = compare(finder, run_reference(finder, finder.example), given, BOUNDS["litert fp16"])
+    assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
