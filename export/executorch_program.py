@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from export.executorch_rewrites import for_executorch
 from export.methods import Method
-from export.rewrites import prepared
 from minivlm.errors import UserError
-from minivlm.ops import scanned
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class LoweredProgram:
 def export_program(method: Method) -> Any:
     """Trace a method with `torch.export`."""
     with torch.no_grad():
-        return torch.export.export(prepared(method.module, repeat=scanned), method.example)
+        return torch.export.export(for_executorch(method.module), method.example)
 
 
 def lower(programs: dict[str, Any]) -> LoweredProgram:

@@ -58,9 +58,12 @@ def staged_mean(feature: Tensor) -> Tensor:
 
     XNNPACK adds up a whole map one value after another in fp32. Over the 65,536 cells of the first block's map that
     costs 55 dB: the first level came out at 75 dB against PyTorch, where every convolution alone reaches 130.
+
+    Nothing is padded; saying that padding would not count lets XNNPACK take the pooling. With all sixteen outside, each
+    tearing the delegate in two, the ExecuTorch backbone took 234 ms instead of 68.
     """
     windows = [max(side for side in range(1, WINDOW + 1) if size % side == 0) for size in feature.shape[2:]]
-    return F.avg_pool2d(feature, windows).mean((2, 3), keepdim=True)
+    return F.avg_pool2d(feature, windows, stride=windows, count_include_pad=False).mean((2, 3), keepdim=True)
 
 
 class StagedSqueezeExcite(nn.Module):

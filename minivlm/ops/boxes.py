@@ -12,6 +12,8 @@ from torch import Tensor
 # exp() of a size delta is bounded as in py-faster-rcnn's successors: no box grows by more than 1000/16 at once.
 MAX_SIZE_DELTA = math.log(1000.0 / 16.0)
 
+SMALLEST = torch.finfo(torch.float32).tiny
+
 
 @dataclass(frozen=True)
 class BoxCoder:
@@ -88,11 +90,11 @@ def pairwise_iou(boxes: Tensor) -> Tensor:
         boxes: (N, 4) xyxy.
 
     Returns:
-        (N, N). NaN where both boxes of a pair are empty, which compares as "no overlap".
+        (N, N). 0 where a box of the pair is empty.
     """
     x1, y1, x2, y2 = (edge[:, None] for edge in boxes.unbind(1))  # (N, 1) each
     width = (torch.minimum(x2, x2.T) - torch.maximum(x1, x1.T)).clamp(min=0.0)
     height = (torch.minimum(y2, y2.T) - torch.maximum(y1, y1.T)).clamp(min=0.0)
     intersection = width * height
-    area = box_area(boxes)[:, None]
+    area = box_area(boxes).clamp(min=SMALLEST)[:, None]  # two empty boxes: 0 / 0 would be NaN
     return intersection / (area + area.T - intersection)

@@ -19,9 +19,12 @@ def halve(feature: Tensor) -> Tensor:
     return F.max_pool2d(feature, kernel_size=3, stride=2, padding=1)
 
 
-def enlarge(feature: Tensor, like: Tensor) -> Tensor:
-    """Nearest-neighbour upsampling to exactly the size of another map."""
-    return F.interpolate(feature, size=like.shape[2:], mode="nearest")
+class Enlarge(nn.Module):
+    """Nearest-neighbour upsampling: a module, so that an exporter may put its runtime's form in this place."""
+
+    def forward(self, feature: Tensor, like: Tensor) -> Tensor:
+        """Enlarge a (1, C, H, W) map to exactly the size of another."""
+        return F.interpolate(feature, size=like.shape[2:], mode="nearest")
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -89,6 +92,8 @@ class BiFPNCell(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.channels = channels
+        self.enlarge: nn.Module = Enlarge()
         self.top_down = nn.ModuleList(FusionNode(2, channels) for _ in range(4))  # strides 32, 16, 8, 4
         self.bottom_up = nn.ModuleList(FusionNode(inputs, channels) for inputs in (3, 3, 3, 2))  # 8, 16, 32, 64
 
@@ -104,7 +109,7 @@ class BiFPNCell(nn.Module):
         """
         down = [levels[-1]]  # from stride 64 to stride 4
         for node, level in zip(self.top_down, reversed(levels[:-1]), strict=True):
-            down.append(node([level, enlarge(down[-1], like=level)]))
+            down.append(node([level, self.enlarge(down[-1], level)]))
         middle = down[::-1]  # strides 4..64
         outputs = [middle[0]]
         for index, (node, skip) in enumerate(zip(self.bottom_up, skips, strict=True), start=1):
