@@ -1,7 +1,8 @@
 """int8 ONNX graphs, by ONNX Runtime's own quantizers.
 
 A detector computes in int8 where ONNX Runtime's integer kernels win against its float ones, and stores int8 weights
-where the bytes are; see `STATIC` and `STORED`. A transformer is quantized dynamically: activations get their scale as they come.
+where the bytes are; see `STATIC` and `STORED`. A transformer is quantized dynamically: activations get their scale as
+they come.
 """
 
 import tempfile

@@ -135,7 +135,7 @@ class TestInt8:
             finder,
             run_reference(finder, finder.example),
             LiteRTProgram(path).run("forward", finder.example),
-            BOUNDS["litert int8"],
+            BOUNDS["int8"],
         )
         assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
 
@@ -177,5 +177,5 @@ def test_fp16_weights_are_half_as_large_and_prove_true(converted, finder, tmp_pa
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
     given = LiteRTProgram(path).run("forward", finder.example)
-    figures = compare(finder, run_reference(finder, finder.example), given, BOUNDS["litert fp16"])
+    figures = compare(finder, run_reference(finder, finder.example), given, BOUNDS["fp16"])
     assert all(figure.passed for figure in figures), [str(figure) for figure in figures]

@@ -1,0 +1,98 @@
+"""The emulated machine: what runs a script in it, and what its setup does and refuses. Nothing is downloaded here."""
+
+import json
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from bench.emulation import machine
+from bench.emulation.machine import MADE, WHEELS, Machine, check_host, download_wheels, ready_machine
+from minivlm.console import Steps
+from minivlm.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "root/usr/bin").mkdir(parents=True)
+    (tmp_path / "root/usr/bin/python3.11").touch()
+    return tmp_path
+
+
+def test_a_script_runs_in_the_emulator_with_the_machine_s_files_and_packages_only(folder, monkeypatch):
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    command = Machine(folder, {}).command(Path("guest.py"), "job")
+    assert command[:5] == [
+        str(folder / "emulator/usr/bin/qemu-aarch64-static"), "-L", str(folder / "root"), "-cpu", "cortex-a76",
+    ]  # fmt: skip
+    assert f"PYTHONPATH={folder / 'packages'}" in command
+    assert command[-4:] == [str(folder / "root/usr/bin/python3.11"), "-s", "guest.py", "job"]
+
+
+def test_the_system_s_emulator_is_taken_if_there_is_one(folder, monkeypatch):
+    monkeypatch.setattr(machine.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert Machine(folder, {}).command(Path("x"))[0] == "/usr/bin/qemu-aarch64-static"
+
+
+def test_its_processor_has_the_instructions_that_int8_kernels_ask_for(folder):
+    machine._describe_processor(folder / "root")
+    blocks = (folder / "root/proc/cpuinfo").read_text().strip().split("\n\n")
+    assert len(blocks) == machine.CORES
+    assert all("asimddp" in block and "CPU part\t: 0xd0b" in block for block in blocks)
+
+
+class TestReady:
+    def test_a_machine_with_the_installed_versions_is_used_as_it_is(self, folder, monkeypatch):
+        monkeypatch.setattr(machine, "run", lambda *_: pytest.fail("something was set up"))
+        versions = {name: version(name) for name in WHEELS}
+        (folder / MADE).write_text(json.dumps(versions))
+        assert ready_machine(folder, Steps()) == Machine(folder, versions)
+
+    def test_one_with_others_is_set_up_anew_and_stays_whole_if_that_fails(self, folder, monkeypatch):
+        def fail(*_: object) -> None:
+            raise UserError("apt cannot read package lists: no network")
+
+        monkeypatch.setattr(machine, "run", fail)
+        monkeypatch.setattr(machine, "check_host", lambda: None)
+        (folder / MADE).write_text(json.dumps({"numpy": "1.0"}))
+        with pytest.raises(UserError, match="no network"):
+            ready_machine(folder, Steps())
+        assert (folder / "root/usr/bin/python3.11").is_file()
+        assert not list(folder.parent.glob(".*.partial"))
+
+
+class TestHost:
+    def test_an_arm_machine_needs_no_emulation(self, monkeypatch):
+        monkeypatch.setattr(machine.platform, "machine", lambda: "aarch64")
+        with pytest.raises(UserError, match=r"is arm64 itself.*bench/run.py"):
+            check_host()
+
+    def test_without_apt_it_cannot_be_made(self, monkeypatch):
+        monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
+        monkeypatch.setattr(machine.shutil, "which", lambda name: None if name == "apt-get" else name)
+        with pytest.raises(UserError, match="this system has no apt-get: run it on Debian or Ubuntu"):
+            check_host()
+
+
+def test_wheels_are_asked_for_by_version_platform_and_python(folder, monkeypatch):
+    asked: list[str] = []
+
+    def pretend(command, complaint) -> None:
+        asked.extend(command)
+        wheels = Path(command[command.index("--dest") + 1])
+        wheels.mkdir(parents=True)
+        with zipfile.ZipFile(wheels / "numpy.whl", "w") as archive:
+            archive.writestr("numpy/__init__.py", "")
+
+    monkeypatch.setattr(machine, "run", pretend)
+    download_wheels({"numpy": "2.4.6"}, folder)
+    assert asked[-1] == "numpy==2.4.6"
+    assert asked[asked.index("--python-version") + 1] == "3.11"
+    assert "manylinux_2_28_aarch64" in asked
+    assert (folder / "packages/numpy/__init__.py").is_file()
+
+
+def test_a_tool_that_fails_is_told_with_its_last_line():
+    with pytest.raises(UserError, match=r"^it broke: second$"):
+        machine.run(["sh", "-c", "echo first; echo second; exit 3"], "it broke")

@@ -1,0 +1,122 @@
+"""Proofs on other kernels. The guest runs natively, in place of an emulated machine that tests cannot download."""
+
+import json
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import arm64
+from bench.emulation import guest
+from bench.emulation.machine import Machine
+from minivlm.errors import UserError
+
+MODEL = "minilm-tiny"
+
+
+class Native(Machine):
+    """Runs the guest's script by this Python, as if it were an arm64 one."""
+
+    def command(self, script: Path, *arguments: str) -> list[str]:
+        pretend = f"import platform, runpy, sys; platform.machine = lambda: 'aarch64'; sys.argv = sys.argv[1:]; {RUN}"
+        return [sys.executable, "-c", pretend, str(script), *arguments]
+
+
+RUN = "runpy.run_path(sys.argv[0], run_name='__main__')"
+
+
+@pytest.fixture
+def artifacts(tmp_path, exported) -> Path:
+    """Artifacts under their names, with their sidecars."""
+    for runtime in arm64.RUNTIMES:
+        source = exported(MODEL, runtime).artifact
+        for path in (source, source.with_suffix(".json")):
+            shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def native(tmp_path, monkeypatch) -> Machine:
+    machine = Native(tmp_path, {"numpy": "2"})
+    monkeypatch.setattr(arm64, "ready_machine", lambda folder, steps: machine)
+    return machine
+
+
+def prove(artifacts: Path, *flags: str) -> dict:
+    arm64.main(
+        [
+            "--models",
+            MODEL,
+            "--precision",
+            "fp32",
+            "--artifacts",
+            str(artifacts),
+            "--json",
+            str(artifacts / "proof"),
+            *flags,
+        ]
+    )
+    return json.loads((artifacts / "proof").read_text())
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the guest reads /proc/cpuinfo")
+class TestProof:
+    def test_artifacts_that_compute_the_same_are_proven(self, native, artifacts, capsys):
+        proofs = prove(artifacts)["proofs"]
+        assert [proof["artifact"] for proof in proofs] == [f"{MODEL}-litert-fp32.tflite", f"{MODEL}-onnx-fp32.onnx"]
+        for proof in proofs:
+            assert proof["proven"]
+            assert set(proof["figures"]) == {"forward against PyTorch", "forward against this machine"}
+        assert capsys.readouterr().out.count("proven") == 2
+
+    @pytest.mark.parametrize("runtime", arm64.RUNTIMES)
+    def test_kernels_that_compute_something_else_fail(self, native, artifacts, monkeypatch, runtime, capsys):
+        right = arm64.run_emulated
+
+        def wrong(*arguments):
+            return [tuple(tensor * 1.01 for tensor in row) for row in right(*arguments)]
+
+        monkeypatch.setattr(arm64, "run_emulated", wrong)
+        with pytest.raises(SystemExit) as caught:
+            prove(artifacts, "--runtimes", runtime)
+        assert caught.value.code == 1
+        printed = capsys.readouterr().out
+        assert "FAILED" in printed
+        assert "SQNR dB 40" in printed  # 1 % off everywhere: 20 log10(100)
+
+    def test_a_runtime_that_crashes_is_a_failed_proof_with_its_last_line(self, native, artifacts, monkeypatch, capsys):
+        broken = "import sys; sys.exit('no kernel for this')"
+        monkeypatch.setattr(Native, "command", lambda *_: [sys.executable, "-c", broken])
+        with pytest.raises(SystemExit):
+            prove(artifacts, "--runtimes", "onnx")
+        assert "no kernel for this" in capsys.readouterr().out
+
+    def test_what_ran_on_another_processor_proves_nothing(self, native, artifacts, monkeypatch, capsys):
+        monkeypatch.setattr(Native, "command", lambda self, *parts: [sys.executable, *map(str, parts)])
+        if platform.machine() == "aarch64":
+            pytest.skip("this machine is arm64")
+        with pytest.raises(SystemExit):
+            prove(artifacts, "--runtimes", "onnx")
+        assert f"ran on {platform.machine()} instead of aarch64" in capsys.readouterr().out
+
+
+def test_the_guest_imports_nothing_that_the_machine_lacks():
+    lines = Path(guest.__file__).read_text().splitlines()
+    imports = {line.split()[1].partition(".")[0] for line in lines if line.strip().startswith(("import ", "from "))}
+    assert imports <= {"json", "platform", "sys", "pathlib", "numpy", "onnxruntime", "ai_edge_litert"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (["--runtimes", "executorch"], "unknown runtime 'executorch'"),
+        (["--models", "r101-f"], "is a baseline"),
+        (["--precision", "int4"], "unknown precision"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_set_up(flags, part, monkeypatch):
+    monkeypatch.setattr(arm64, "ready_machine", lambda *_: pytest.fail("something was set up"))
+    with pytest.raises(UserError, match=part):
+        arm64.main(flags)
