@@ -54,7 +54,8 @@ def onnx_graph(method: Method) -> onnx.ModelProto:
             module,
             method.example,
             input_names=list(method.inputs),
-            output_names=list(method.outputs),
+            # A graph has one set of names: what a step takes and gives back changed must not be called the same.
+            output_names=[f"next_{name}" if name in method.inputs else name for name in method.outputs],
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 DAMPING = 0.01
-"""Share of the mean second moment added to each: inputs that never moved in calibration then divide nothing."""
+"""Share of the mean second moment that is added to each, for inputs that were always zero in calibration."""
 
 
 def channel_scales(weight: Any) -> Any:

@@ -113,6 +113,18 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
             divergence=1e-3,
             tokens=0.0,
         ),
+        "onnx int8": Bounds(
+            proposals=0.8,
+            matched=0.5,
+            tags=0.9,
+            feature_cosine=0.99,
+            feature_sqnr=20.0,
+            score=0.2,
+            tensor_sqnr=20.0,
+            top_1=0.0,
+            divergence=0.05,
+            tokens=0.0,
+        ),
     }
 )
 """Per precision, or per "runtime precision" where one runtime differs.
@@ -128,7 +140,8 @@ caption's free tokens bound nothing, and its logits along the reference's captio
 
 def bounds_of(runtime: str, precision: str) -> Bounds:
     """Return what a runtime's artifact of a precision must reach."""
-    return BOUNDS.get(f"{runtime} {precision}", BOUNDS[precision])
+    name = f"{runtime} {precision}"
+    return BOUNDS[name if name in BOUNDS else precision]
 
 
 def sqnr(reference: Tensor, other: Tensor) -> float:
