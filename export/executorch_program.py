@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from export.executorch_quantization import quantized
 from export.executorch_rewrites import for_executorch
 from export.methods import Method
+from export.recipe import Recipe
 from minivlm.errors import UserError
 
 
@@ -26,18 +28,20 @@ class LoweredProgram:
     macs_outside: dict[str, int]
 
 
-def export_program(method: Method) -> Any:
-    """Trace a method with `torch.export`."""
+def export_program(method: Method, recipe: Recipe) -> Any:
+    """Trace a method with `torch.export`, with the rounding of int8 in it if the recipe wants it."""
     with torch.no_grad():
-        return torch.export.export(for_executorch(method.module), method.example)
+        module = quantized(method, recipe) if recipe.precision == "int8" else for_executorch(method.module)
+        return torch.export.export(module, method.example)
 
 
 def lower(programs: dict[str, Any]) -> LoweredProgram:
     """Lower traced methods to XNNPACK, all into one program that holds each weight once."""
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    edge = to_edge_transform_and_lower(programs, partitioner={name: [XnnpackPartitioner()] for name in programs})
+    from export.executorch_quantizer import partitioners
+
+    edge = to_edge_transform_and_lower(programs, partitioner={name: partitioners() for name in programs})
     outside = {name: graph_macs(edge.exported_program(name).graph_module) for name in programs}
     return LoweredProgram(edge.to_executorch(), outside)
 

@@ -54,7 +54,8 @@ class Doubling(nn.Module):
     def forward(self, feature: Tensor, like: Tensor) -> Tensor:
         """Enlarge a (1, C, H, W) map to the size of another, which is 2H x 2W or a row or column less."""
         doubled = F.conv_transpose2d(feature, self.copies, stride=2, groups=self.groups)
-        return doubled[:, :, : like.shape[2], : like.shape[3]]
+        # Not always: tracing turns a slice of all into an alias, and that stays outside the delegate.
+        return doubled if doubled.shape == like.shape else doubled[:, :, : like.shape[2], : like.shape[3]]
 
 
 class PenaltyNMS(nn.Module):

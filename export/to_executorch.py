@@ -2,6 +2,7 @@
 
     python export/to_executorch.py --model minivlm
     python export/to_executorch.py --model tee-0 --image-size 384x512 --output my-artifacts
+    python export/to_executorch.py --model minilm --precision int8
 
 Writes {model}-executorch-{precision}.pte and a .json beside it.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from export.command import run_exporter
 from export.executorch_program import export_program, lower
+from export.executorch_quantization import float_layers, weakest_layer
 from export.exporting import Built, total_macs
 from export.formats import FORMATS, Format
 from export.methods import Method
@@ -26,18 +28,19 @@ class ExecuTorchExporter:
 
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
-        with steps.step("trace with torch.export"):
-            programs = {method.name: export_program(method) for method in methods}
+        with steps.step("quantize and trace" if recipe.precision == "int8" else "trace with torch.export"):
+            programs = {method.name: export_program(method, recipe) for method in methods}
         with steps.step("lower to XNNPACK"):
             lowered = lower(programs)
         with steps.step("write the file"), path.open("wb") as file:
             lowered.program.write_to_file(file)
         outside = lowered.macs_outside
-        return Built({method.name: 1.0 - outside[method.name] / total_macs(method) for method in methods})
+        kept = {name for method in methods for name in float_layers(method, recipe)}
+        return Built({method.name: 1.0 - outside[method.name] / total_macs(method) for method in methods}, sorted(kept))
 
     def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
         """See `Exporter`."""
-        return None
+        return weakest_layer(method, recipe)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

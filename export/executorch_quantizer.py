@@ -1,0 +1,136 @@
+"""Which operators of a traced model become int8 in ExecuTorch: XNNPACK's quantizer, and what it leaves out.
+
+Imported by what quantizes only: importing ExecuTorch takes seconds and prints.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+from executorch.backends.xnnpack.partition.config.generic_node_configs import SigmoidConfig
+from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer_utils import QuantizationConfig
+from torch.fx import GraphModule, Node
+from torchao.quantization.pt2e.observer import (
+    MinMaxObserver,
+    PerChannelMinMaxObserver,
+    PlaceholderObserver,
+)
+from torchao.quantization.pt2e.quantizer import (
+    FixedQParamsQuantizationSpec,
+    QuantizationAnnotation,
+    QuantizationSpec,
+    SharedQuantizationSpec,
+)
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+aten = torch.ops.aten
+
+# The quantizer's own specifications let no scale fall below 2**-12. A folded BatchNorm scales whole channels down.
+EPSILON = 2.0**-30
+
+WEIGHTS = QuantizationSpec(
+    dtype=torch.int8,
+    quant_min=-127,
+    quant_max=127,
+    qscheme=torch.per_channel_symmetric,
+    ch_axis=0,
+    observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=EPSILON),
+)
+ONE_SCALE_WEIGHTS = QuantizationSpec(
+    dtype=torch.int8,
+    quant_min=-127,
+    quant_max=127,
+    qscheme=torch.per_tensor_symmetric,
+    observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=EPSILON),
+)
+MEASURED = QuantizationSpec(
+    dtype=torch.int8,
+    quant_min=-128,
+    quant_max=127,
+    qscheme=torch.per_tensor_affine,
+    observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=EPSILON),
+)
+PER_ROW = QuantizationSpec(
+    dtype=torch.int8,
+    quant_min=-128,
+    quant_max=127,
+    qscheme=torch.per_tensor_affine,
+    is_dynamic=True,
+    observer_or_fake_quant_ctr=PlaceholderObserver.with_args(eps=EPSILON),
+)
+SIGMOID = FixedQParamsQuantizationSpec(
+    dtype=torch.int8, quant_min=-128, quant_max=127, qscheme=torch.per_tensor_affine, scale=1 / 256, zero_point=-128
+)
+"""What XNNPACK's table of 256 sigmoids puts out."""
+
+
+class PartQuantizer(XNNPACKQuantizer):
+    """XNNPACK's quantizer for some nodes of a graph that also computes with integers."""
+
+    def transform_for_annotation(self, model: GraphModule) -> GraphModule:
+        """Leave the graph as it is: the original turns every number that is added into a float, indices included."""
+        return model
+
+
+class DynamicQuantizer(PartQuantizer):
+    """Linear layers: int8 weights, each row of the input by its own range, float results."""
+
+    def __init__(self, chosen: Callable[[Node], bool]) -> None:
+        super().__init__()
+        self.set_operator_type(aten.linear.default, QuantizationConfig(PER_ROW, None, WEIGHTS, None))
+        self.set_filter_function(chosen)
+
+
+class StaticQuantizer(PartQuantizer):
+    """Convolutions, sums, products, pooling and sigmoids: int8 from end to end, in measured ranges.
+
+    XNNPACK's quantizer leaves sigmoids, means and transposed convolutions in groups out. Each SiLU then goes to float
+    and back, which takes longer than the convolution before it.
+    """
+
+    def __init__(self, chosen: Callable[[Node], bool]) -> None:
+        super().__init__()
+        for operator in (aten.conv2d.default, aten.add.Tensor, aten.mul.Tensor):
+            self.set_operator_type(operator, QuantizationConfig(MEASURED, MEASURED, WEIGHTS, None))
+        self.set_filter_function(lambda node: node.op == "get_attr" or chosen(node))
+        self._chosen = chosen
+
+    def annotate(self, model: GraphModule) -> GraphModule:
+        """See `Quantizer`."""
+        for node in model.graph.nodes:
+            if node.op == "call_function" and self._chosen(node):
+                annotate_rest(node)
+        return super().annotate(model)
+
+
+def annotate_rest(node: Node) -> None:
+    """Annotate an operator that XNNPACK computes in int8 and XNNPACK's quantizer does not know."""
+    feature, weight = node.all_input_nodes[0], node.all_input_nodes[-1]
+    if node.target == aten.sigmoid.default:
+        annotate(node, {feature: MEASURED}, SIGMOID)
+    elif node.target == aten.mean.dim:
+        annotate(node, {feature: MEASURED}, MEASURED)
+    elif node.target == aten.conv_transpose2d.input:  # a doubling: nothing but copies, so that no range changes
+        annotate(node, {feature: MEASURED, weight: ONE_SCALE_WEIGHTS}, SharedQuantizationSpec((feature, node)))
+
+
+def annotate(node: Node, inputs: dict[Node, QuantizationSpec], output: object) -> None:
+    """Put specifications on a node's inputs and output."""
+    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)
+
+
+class QuantizedSigmoidConfig(SigmoidConfig):
+    """Takes sigmoids in int8, too: XNNPACK has had them as a table look-up all along."""
+
+    def supported_precision_types(self) -> list[ConfigPrecisionType]:
+        """See `XNNPartitionerConfig`."""
+        return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
+
+
+def partitioners() -> Sequence[XnnpackPartitioner]:
+    """Return what decides which operators XNNPACK takes."""
+    configs = [config for config in ALL_PARTITIONER_CONFIGS if config is not SigmoidConfig]
+    return [XnnpackPartitioner(configs=[*configs, QuantizedSigmoidConfig])]

@@ -1,0 +1,136 @@
+"""int8 for ExecuTorch: how tables are rounded, which layers keep float, and what the artifacts weigh."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from export.catalogue import fusion_method, regions_method
+from export.executorch_program import ExecuTorchProgram
+from export.executorch_quantization import ByteEmbedding, float_layers, quantized, weakest_layer
+from export.executorch_rewrites import Doubling
+from export.methods import Method
+from export.recipe import Recipe
+from minivlm.console import quiet
+from minivlm.photos import default_photo
+from minivlm.registry import create_model
+
+
+class TestByteEmbedding:
+    @given(rows=st.integers(1, 30), width=st.integers(1, 9), seed=st.integers(0, 1000))
+    @settings(deadline=None, max_examples=30)
+    def test_every_number_is_within_half_a_step_of_its_row(self, rows, width, seed):
+        generator = torch.Generator().manual_seed(seed)
+        table = torch.randn(rows, width, generator=generator) * torch.rand(rows, 1, generator=generator) * 10
+        ids = torch.randint(rows, (2, 5), generator=generator)
+        given, expected = ByteEmbedding(table)(ids), table[ids]
+        step = expected.abs().amax(dim=-1, keepdim=True) / 127  # 127 steps from 0 to the largest of a row
+        assert ((given - expected).abs() <= 0.5 * step * (1 + 1e-5)).all()
+
+    def test_a_row_of_zeros_stays_zero(self):
+        assert not ByteEmbedding(torch.zeros(3, 4))(torch.tensor([1])).any()
+
+
+def detector() -> Method:
+    return regions_method("forward", create_model("tee-tiny"), None, default_photo())
+
+
+def transformer() -> Method:
+    return fusion_method("forward", create_model("minilm-tiny"))
+
+
+class TestKeptFloat:
+    def test_of_a_detector_are_its_early_blocks_gates_fusions_and_proposal_heads(self):
+        kept = float_layers(detector(), Recipe("int8"))
+        for part in ("conv_stem", "blocks.0.", "blocks.2.", ".se.conv_reduce", "bifpn.cells.0", "rpn.objectness"):
+            assert any(part in name for name in kept), part
+        assert not [name for name in kept if ".blocks.4." in name and ".se." not in name]
+        assert not [name for name in kept if "box_head" in name]
+
+    def test_of_a_transformer_are_those_that_were_asked_for(self):
+        assert float_layers(transformer(), Recipe("int8")) == []
+        kept = float_layers(transformer(), Recipe("int8", keep_float=("caption_head.decoder", "embeddings.*")))
+        assert kept == ["embeddings.words", "embeddings.positions", "embeddings.types", "caption_head.decoder"]
+
+    def test_none_is_named_in_float(self):
+        assert float_layers(detector(), Recipe("fp32")) == []
+
+
+class TestWeakestLayer:
+    def test_is_none_when_all_is_well(self):
+        with quiet():
+            assert weakest_layer(transformer(), Recipe("int8")) is None
+
+    def test_is_the_layer_whose_weights_hold_one_number_far_above_the_rest(self):
+        method = transformer()
+        method.module.get_submodule("region_projection").weight[:, 0] = 1e4  # 127 steps: the rest is rounded to 0
+        method.inputs["regions"][..., 0] = 0.0  # and it has no say
+        with quiet():
+            assert weakest_layer(method, Recipe("int8")) == "region_projection"
+            assert weakest_layer(method, Recipe("int8", keep_float=("region_projection",))) is None
+
+
+def test_doubling_in_int8_copies_and_rounds_nothing_more():
+    class Backbone(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = nn.ModuleDict({"enlarge": Doubling(4)})
+
+        def forward(self, feature: torch.Tensor) -> tuple[torch.Tensor]:
+            return (self.backbone["enlarge"](feature, torch.zeros(1, 4, 6, 8)),)
+
+    feature = torch.randn(1, 4, 3, 4, generator=torch.Generator().manual_seed(0))
+    method = Method("forward", Backbone(), {"feature": feature}, ("doubled",), kind="tensors")
+    with quiet(), torch.no_grad():
+        (doubled,) = quantized(method, Recipe("int8"))(feature)
+    low, high = min(0.0, feature.min().item()), max(0.0, feature.max().item())
+    step = (high - low) / 255  # the range of a map is cut in 255 steps
+    repeated = feature.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert (doubled - repeated).abs().max() <= 0.5 * step * (1 + 1e-4)
+    assert 4 <= len(doubled.unique()) <= feature.numel()
+
+
+@pytest.mark.parametrize("model", ["tee-tiny", "minilm-tiny"])
+class TestArtifact:
+    def test_passed_its_proof_and_names_what_stays_in_float(self, exported, model):
+        sidecar = json.loads(exported(model, precision="int8").sidecar.read_text())
+        assert sidecar["precision"] == "int8"
+        assert bool(sidecar["kept_float"]) == (model == "tee-tiny")
+        (method,) = sidecar["methods"]
+        assert method["delegated_macs"] == 1.0
+        assert all(
+            figure["value"] >= figure["bound"] if figure["at_least"] else figure["value"] <= figure["bound"]
+            for figure in method["parity"]
+        )
+
+    def test_is_smaller_than_in_float(self, exported, model):
+        sizes = {
+            precision: exported(model, precision=precision).artifact.stat().st_size for precision in ("fp32", "int8")
+        }
+        assert sizes["int8"] < 0.8 * sizes["fp32"]  # tiny weights: the programs weigh as much
+
+    def test_runs_as_the_rounded_model_does_in_pytorch(self, exported, model):
+        if model == "tee-tiny":
+            pytest.skip("near-equal scores: the proof compares regions by box")
+        method = transformer()
+        with quiet(), torch.no_grad():
+            expected = quantized(method, Recipe("int8"))(*method.example)
+        given = ExecuTorchProgram(exported(model, precision="int8").artifact).run("forward", method.example)
+        # XNNPACK rounds each row by its own range, PyTorch the whole input by one: a few steps of 1/255.
+        for ours, theirs in zip(given, expected, strict=True):
+            assert (ours - theirs).abs().max() < 0.1 * theirs.abs().max()
+
+
+def test_two_exports_are_the_same_bytes(exported, tmp_path):
+    from export.to_executorch import main
+
+    main(["--model", "minilm-tiny", "--precision", "int8", "--output", str(tmp_path)])
+    first, second = (
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (exported("minilm-tiny", precision="int8").artifact, tmp_path / "minilm-tiny-executorch-int8.pte")
+    )
+    assert first == second
