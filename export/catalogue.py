@@ -186,7 +186,7 @@ def caption_methods(module: FusionTransformer, samples: LanguageSamples) -> list
             ("context_keys", "context_values"),
             kind="tensors",
         ),
-        Method("step", step, step_inputs, ("logits", "caption_keys", "caption_values"), kind="tensors"),
+        Method("step", step, step_inputs, ("logits", "next_caption_keys", "next_caption_values"), kind="tensors"),
     ]
 
 

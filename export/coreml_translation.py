@@ -189,4 +189,6 @@ def _suppression(boxes: Any, iou_threshold: float, name: str) -> Any:
     # Two empty boxes give 0 / tiny = 0, "no overlap", where `pairwise_iou` has a NaN that compares as such.
     iou = mb.real_div(x=intersection, y=mb.maximum(x=union, y=np.finfo(np.float32).tiny), name=f"{name}_iou")
     over = mb.cast(x=mb.greater(x=iou, y=np.float32(iou_threshold)), dtype="fp32", name=f"{name}_over")
-    return mb.mul(x=over, y=np.triu(np.ones((boxes.shape[0],) * 2, np.float32), 1), name=f"{name}_suppresses")
+    better = mb.band_part(x=over, lower=0, upper=-1, name=f"{name}_better")  # the row's box before the column's
+    itself = mb.band_part(x=over, lower=0, upper=0, name=f"{name}_itself")
+    return mb.sub(x=better, y=itself, name=f"{name}_suppresses")

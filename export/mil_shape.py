@@ -9,6 +9,13 @@ from torch import Tensor
 from minivlm.errors import UserError
 
 
+def _band_part(x: Tensor, lower: Tensor | None = None, upper: Tensor | None = None) -> Tensor:
+    """Keep so many diagonals below and above the main one of each matrix, all where the number is negative."""
+    below, above = (-1 if count is None else int(count) for count in (lower, upper))
+    x = x if below < 0 else x.triu(-below)
+    return x if above < 0 else x.tril(above)
+
+
 def _concat(values: Sequence[Tensor], axis: Tensor, interleave: Tensor | None = None) -> Tensor:
     if interleave is not None and bool(interleave):
         raise UserError("concat with interleave: the reference executor joins without")
@@ -20,6 +27,10 @@ def _expand_dims(x: Tensor, axes: Tensor) -> Tensor:
     for axis in sorted(axis % rank for axis in axes.tolist()):
         x = x.unsqueeze(axis)
     return x
+
+
+def _fill_like(ref_tensor: Tensor, value: Tensor) -> Tensor:
+    return value.expand(ref_tensor.shape)
 
 
 def _gather(
@@ -113,8 +124,10 @@ def _upsample(x: Tensor, scale_factor_height: Tensor, scale_factor_width: Tensor
 
 OPERATORS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = MappingProxyType(
     {
+        "band_part": _band_part,
         "concat": _concat,
         "expand_dims": _expand_dims,
+        "fill_like": _fill_like,
         "gather": _gather,
         "identity": lambda x: x,
         "reshape": _reshape,

@@ -1,0 +1,64 @@
+"""Export a model to Core ML, prove the package without a Mac, and describe it.
+
+    python export/to_coreml.py --model minivlm --precision fp16
+    python export/to_coreml.py --model tee-0 --precision int8 --calibration PHOTOS
+
+Writes {model}-coreml-{precision}.mlpackage, which has a function for each method, and a .json beside it. int8 is static
+for a detector's widest layers, inputs and weights; elsewhere weights are int8 and the computation is in fp16, because
+Core ML has no dynamic quantization.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from export.coreml_conversion import convert, join, save
+from export.coreml_quantization import quantize
+from export.exporting import Built, run_exporter
+from export.formats import FORMATS, Format
+from export.methods import Method
+from export.mil_comparison import weakest_layer
+from export.recipe import Recipe
+from minivlm.console import Steps
+from minivlm.errors import run_command
+
+
+class CoreMLExporter:
+    """Implements `export.exporting.Exporter`."""
+
+    format: Format = FORMATS["coreml"]
+
+    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
+        """See `Exporter`."""
+        kept: dict[str, None] = {}
+        with TemporaryDirectory() as folder:
+            packages = {method.name: Path(folder, f"{method.name}.mlpackage") for method in methods}
+            for method in methods:
+                with steps.step(f"convert {method.name}"):
+                    model = convert(method, "fp32" if recipe.precision == "fp32" else "fp16")
+                if recipe.precision == "int8":
+                    with steps.step(f"quantize {method.name}"):
+                        model, kept_here = quantize(model, method, recipe)
+                    kept.update(dict.fromkeys(kept_here))
+                with steps.step(f"write {method.name}"):
+                    save(model, packages[method.name])
+            with steps.step("join the functions"):
+                join(packages, path)
+        return Built({method.name: 1.0 for method in methods}, list(kept))
+
+    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+        """See `Exporter`."""
+        with TemporaryDirectory() as folder:
+            exact, quantized = Path(folder, "exact.mlpackage"), Path(folder, "int8.mlpackage")
+            save(convert(method, "fp32"), exact)
+            save(quantize(convert(method, "fp16"), method, recipe)[0], quantized)
+            return weakest_layer(exact, quantized, method)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    run_exporter("coreml", __doc__ or "", argv)
+
+
+if __name__ == "__main__":
+    run_command(main)
