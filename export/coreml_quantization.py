@@ -26,7 +26,7 @@ SMALLEST = 2048
 FLOAT_LAYERS = ("*.conv_stem", "*.se.*", "*.rpn.*")
 """Layers of a detector that stay in fp16: small ones, through which an error spreads over a whole map or all boxes."""
 
-STATIC_LAYERS = ("*.conv_pw", "*.conv_pwl", "*.box_head.fc1", "*.box_head.fc2")
+STATIC_LAYERS = ("*.conv_pw", "*.box_head.fc1", "*.box_head.fc2")
 """Layers of a detector whose inputs are 8-bit too: they hold nearly all of its multiply-adds and their inputs are even.
 Depthwise layers and BiFPN sums take inputs whose channels differ by orders of magnitude, and one scale has to serve
 them all; scores and boxes (`box_head.classifier`, `box_head.deltas`) share none with the features they come from."""
@@ -125,7 +125,7 @@ def _quantize_inputs(model: Any, operations: Sequence[Any], ranges: Mapping[str,
     from coremltools.models.utils import _apply_graph_pass
 
     symmetric = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
-    chosen = {operation.outputs[0].name: symmetric for operation in operations}
+    chosen = {operation.name: symmetric for operation in operations}
     insert = PASS_REGISTRY["compression::insert_prefix_quantize_dequantize_pair"]
     insert.set_options(
         [
