@@ -43,9 +43,7 @@ def stays_float(layer: str, method: Method, recipe: Recipe) -> bool:
 
 def takes_int8(layer: str, method: Method, recipe: Recipe) -> bool:
     """Tell whether a layer's input is quantized, too."""
-    return (
-        method.kind == "regions" and not stays_float(layer, method, recipe) and _matches(layer, STATIC_LAYERS)
-    )
+    return method.kind == "regions" and not stays_float(layer, method, recipe) and _matches(layer, STATIC_LAYERS)
 
 
 def weighted(function: Any) -> Iterator[tuple[str, Any, Any]]:

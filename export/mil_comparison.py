@@ -32,9 +32,7 @@ def layer_outputs(function: Any, method: Method) -> Iterator[tuple[str, Tensor]]
 
 def layer_ratios(exact: Path, quantized: Path, method: Method) -> dict[str, float]:
     """Return the signal-to-noise ratio in dB of every layer that both packages' "main" have, in order."""
-    first, second = (
-        dict(layer_outputs(read_functions(package)["main"], method)) for package in (exact, quantized)
-    )
+    first, second = (dict(layer_outputs(read_functions(package)["main"], method)) for package in (exact, quantized))
     return {
         layer: sqnr(output, second[layer])
         for layer, output in first.items()

@@ -35,19 +35,19 @@ def _select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return torch.where(cond, a, b)
 
 
-def _sign_kept(operator: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+def _binary(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return a binary operator under MIL's names of its operands."""
     return lambda x, y: operator(x, y)
 
 
-def _unary(operator: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+def _unary(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda x: operator(x)
 
 
 OPERATORS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
     {
         **{
-            name: _sign_kept(operator)
+            name: _binary(operator)
             for name, operator in {
                 "add": torch.add,
                 "sub": torch.sub,

@@ -198,9 +198,7 @@ def _last_uses(steps: Sequence[Any], kept: set[Any]) -> list[list[Any]]:
 def _reads(operation: Any) -> list[Any]:
     """Return the variables that an operation reads, its blocks' own ones left out."""
     read = [
-        item
-        for given in operation.inputs.values()
-        for item in (given if isinstance(given, list | tuple) else [given])
+        item for given in operation.inputs.values() for item in (given if isinstance(given, list | tuple) else [given])
     ]
     for block in operation.blocks:
         own = {*block.inputs, *(variable for inner in block.operations for variable in inner.outputs)}
@@ -227,5 +225,7 @@ def _argument(given: Any, values: Mapping[Any, Value]) -> Value | list[Value]:
 
 def _tensor(value: Value) -> Tensor:
     if not isinstance(value, Tensor):
-        raise UserError(f"an operation gave the text {value!r} as its result: the program is malformed, export it again")
+        raise UserError(
+            f"an operation gave the text {value!r} as its result: the program is malformed, export it again"
+        )
     return value

@@ -1,4 +1,4 @@
-"""MIL's layers: convolution, pooling, matrix products, normalisation and softmax, as their documentation defines them."""
+"""MIL's convolution, pooling, matrix products, normalisation and softmax, each as its documentation defines it."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

@@ -26,19 +26,19 @@ def _along(numbers: Tensor | None, x: Tensor, axis: Tensor | None) -> Tensor | f
 def _quantize(
     input: Tensor, scale: Tensor, output_dtype: str, zero_point: Tensor | None = None, axis: Tensor | None = None
 ) -> Tensor:
-    """clip(round(input / scale) + zero_point)."""
+    """Give clip(round(input / scale) + zero_point)."""
     low, high = RANGES[output_dtype]
     whole = torch.round(input / _along(scale, input, axis)) + _along(zero_point, input, axis)
     return whole.clamp(low, high)
 
 
 def _dequantize(input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Tensor | None = None) -> Tensor:
-    """scale * (input - zero_point)."""
+    """Give scale * (input - zero_point)."""
     return (input - _along(zero_point, input, axis)) * _along(scale, input, axis)
 
 
 def _blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor | None = None) -> Tensor:
-    """scale * (data - offset), where every scale and offset serves a block of `data`."""
+    """Give scale * (data - offset), where every scale and offset serves a block of `data`."""
 
     def spread(numbers: Tensor) -> Tensor:
         for axis, size in enumerate(data.shape):

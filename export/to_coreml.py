@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from export.command import run_exporter
 from export.coreml_conversion import convert, join, save
 from export.coreml_quantization import quantize
-from export.exporting import Built, run_exporter
+from export.exporting import Built
 from export.formats import FORMATS, Format
 from export.methods import Method
 from export.mil_comparison import weakest_layer

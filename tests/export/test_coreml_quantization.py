@@ -116,9 +116,8 @@ def test_ratios_are_told_by_layer_in_order_and_none_is_weak(packages, method):
     assert weakest is None
 
 
-def test_the_first_layer_that_goes_wrong_is_named(method, packages, tmp_path):
+def test_the_first_layer_that_goes_wrong_is_named(method, tmp_path):
     """One input channel a thousand times the others leaves these no levels: the pointwise layer that reads it fails."""
-    folder, _ = packages
     spoiled = Block().eval()
     spoiled.load_state_dict(method.module.state_dict())
     with torch.no_grad():

@@ -124,7 +124,7 @@ def test_values_are_released_only_after_their_last_use(executed_chain, numbers):
 
 @pytest.fixture(scope="module")
 def executed_chain(tmp_path_factory):
-    """x is read by the first and by the last step, and an inner value is an output as well."""
+    """The input is read by the first and by the last step, and an inner value is an output as well."""
 
     def make(mb):
         def chain(x):

@@ -97,9 +97,7 @@ def test_reductions_take_the_given_axes(seed, axis):
 @given(st.lists(st.integers(0, 5), min_size=4, max_size=9), st.integers(1, 4), st.booleans())
 def test_topk_sorts_and_leaves_equal_values_in_order(numbers, k, ascending):
     x = torch.tensor(numbers, dtype=torch.float32)
-    values, indices = OPERATORS["topk"](
-        x=x, k=torch.tensor(k), axis=torch.tensor(0), ascending=torch.tensor(ascending)
-    )
+    values, indices = OPERATORS["topk"](x=x, k=torch.tensor(k), axis=torch.tensor(0), ascending=torch.tensor(ascending))
     expected = sorted(range(len(numbers)), key=lambda index: (numbers[index] if ascending else -numbers[index], index))
     assert indices.tolist() == expected[:k]
     assert values.tolist() == [numbers[index] for index in expected[:k]]
@@ -153,7 +151,9 @@ class TestShapes:
         uneven = OPERATORS["split"](x=self.X, axis=torch.tensor(2), split_sizes=ints(1, 3))
         assert torch.equal(OPERATORS["concat"](values=uneven, axis=torch.tensor(2)), self.X)
         assert OPERATORS["stack"](values=[self.X, self.X], axis=torch.tensor(1)).shape == (2, 2, 3, 4)
-        assert np.array_equal(OPERATORS["tile"](x=self.X, reps=ints(1, 2, 1)).numpy(), np.tile(self.X.numpy(), (1, 2, 1)))
+        assert np.array_equal(
+            OPERATORS["tile"](x=self.X, reps=ints(1, 2, 1)).numpy(), np.tile(self.X.numpy(), (1, 2, 1))
+        )
 
     def test_upsampling_repeats_cells(self):
         grown = OPERATORS["upsample_nearest_neighbor"](
@@ -189,7 +189,9 @@ class TestNetworks:
     def test_pooling_takes_the_largest_or_the_mean_of_windows(self, seed, kernel, stride):
         x = normal(seed, 1, 2, 6, 7)
         arguments = {"kernel_sizes": ints(kernel, kernel), "strides": ints(stride, stride)}
-        windows = np.lib.stride_tricks.sliding_window_view(x.numpy(), (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
+        windows = np.lib.stride_tricks.sliding_window_view(x.numpy(), (kernel, kernel), (2, 3))[
+            :, :, ::stride, ::stride
+        ]
         largest = OPERATORS["max_pool"](x=x, pad_type="valid", **arguments)
         np.testing.assert_allclose(largest.numpy(), windows.max((4, 5)), rtol=0)
         mean = OPERATORS["avg_pool"](x=x, pad_type="valid", **arguments)
@@ -223,11 +225,11 @@ class TestNetworks:
         np.testing.assert_allclose(linear.numpy(), a @ w.T + bias.numpy(), rtol=1e-4, atol=1e-5)
         product = OPERATORS["matmul"](x=x, y=weight, transpose_y=torch.tensor(True))
         np.testing.assert_allclose(product.numpy(), a @ w.T, rtol=1e-4, atol=1e-5)
-        left = OPERATORS["matmul"](x=x.transpose(1, 2), y=x, transpose_x=torch.tensor(True), transpose_y=torch.tensor(True))
-        np.testing.assert_allclose(left.numpy(), a @ a.transpose(0, 2, 1), rtol=1e-4, atol=1e-5)
-        norm = OPERATORS["layer_norm"](
-            x=x, axes=ints(-1), gamma=weight[0], beta=weight[1], epsilon=torch.tensor(1e-3)
+        left = OPERATORS["matmul"](
+            x=x.transpose(1, 2), y=x, transpose_x=torch.tensor(True), transpose_y=torch.tensor(True)
         )
+        np.testing.assert_allclose(left.numpy(), a @ a.transpose(0, 2, 1), rtol=1e-4, atol=1e-5)
+        norm = OPERATORS["layer_norm"](x=x, axes=ints(-1), gamma=weight[0], beta=weight[1], epsilon=torch.tensor(1e-3))
         mean, variance = a.mean(-1, keepdims=True), a.var(-1, keepdims=True)
         expected = (a - mean) / np.sqrt(variance + 1e-3) * w[0] + w[1]
         np.testing.assert_allclose(norm.numpy(), expected, rtol=1e-4, atol=1e-5)

@@ -83,9 +83,7 @@ class TestWhole:
     def test_weights_are_stored_once(self, made):
         """At most 1.1 times two bytes a parameter, the attribute branch of training left out."""
         module = create_model("minivlm-tiny")
-        parameters = sum(
-            tensor.numel() for name, tensor in module.named_parameters() if "attribute_head" not in name
-        )
+        parameters = sum(tensor.numel() for name, tensor in module.named_parameters() if "attribute_head" not in name)
         (weights,) = made.artifact.rglob("weight.bin")
         assert weights.stat().st_size <= 1.1 * 2 * parameters
 
@@ -131,9 +129,7 @@ def test_the_same_programs_give_the_same_bytes_and_equal_weights_are_stored_once
     def part(activation):
         return lambda mb: lambda x: getattr(mb, activation)(x=mb.linear(x=x, weight=weight))
 
-    parts = {
-        name: saved([((1, 64), "fp32")], part(name), tmp_path / f"{name}.mlpackage") for name in ("relu", "tanh")
-    }
+    parts = {name: saved([((1, 64), "fp32")], part(name), tmp_path / f"{name}.mlpackage") for name in ("relu", "tanh")}
     with quiet():
         for copy in ("first", "second"):
             join(parts, tmp_path / copy / "model.mlpackage")
