@@ -93,6 +93,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             extra="onnx",
             imports=("onnx", "onnxruntime", "onnxscript"),
             packages=("torch", "onnx", "onnxruntime", "onnxscript", "timm"),
+            bindings=("onnxruntime",),
         ),
         "litert": Format(
             runtime="litert",
@@ -105,6 +106,19 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             extra="litert",
             imports=("litert_torch", "ai_edge_litert", "ai_edge_quantizer"),
             packages=("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "timm"),
+            bindings=("ai_edge_litert.interpreter", "tflite_runtime.interpreter"),
+        ),
+        "coreml": Format(
+            runtime="coreml",
+            title="Core ML",
+            suffix="mlpackage",
+            whole_suffix="mlpackage",
+            precisions=dict.fromkeys(Family, PRECISIONS),
+            exporter="export.to_coreml:CoreMLExporter",
+            program="export.coreml_program:CoreMLProgram",
+            extra="coreml",
+            imports=("coremltools",),
+            packages=("torch", "coremltools", "timm"),
         ),
     }
 )
