@@ -1,6 +1,7 @@
 """A phone with the sample app: push, start, watch, pull, verify. The two systems differ by their tool only."""
 
 import json
+import math
 import tempfile
 import time
 from dataclasses import replace
@@ -142,7 +143,14 @@ class Phone:
         self, combination: Combination, path: Path, run: str, number: int, verify: bool
     ) -> dict[str, str | int | float | bool]:
         profile = PROFILES[self._plan.profile]
+        early = {
+            f"{prefix}{name}": value
+            for prefix, stop in (("warmup_", profile.warmup), ("", profile.steady))
+            if math.isfinite(stop.cap)
+            for name, value in (("cap", float(stop.cap)), ("least", stop.least))
+        }
         return {
+            **early,
             "artifact": path.name,
             "photo": self._plan.photo.name,
             "run": run,
