@@ -159,7 +159,7 @@ def _task(subparsers: Any, name: str, run: Any, summary: str, example: str) -> a
     """Add a subcommand with the flags that all tasks share."""
     parser = _command(subparsers, name, run, summary, example)
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights and words; it knows its model")
-    parser.add_argument("--artifact", type=Path, metavar="FILE.pte", help="run an exported model instead of PyTorch")
+    parser.add_argument("--artifact", type=Path, metavar="FILE", help="run an exported model instead of PyTorch")
     parser.add_argument("--model", metavar="NAME", help=f"default: {commands.DEFAULT_MODEL}, or the checkpoint's")
     parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
     parser.add_argument(
