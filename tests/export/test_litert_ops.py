@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.litert_convert import convert
-from export.litert_ops import NativeNMS
 from export.litert_program import LiteRTProgram
 from export.methods import Method
 from minivlm.ops import NMS, nms, nonempty
@@ -65,15 +64,6 @@ def test_rows_are_those_of_the_definition(picker, program, sides, scores):
     assert given_valid.tolist() == valid.tolist()
     assert torch.equal(given_boxes, boxes[rows])
     assert torch.equal(words, picker.table.weight[rows][None])
-
-
-@settings(max_examples=30, deadline=None)
-@given(corners, grades)
-def test_the_stand_in_computes_the_same_in_pytorch(sides, scores):
-    boxes, grade = laid_out(sides, scores)
-    expected = nms(boxes, grade, THRESHOLD, KEPT)
-    given_rows = NativeNMS(NMS(iou_threshold=THRESHOLD, max_output=KEPT))(boxes, grade)
-    assert all(torch.equal(*pair) for pair in zip(given_rows, expected, strict=True))
 
 
 def test_an_overlap_of_exactly_the_threshold_is_kept(program):
