@@ -36,7 +36,7 @@ def _select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _binary(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Return a binary operator under MIL's names of its operands."""
+    """Give an operator MIL's names of its operands."""
     return lambda x, y: operator(x, y)
 
 
@@ -44,40 +44,42 @@ def _unary(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda x: operator(x)
 
 
+_UNARY: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+    {
+        "abs": torch.abs,
+        "exp": torch.exp,
+        "floor": torch.floor,
+        "logical_not": torch.logical_not,
+        "relu": torch.relu,
+        "sigmoid": torch.sigmoid,
+        "silu": F.silu,
+        "tanh": torch.tanh,
+    }
+)
+
+_BINARY: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+    {
+        "add": torch.add,
+        "equal": torch.eq,
+        "greater": torch.gt,
+        "greater_equal": torch.ge,
+        "less": torch.lt,
+        "less_equal": torch.le,
+        "logical_and": torch.logical_and,
+        "logical_or": torch.logical_or,
+        "maximum": torch.maximum,
+        "minimum": torch.minimum,
+        "mul": torch.mul,
+        "not_equal": torch.ne,
+        "real_div": torch.div,
+        "sub": torch.sub,
+    }
+)
+
 OPERATORS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
     {
-        **{
-            name: _binary(operator)
-            for name, operator in {
-                "add": torch.add,
-                "sub": torch.sub,
-                "mul": torch.mul,
-                "real_div": torch.div,
-                "maximum": torch.maximum,
-                "minimum": torch.minimum,
-                "equal": torch.eq,
-                "not_equal": torch.ne,
-                "greater": torch.gt,
-                "greater_equal": torch.ge,
-                "less": torch.lt,
-                "less_equal": torch.le,
-                "logical_and": torch.logical_and,
-                "logical_or": torch.logical_or,
-            }.items()
-        },
-        **{
-            name: _unary(operator)
-            for name, operator in {
-                "abs": torch.abs,
-                "exp": torch.exp,
-                "floor": torch.floor,
-                "logical_not": torch.logical_not,
-                "relu": torch.relu,
-                "sigmoid": torch.sigmoid,
-                "silu": F.silu,
-                "tanh": torch.tanh,
-            }.items()
-        },
+        **{name: _unary(operator) for name, operator in _UNARY.items()},
+        **{name: _binary(operator) for name, operator in _BINARY.items()},
         "cast": _cast,
         "clip": _clip,
         "floor_div": _floor_div,

@@ -129,9 +129,7 @@ class MilFunction:
         for operation, released in zip(self._steps, self._released, strict=True):
             self._execute(operation, values)
             if watch is not None:
-                result = values[operation.outputs[0]]
-                assert isinstance(result, Tensor)
-                watch(operation, result)
+                watch(operation, _tensor(values[operation.outputs[0]]))
             for variable in released:
                 del values[variable]
         return {variable.name: _tensor(values[variable]) for variable in self.outputs}

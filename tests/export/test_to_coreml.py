@@ -13,6 +13,7 @@ from export.catalogue import fusion_method
 from export.coreml_conversion import join
 from export.coreml_program import CoreMLProgram
 from export.exporting import compare, run_reference
+from export.mil_executor import read_functions
 from export.parity import bounds_of
 from export.program import open_program
 from export.sidecar import Sidecar
@@ -54,7 +55,7 @@ class TestPart:
 
     def test_every_weight_matrix_and_the_word_embeddings_are_8_bit(self, made):
         with quiet():
-            function = CoreMLProgram(made.artifact)._functions["forward"]
+            function = read_functions(made.artifact)["forward"]
         large = [
             operation.outputs[0].shape
             for operation in function.operations
@@ -88,9 +89,10 @@ class TestWhole:
         assert weights.stat().st_size <= 1.1 * 2 * parameters
 
     def test_inputs_and_outputs_are_those_of_the_sidecar(self, made):
-        program = CoreMLProgram(made.artifact)
+        with quiet():
+            functions = read_functions(made.artifact)
         for method in Sidecar.read(made.artifact).methods:
-            function = program._functions[method.name]
+            function = functions[method.name]
             assert list(function.inputs) == [spec.name for spec in method.inputs]
             assert [variable.name for variable in function.outputs] == [spec.name for spec in method.outputs]
             assert all(len(variable.shape) <= 5 for operation in function.operations for variable in operation.outputs)
