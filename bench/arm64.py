@@ -26,9 +26,10 @@ from torch import Tensor
 from bench.cells import wide_console
 from bench.emulation.machine import Machine, ready_machine
 from export.arguments import ExportRequest
+from export.bounds import bounds_of
 from export.exporting import Job, compare, export_model, prepare, run_reference
 from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, require_tools
-from export.parity import Figure, bounds_of, worst
+from export.parity import Figure, worst
 from export.program import Program, open_program
 from export.sidecar import Sidecar
 from minivlm.console import Steps

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from export.arguments import ExportRequest
 from export.artifact_backend import ArtifactBackend
+from export.bounds import Bounds, bounds_of
 from export.catalogue import exportable_methods
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.methods import Method
-from export.parity import Bounds, Figure, bounds_of, compare_regions, compare_tensors, proposal_recall, worst
+from export.parity import Figure, compare_regions, compare_tensors, proposal_recall, worst
 from export.program import Program
 from export.proof import prove_captions
 from export.recipe import Calibration, Recipe, calibration_set

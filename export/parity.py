@@ -6,13 +6,13 @@ a comparison by position would compare one region with another. Everything else 
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from export.bounds import Bounds
 from minivlm.vision.regions import Regions
 
 MATCH_IOU = 0.9
@@ -44,104 +44,6 @@ class Figure:
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
         return f"{self.name} {self.value:.4g} ({sign} {self.bound:g}{'' if self.passed else ', FAILED'})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """What an artifact of one precision must reach.
-
-    Attributes:
-        proposals: Share of the reference's proposals that the artifact has, at IoU 0.9.
-        matched: Share of regions that both sides find, at IoU 0.9, of those that either does.
-        tags: Share of matched regions with the reference's tag.
-        feature_cosine: Median over matched regions of the cosine between their features.
-        feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB; of its geometry's, too.
-        score: Difference that 95 % of the matched regions' scores keep within.
-        tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
-        top_1: Share of rows of logits with the reference's best entry.
-        divergence: Mean Kullback-Leibler divergence in nats of logits from the reference's.
-        tokens: Share of a caption's tokens that equal the reference's by position, the artifact's regions under it.
-    """
-
-    proposals: float
-    matched: float
-    tags: float
-    feature_cosine: float
-    feature_sqnr: float
-    score: float
-    tensor_sqnr: float
-    top_1: float
-    divergence: float
-    tokens: float
-
-
-BOUNDS: Mapping[str, Bounds] = MappingProxyType(
-    {
-        "fp32": Bounds(
-            proposals=0.98,
-            matched=0.98,
-            tags=0.98,
-            feature_cosine=0.9999,
-            feature_sqnr=80.0,
-            score=1e-3,
-            tensor_sqnr=80.0,
-            top_1=0.99,
-            divergence=1e-4,
-            tokens=1.0,
-        ),
-        "int8": Bounds(
-            proposals=0.5,
-            matched=0.15,
-            tags=0.9,
-            feature_cosine=0.98,
-            feature_sqnr=15.0,
-            score=0.3,
-            tensor_sqnr=15.0,
-            top_1=0.7,
-            divergence=0.05,
-            tokens=0.0,
-        ),
-        "fp16": Bounds(
-            proposals=0.95,
-            matched=0.9,
-            tags=0.98,
-            feature_cosine=0.9999,
-            feature_sqnr=40.0,
-            score=0.02,
-            tensor_sqnr=40.0,
-            top_1=0.97,
-            divergence=1e-3,
-            tokens=0.0,
-        ),
-        "onnx int8": Bounds(
-            proposals=0.8,
-            matched=0.5,
-            tags=0.9,
-            feature_cosine=0.99,
-            feature_sqnr=20.0,
-            score=0.2,
-            tensor_sqnr=20.0,
-            top_1=0.0,
-            divergence=0.05,
-            tokens=0.0,
-        ),
-    }
-)
-"""Per precision, or per "runtime precision" where one runtime differs.
-
-fp32 runtimes differ by the order of sums and by folded constants only: 80 dB is one part in ten thousand, and what was
-measured is 100 to 120. Regions are judged by their median, not by their worst: a feature moves with its box, and now
-and then two nearly equal proposals change places.
-
-int8 was measured on random weights, whose scores lie so close that any noise makes other boxes win: tee-0 finds 0.6 to
-0.8 of the proposals and 0.2 to 0.6 of the regions, with tags and features of those it finds intact (20 to 22 dB). So a
-caption's free tokens bound nothing, and its logits along the reference's caption do."""
-
-
-def bounds_of(runtime: str, precision: str) -> Bounds:
-    """Return what a runtime's artifact of a precision must reach."""
-    name = f"{runtime} {precision}"
-    return BOUNDS[name if name in BOUNDS else precision]
 
 
 def sqnr(reference: Tensor, other: Tensor) -> float:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from export.artifact_backend import ArtifactBackend
-from export.parity import Bounds, Figure, compare_logits
+from export.bounds import Bounds
+from export.parity import Figure, compare_logits
 from minivlm.backend import Backend, TorchBackend
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.model import join_regions

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from export.bounds import bounds_of
 from export.exporting import compare
 from export.methods import Method
-from export.parity import bounds_of
 from export.program import Program
 from minivlm.errors import UserError
 

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from export.bounds import BOUNDS, Bounds
 from export.parity import (
-    BOUNDS,
     EQUAL,
-    Bounds,
     Figure,
     compare_logits,
     compare_regions,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from export.artifact_backend import ArtifactBackend, open_backend
-from export.parity import BOUNDS
+from export.bounds import BOUNDS
 from export.proof import STEPS, caption_context, follow, prove_captions, write_freely
 from export.sidecar import Sidecar
 from minivlm.backend import TorchBackend, load_torch_backend

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from export.artifact_backend import open_backend
+from export.bounds import bounds_of
 from export.catalogue import fusion_method
 from export.coreml_conversion import join
 from export.coreml_program import CoreMLProgram
 from export.exporting import compare, run_reference
 from export.mil_executor import read_functions
-from export.parity import bounds_of
 from export.program import open_program
 from export.sidecar import Sidecar
 from minivlm.backend import load_torch_backend

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from export import to_executorch
+from export.bounds import BOUNDS
 from export.catalogue import fusion_method, regions_method
 from export.executorch_program import ExecuTorchProgram, LoweredProgram
 from export.exporting import compare, run_reference
 from export.methods import Method
-from export.parity import BOUNDS, compare_tensors
+from export.parity import compare_tensors
 from export.sidecar import Sidecar
 from minivlm import checkpoint
 from minivlm.checkpoint import CheckpointInfo

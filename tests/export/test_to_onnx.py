@@ -6,11 +6,11 @@ import onnx
 import pytest
 import torch
 
+from export.bounds import BOUNDS
 from export.catalogue import regions_method
 from export.exporting import compare, run_reference
 from export.onnx_graph import layer_of
 from export.onnx_program import WEIGHTS, OnnxProgram
-from export.parity import BOUNDS
 from export.sidecar import Sidecar, words_folder
 from minivlm.errors import UserError
 from minivlm.files import sha256, size_bytes

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from export.bounds import BOUNDS
 from export.catalogue import fusion_method, regions_method
 from export.exporting import compare, run_reference
 from export.litert_convert import convert
@@ -13,7 +14,6 @@ from export.litert_layers import tensors, weakest_layer
 from export.litert_program import LiteRTProgram
 from export.litert_quantize import Mode, Placed, kept_float, mode_of, operators, quantize
 from export.methods import Method
-from export.parity import BOUNDS
 from export.recipe import Recipe, calibration_set
 from minivlm.photos import default_photo
 from minivlm.registry import create_model
