@@ -113,6 +113,10 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
 """Per precision, or per "runtime precision" where one runtime differs."""
 
 
+LAYER_SQNR = 15.0
+"""dB of a layer's output in the quantized model, all errors before it included, below which it is said to go wrong."""
+
+
 def bounds_of(runtime: str, precision: str) -> Bounds:
     """Return what a runtime's artifact of a precision must reach."""
     own = f"{runtime} {precision}"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
+from export.bounds import LAYER_SQNR
 from export.executorch_rewrites import for_executorch
 from export.methods import Method
 from export.parity import sqnr
@@ -25,9 +26,6 @@ KEPT_FLOAT = ("conv_stem", "body.bn1", "blocks.0", "blocks.1", "blocks.2", "se",
 """What else of a detector stays in float. Of tee-0's weights that is a twentieth. Each rounding of a map costs 40 dB,
 and a block has nine: with all of it in int8 features came out at 15.6 dB and a tenth of the regions was found again,
 with the early blocks in float at 21.5 dB and six tenths. Gates and fusions multiply or mix whole maps."""
-
-LAYER_SQNR = 15.0
-"""In dB; below, a layer's output is more noise than rounding explains."""
 
 
 def quantized(method: Method, recipe: Recipe) -> GraphModule:

@@ -7,13 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from export.bounds import LAYER_SQNR
 from export.litert_graph import graphs, module_of, only, packed, parsed, tensor_name
 from export.methods import Method
 from export.parity import sqnr
 from minivlm.console import quiet
-
-LAYER_SQNR = 15.0
-"""Below this many dB a layer's result is no longer what the float model computes there."""
 
 
 def weakest_layer(reference: bytes, quantized: bytes, method: Method) -> str | None:

@@ -6,13 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
+from export.bounds import LAYER_SQNR
 from export.coreml_conversion import layer_of
 from export.methods import Method
 from export.mil_executor import MilFunction, read_functions
 from export.parity import sqnr
-
-LAYER_SQNR = 15.0
-"""dB of a layer's output below which quantization is said to have spoiled it: noise of a sixth of the signal."""
 
 LAYERS = ("conv", "linear")
 """Operators whose outputs are compared."""

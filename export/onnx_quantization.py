@@ -15,14 +15,12 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 
+from export.bounds import LAYER_SQNR
 from export.methods import Method
 from export.onnx_graph import layer_of
 from export.onnx_rounding import round_for_inputs, round_to_nearest, second_moments
 from export.parity import sqnr
 from export.recipe import Recipe
-
-LAYER_SQNR = 15.0
-"""dB of a layer's output in the quantized graph, all errors before it included, below which it is said to go wrong."""
 
 STATIC = ("*.box_head.fc1", "*.box_head.fc2", "*.box_head.classifier")
 """Layers of a detector that compute in int8, with calibrated activations: 1.1 of 3.5 GMAC, three times faster so.
