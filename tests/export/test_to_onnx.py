@@ -85,9 +85,9 @@ class TestWholeModel:
                 for tensor in graph.initializer
                 if tensor.external_data
             }
-        # "prefill" leaves out what its last layer makes of the rows and shares all that it has.
-        assert places["prefill"]
-        assert places["prefill"] <= places["vqa"]
+        # All but one: the embeddings of its tags' fixed types and positions are folded into a constant of its own.
+        assert len(places["prefill"]) > 10
+        assert len(places["prefill"] - places["vqa"]) <= 1
 
     def test_the_detector_s_box_head_and_the_transformer_compute_in_int8(self, whole):
         regions, step = (
