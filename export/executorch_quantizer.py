@@ -76,12 +76,13 @@ class PartQuantizer(XNNPACKQuantizer):
 
 
 class DynamicQuantizer(PartQuantizer):
-    """Linear layers: int8 weights, each row of the input by its own range, float results."""
+    """Linear layers and gates: int8 weights, each row that comes in by its own range, float results."""
 
     def __init__(self, chosen: Callable[[Node], bool]) -> None:
         super().__init__()
-        self.set_operator_type(aten.linear.default, QuantizationConfig(PER_ROW, None, WEIGHTS, None))
-        self.set_filter_function(chosen)
+        for operator in (aten.linear.default, aten.conv2d.default):
+            self.set_operator_type(operator, QuantizationConfig(PER_ROW, None, WEIGHTS, None))
+        self.set_filter_function(lambda node: node.op == "get_attr" or chosen(node))
 
 
 class StaticQuantizer(PartQuantizer):
