@@ -7,7 +7,7 @@ from torch import Tensor
 
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds
-from export.parity import Figure, compare_logits
+from export.parity import Figure, compare_logits, mean_divergence
 from minivlm.backend import Backend, TorchBackend
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.model import join_regions
@@ -58,10 +58,12 @@ def prove_captions(
     own = caption_context(artifact, artifact.find(image, extent))
     tokens = write_freely(reference, expected)
     wanted = follow(reference, expected, tokens[:-1])
+    given = follow(artifact, own, tokens[:-1])
+    apart = mean_divergence(*(logits.double().log_softmax(dim=-1) for logits in (wanted, given)))
     free = write_freely(artifact, own)
     equal = sum(first == second for first, second in zip(tokens[1:], free[1:], strict=True)) / STEPS
     return [
         *compare_logits("caption, same regions:", wanted, follow(artifact, expected, tokens[:-1]), bounds),
-        *compare_logits("caption, own regions:", wanted, follow(artifact, own, tokens[:-1]), bounds),
+        Figure("caption, own regions: KL nats", apart, bounds.own_divergence, at_least=False),
         Figure("caption tokens equal", equal, bounds.tokens),
     ]

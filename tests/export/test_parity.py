@@ -11,6 +11,7 @@ from torch import Tensor
 from export.bounds import BOUNDS, Bounds
 from export.parity import (
     EQUAL,
+    MANY_ROWS,
     Figure,
     compare_logits,
     compare_regions,
@@ -222,7 +223,9 @@ class TestProposalRecall:
 
 class TestLogits:
     def values(self, reference: list[list[float]], other: list[list[float]]) -> list[float]:
-        return [figure.value for figure in compare_logits("x", torch.tensor(reference), torch.tensor(other), FP32)]
+        """The figures of rows that are repeated until they are many."""
+        first, second = (torch.tensor(rows).repeat(MANY_ROWS, 1) for rows in (reference, other))
+        return [figure.value for figure in compare_logits("x", first, second, FP32)]
 
     def test_the_best_entry_is_counted_by_row_and_the_divergence_averaged(self):
         # Row 1 is equal. Row 2: p = (3/4, 1/4) against (1/4, 3/4): KL = 3/4 log 3 - 1/4 log 3 = log(3) / 2.
@@ -236,8 +239,12 @@ class TestLogits:
         assert agreement == 1.0
         assert divergence == pytest.approx(0.0, abs=1e-12)
 
+    def test_of_few_rows_only_the_divergence_is_judged(self):
+        (figure,) = compare_logits("x", torch.ones(MANY_ROWS - 1, 3), torch.ones(MANY_ROWS - 1, 3), FP32)
+        assert figure.name == "x KL nats"
+
     def test_only_outputs_that_are_logits_have_them(self):
-        tensors = (torch.ones(1, 3), torch.ones(1, 3))
+        tensors = (torch.ones(1, 3), torch.ones(MANY_ROWS, 3))
         names = [figure.name for figure in compare_tensors(("pooled", "caption_logits"), tensors, tensors, FP32)]
         assert names == [
             "pooled SQNR dB",
