@@ -118,7 +118,7 @@ def measure(target: Format, detector: TEE, threads: int, rounds: int, steps: Ste
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    runtimes = [name for name in FORMATS if name != "coreml"]  # it runs on Apple's machines only
+    runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     parser.add_argument("--model", default="tee-0", help="a detector (default: %(default)s)")
     parser.add_argument("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")

@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    runtimes = [name for name in FORMATS if name != "coreml"]  # it runs on Apple's machines only
+    runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
     add("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
     add("--threads", type=int, default=2, help="default: %(default)s")

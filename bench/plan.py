@@ -108,7 +108,7 @@ def make_plan(flags: dict[str, Any]) -> Plan:
         _check_name("precision", precision, list(PRECISIONS))
     runtimes = None if flags["runtimes"] is None else _names("--runtimes", flags["runtimes"])
     for runtime in runtimes or []:
-        _check_runtime(runtime)
+        _check_runtime(runtime, flags["device"])
     photo = Path(flags["image"]) if flags["image"] else default_photo()
     load_photo(photo)
     profile = PROFILES[flags["profile"]]
@@ -163,10 +163,14 @@ def runtimes_for(plan: Plan, model: str, precision: str) -> list[str]:
     return [*DEFAULT_RUNTIMES, *there]
 
 
-def _check_runtime(runtime: str) -> None:
+def _check_runtime(runtime: str, device: str) -> None:
     _check_name("runtime", runtime, [*PYTORCH_RUNTIMES, *FORMATS])
-    if runtime in FORMATS:
+    if runtime in FORMATS and device == "cpu":
         require_runtime(FORMATS[runtime])
+        if not FORMATS[runtime].runs_here:
+            raise UserError(
+                f"{FORMATS[runtime].title} runs on Apple's systems only: measure it on a Mac, or with --device ios"
+            )
     if runtime == COMPILED and not any(map(shutil.which, [os.environ.get("CXX", ""), *COMPILERS])):
         raise UserError(f"{COMPILED} needs a C++ compiler, and none of {', '.join(COMPILERS)} is here: install g++")
 
@@ -176,7 +180,7 @@ def _installed(runtime: str) -> bool:
         require_runtime(FORMATS[runtime])
     except UserError:
         return False
-    return True
+    return FORMATS[runtime].runs_here
 
 
 def _names(flag: str, text: str) -> list[str]:

@@ -26,6 +26,8 @@ def next_command(result: ExportResult) -> str:
     if any(method.name == "prefill" for method in result.sidecar.methods):
         return f"minivlm caption PHOTO --artifact {result.artifact}"
     sidecar, folder = result.sidecar, result.artifact.parent
+    if not FORMATS[sidecar.runtime].runs_here:
+        return "take it to a Mac or an iPhone, see docs/phones.md"
     return (
         f"python bench/run.py --device cpu --threads 4 --models {sidecar.model} --runtimes {sidecar.runtime} "
         f"--precision {sidecar.precision} --artifacts {folder}"

@@ -1,5 +1,6 @@
 """Which artifact formats there are, what each can hold, and which code makes and runs it: data, nothing else."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,6 +44,8 @@ class Format:
         imports: Modules that the tools are imported as.
         packages: Whose versions the sidecar names.
         bindings: Modules that its runtime can be imported as, any one of them; empty where `imports` has it.
+        system: What `platform.system` must say for the runtime to be there, empty if any will do. Elsewhere a reference
+            executor proves artifacts, and its time means nothing.
     """
 
     runtime: str
@@ -56,6 +59,12 @@ class Format:
     imports: tuple[str, ...]
     packages: tuple[str, ...]
     bindings: tuple[str, ...] = ()
+    system: str = ""
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the runtime itself, and no stand-in for it, runs on this system."""
+        return self.system in ("", platform.system())
 
     @property
     def command(self) -> str:
@@ -119,6 +128,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             extra="coreml",
             imports=("coremltools",),
             packages=("torch", "coremltools", "timm"),
+            system="Darwin",
         ),
     }
 )

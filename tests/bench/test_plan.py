@@ -125,3 +125,9 @@ class TestRuntimes:
 
 def test_there_is_at_least_one_core():
     assert available_cores() >= 1
+
+
+def test_a_runtime_that_is_not_on_this_system_is_measured_elsewhere(made, monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert "measure it on a Mac, or with --device ios" in refusal(made, "--runtimes", "coreml")
+    assert made("--device", "ios", "--runtimes", "coreml").runtimes == ["coreml"]
