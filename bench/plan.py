@@ -14,7 +14,7 @@ from bench.environment import available_cores
 from bench.request import COMPILED, PYTORCH, PYTORCH_RUNTIMES
 from bench.timing import PROFILES
 from export.arguments import check_writable
-from export.formats import FORMATS, PRECISIONS, artifact_path, require_runtime
+from export.formats import FORMATS, PRECISIONS, Format, artifact_path, require_runtime
 from minivlm.errors import UserError, closest
 from minivlm.photos import default_photo, load_photo
 from minivlm.registry import get_config
@@ -156,9 +156,7 @@ def runtimes_for(plan: Plan, model: str, precision: str) -> list[str]:
     there = [
         runtime
         for runtime, target in FORMATS.items()
-        if runtime not in DEFAULT_RUNTIMES
-        and artifact_path(plan.artifacts, model, target, precision).exists()
-        and _installed(runtime)
+        if runtime not in DEFAULT_RUNTIMES and _exported(plan, model, target, precision) and _installed(runtime)
     ]
     return [*DEFAULT_RUNTIMES, *there]
 
@@ -173,6 +171,13 @@ def _check_runtime(runtime: str, device: str) -> None:
             )
     if runtime == COMPILED and not any(map(shutil.which, [os.environ.get("CXX", ""), *COMPILERS])):
         raise UserError(f"{COMPILED} needs a C++ compiler, and none of {', '.join(COMPILERS)} is here: install g++")
+
+
+def _exported(plan: Plan, model: str, target: Format, precision: str) -> bool:
+    try:
+        return artifact_path(plan.artifacts, model, target, precision).exists()
+    except UserError:
+        return False  # a baseline has no artifacts
 
 
 def _installed(runtime: str) -> bool:
