@@ -24,13 +24,13 @@ $(VENV)/.dev: $(VENV)/.runtime
 demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it beside the paper's baselines
 	$(RUN) export/to_executorch.py --model minivlm
 	$(RUN) bench/run.py --device cpu --threads 4 --profile quick --models tee-0,grid-r50,r101-f,bert-base,minilm
-	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl | awk '{print "  " $$9, $$5}'
+	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl results/report.html | awk '{print "  " $$9, $$5}'
 
 test: $(VENV)/.dev  ## the default tests, lint and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 full: $(VENV)/.dev  ## the tests at real model sizes
 	$(RUN) -m pytest -m full

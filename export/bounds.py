@@ -87,7 +87,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
             own_divergence=2.0,
             tokens=0.0,
         ),
-        # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13.
+        # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13. MiniLM: 18 dB.
         "onnx int8": Bounds(
             proposals=0.8,
             matched=0.5,
@@ -95,7 +95,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
             feature_cosine=0.99,
             feature_sqnr=20.0,
             score=0.2,
-            tensor_sqnr=20.0,
+            tensor_sqnr=15.0,
             top_1=0.7,
             divergence=0.05,
             own_divergence=2.0,
