@@ -16,9 +16,12 @@ DAMPING = 0.01
 
 
 def channel_scales(weight: Any) -> Any:
-    """Return the (O,) float32 int8 step of every output channel of a weight, output channels first."""
-    largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
-    return np.where(largest > 0.0, largest / 127.0, 1.0).astype(np.float32)
+    """Return the (O,) float32 int8 step of every output channel of a weight, output channels first.
+
+    A channel whose step would be no float32, of zeros or next to them, gets 1 and rounds to zeros.
+    """
+    steps = (np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127.0).astype(np.float32)
+    return np.where(steps > 0.0, steps, np.float32(1.0))
 
 
 def round_to_nearest(weight: Any) -> tuple[Any, Any]:

@@ -94,7 +94,7 @@ def test_doubling_in_int8_copies_and_rounds_nothing_more():
     assert 4 <= len(doubled.unique()) <= feature.numel()
 
 
-@pytest.mark.parametrize("model", ["tee-tiny", "minilm-tiny"])
+@pytest.mark.parametrize("model", [pytest.param("tee-tiny", marks=pytest.mark.full), "minilm-tiny"])
 class TestArtifact:
     def test_passed_its_proof_and_names_what_stays_in_float(self, exported, model):
         sidecar = json.loads(exported(model, precision="int8").sidecar.read_text())

@@ -159,7 +159,7 @@ class TestParityFailure:
     def lowered_wrongly(self, exported, monkeypatch, request) -> str:
         content = exported(request.param).artifact.read_bytes()
         program = SimpleNamespace(write_to_file=lambda file: file.write(content))
-        monkeypatch.setattr(to_executorch, "export_program", lambda method: None)
+        monkeypatch.setattr(to_executorch, "export_program", lambda method, recipe: None)
         monkeypatch.setattr(to_executorch, "lower", lambda programs: LoweredProgram(program, {"forward": 0}))
         return request.param
 
@@ -274,7 +274,7 @@ class TestMistakes:
             raise OSError(28, "No space left on device")
 
         lowered = LoweredProgram(SimpleNamespace(write_to_file=write_to_file), {"forward": 0})
-        monkeypatch.setattr(to_executorch, "export_program", lambda method: None)
+        monkeypatch.setattr(to_executorch, "export_program", lambda method, recipe: None)
         monkeypatch.setattr(to_executorch, "lower", lambda programs: lowered)
         assert "No space left on device" in refused(capsys, "--model", "minilm-tiny", "--output", str(tmp_path))
         assert list(tmp_path.iterdir()) == []
