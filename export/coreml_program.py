@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from export.mil_executor import MilFunction, read_functions
+from export.program import require_method
 from minivlm.console import quiet
-from minivlm.errors import UserError
 
 
 class CoreMLProgram:
@@ -57,8 +57,7 @@ class CoreMLProgram:
         Raises:
             UserError: The package has no such function.
         """
-        if method not in self._functions:
-            raise UserError(f"this artifact has no method {method!r}: it has {', '.join(self.methods)}")
+        require_method(method, self.methods)
         if sys.platform == "darwin":
             self._runners[method] = CoreMLFunction(self.path, method)
         else:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from export.rewrites import replace_nms
 from minivlm.ops import NMS, nms
 
 
@@ -47,10 +48,7 @@ class OpaqueNMS(nn.Module):
 
 def hide_nms(module: nn.Module) -> None:
     """Replace every `NMS` by an `OpaqueNMS`, in place."""
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, NMS):
-                setattr(parent, name, OpaqueNMS(child))
+    replace_nms(module, OpaqueNMS)
 
 
 @contextmanager

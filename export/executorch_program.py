@@ -11,6 +11,7 @@ from torch import Tensor
 from export.executorch_quantization import quantized
 from export.executorch_rewrites import for_executorch
 from export.methods import Method
+from export.program import require_method
 from export.recipe import Recipe
 from minivlm.errors import UserError
 
@@ -103,8 +104,7 @@ class ExecuTorchProgram:
         Raises:
             UserError: The program has no such method.
         """
-        if method not in self._program.method_names:
-            raise UserError(f"this artifact has no method {method!r}: it has {', '.join(self.methods)}")
+        require_method(method, self.methods)
         self._methods[method] = self._program.load_method(method)
 
     def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

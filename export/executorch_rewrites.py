@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.rewrites import prepared
+from export.rewrites import prepared, replace_nms
 from minivlm.ops import NMS, pairwise_iou, scanned
 from minivlm.vision.bifpn import BiFPNCell
 
@@ -25,9 +25,7 @@ def for_executorch(module: nn.Module) -> nn.Module:
     for parent in list(module.modules()):
         if isinstance(parent, BiFPNCell):
             parent.enlarge = Doubling(parent.channels)
-        for name, child in list(parent.named_children()):
-            if isinstance(child, NMS):
-                setattr(parent, name, PenaltyNMS(child))
+    replace_nms(module, PenaltyNMS)
     return module
 
 

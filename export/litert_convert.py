@@ -10,8 +10,8 @@ from torch import nn
 from export.litert_graph import graphs, packed, parsed, tensor_name
 from export.litert_ops import NativeNMS, native_operators
 from export.methods import Method
-from export.rewrites import prepared
-from minivlm.ops import NMS, unrolled
+from export.rewrites import prepared, replace_nms
+from minivlm.ops import unrolled
 
 
 def convert(methods: Sequence[Method]) -> bytes:
@@ -32,11 +32,10 @@ def convert(methods: Sequence[Method]) -> bytes:
 def convertible(module: nn.Module) -> nn.Module:
     """Return a copy of a model in the form that converts best; it computes the same."""
     module = prepared(module, repeat=unrolled).eval()
+    replace_nms(module, NativeNMS)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, NMS):
-                setattr(parent, name, NativeNMS(child))
-            elif isinstance(child, nn.ModuleList):
+            if isinstance(child, nn.ModuleList):
                 setattr(parent, name, Members(name, child))
     return module
 

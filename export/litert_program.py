@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from export.program import require_method
 from minivlm.console import quiet
 from minivlm.errors import UserError
 
@@ -62,8 +63,7 @@ class LiteRTProgram:
         Raises:
             UserError: The model has no such method.
         """
-        if method not in self._signatures:
-            raise UserError(f"this artifact has no method {method!r}: it has {', '.join(self.methods)}")
+        require_method(method, self.methods)
         with quiet():
             self._runners[method] = self._interpreter.get_signature_runner(method)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from export.methods import Method
-from export.rewrites import prepared
+from export.rewrites import prepared, replace_nms
 from minivlm.ops import NMS, unrolled
 
 OPSET = 20
@@ -45,10 +45,7 @@ class NativeNMS(nn.Module):
 def onnx_graph(method: Method) -> onnx.ModelProto:
     """Trace a method; its nodes are named after the modules they come from."""
     module = prepared(method.module, repeat=unrolled)
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, NMS):
-                setattr(parent, name, NativeNMS(child))
+    replace_nms(module, NativeNMS)
     with torch.no_grad():
         program: Any = torch.onnx.export(
             module,

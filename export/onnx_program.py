@@ -14,6 +14,7 @@ import torch
 from onnx.external_data_helper import set_external_data
 from torch import Tensor
 
+from export.program import require_method
 from minivlm.errors import UserError
 
 WEIGHTS = "weights.bin"
@@ -109,8 +110,7 @@ class OnnxProgram:
         Raises:
             UserError: The artifact has no such method, or its graph is damaged.
         """
-        if method not in self._files:
-            raise UserError(f"this artifact has no method {method!r}: it has {', '.join(self.methods)}")
+        require_method(method, self.methods)
         if method not in self._sessions:
             self._sessions[method] = self._open(self._files[method])
 

@@ -41,6 +41,16 @@ class Program(Protocol):
         ...
 
 
+def require_method(method: str, methods: Sequence[str]) -> None:
+    """Refuse a method that an artifact lacks.
+
+    Raises:
+        UserError: Naming those that it has.
+    """
+    if method not in methods:
+        raise UserError(f"this artifact has no method {method!r}: it has {', '.join(methods)}")
+
+
 def open_program(path: Path, threads: int | None = None) -> Program:
     """Load an artifact in the runtime that its suffix announces.
 

@@ -1,6 +1,7 @@
 """Equivalent forms of a model that runtimes take better than the form that reads best."""
 
 import copy
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -47,6 +48,14 @@ def fold_batch_norms(module: nn.Module) -> None:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, name, fuse_conv_bn_eval(convolution, norm))
                 setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
+
+
+def replace_nms(module: nn.Module, stand_in: Callable[[NMS], nn.Module]) -> None:
+    """Replace every `NMS` by what a function makes of it, in place."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, NMS):
+                setattr(parent, name, stand_in(child))
 
 
 WINDOW = 16

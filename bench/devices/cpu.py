@@ -3,10 +3,10 @@
 import json
 import sys
 from dataclasses import replace
-from functools import cached_property
 
 from bench.devices.artifacts import Artifacts
-from bench.environment import environment, now
+from bench.devices.failures import failed_record
+from bench.environment import environment
 from bench.plan import Plan, runtimes_for
 from bench.process import ask
 from bench.records import Combination, Failure, MachineRates, Record
@@ -14,7 +14,6 @@ from bench.request import PYTORCH_RUNTIMES, Request
 from export.formats import FORMATS, family_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.files import sha256
 
 RATES = (sys.executable, "-m", "bench.rates_worker")
 
@@ -99,28 +98,8 @@ class ThisMachine:
             self._rates[key] = None if answer.failure else MachineRates(**json.loads(answer.line))
         return self._rates[key]
 
-    @cached_property
-    def _photo(self) -> dict[str, str]:
-        return {"name": self._plan.photo.name, "sha256": sha256(self._plan.photo)}
-
     def _failed(self, combination: Combination, run: str, number: int, failure: Failure) -> Record:
-        return Record(
-            run=run,
-            round=number,
-            status="failed",
-            error=failure,
-            device=combination.device,
-            model=combination.model,
-            runtime=combination.runtime,
-            precision=combination.precision,
-            threads_asked=combination.threads,
-            affinity=self._plan.affinity,
-            inputs={},
-            photo=self._photo,
-            environment=environment(),
-            profile=self._plan.profile,
-            time=now(),
-        )
+        return failed_record(self._plan, combination, run, number, failure, environment())
 
 
 def precisions_of(model: str, runtime: str) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ import torch
 from bench.devices.adb import Adb
 from bench.devices.artifacts import Artifacts
 from bench.devices.devicectl import DeviceCtl
+from bench.devices.failures import failed_record
 from bench.devices.parity_files import misses, read_outputs, write_inputs
 from bench.devices.transport import Transport
-from bench.environment import now
 from bench.measuring import describe_artifact, describe_photo
 from bench.plan import Plan
 from bench.records import Combination, Failure, Record
@@ -223,22 +223,7 @@ class Phone:
         return misses(self._methods[path], open_program(path), given, combination.runtime, combination.precision)
 
     def _failed(self, combination: Combination, run: str, number: int, failure: Failure) -> Record:
-        return Record(
-            run=run,
-            round=number,
-            status="failed",
-            error=failure,
-            device=self._kind,
-            model=combination.model,
-            runtime=combination.runtime,
-            precision=combination.precision,
-            threads_asked=combination.threads,
-            inputs={},
-            photo=describe_photo(self._plan.photo),
-            environment={},
-            profile=self._plan.profile,
-            time=now(),
-        )
+        return failed_record(self._plan, combination, run, number, failure, {})
 
 
 class AndroidPhone(Phone):

@@ -1,0 +1,32 @@
+"""Records of what could not be measured."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.environment import now
+from bench.measuring import describe_photo
+from bench.plan import Plan
+from bench.records import Combination, Failure, Record
+
+
+def failed_record(
+    plan: Plan, combination: Combination, run: str, number: int, failure: Failure, environment: Mapping[str, Any]
+) -> Record:
+    """Return the record of a combination that failed in the round of this number of a run."""
+    return Record(
+        run=run,
+        round=number,
+        status="failed",
+        error=failure,
+        device=combination.device,
+        model=combination.model,
+        runtime=combination.runtime,
+        precision=combination.precision,
+        threads_asked=combination.threads,
+        affinity=plan.affinity,
+        inputs={},
+        photo=describe_photo(plan.photo),
+        environment=environment,
+        profile=plan.profile,
+        time=now(),
+    )
