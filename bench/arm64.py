@@ -23,8 +23,8 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
-from bench.cells import wide_console
 from bench.emulation.machine import Machine, ready_machine
+from bench.reporting.cells import wide_console
 from export.arguments import ExportRequest
 from export.bounds import bounds_of
 from export.exporting import Job, compare, export_model, prepare, run_reference

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.cells import wide_console
+from bench.judging.verdict import Judgement, judge
+from bench.judging.verdict_output import as_json, github_json, junit, markdown, show
 from bench.record_file import read
 from bench.records import Record
-from bench.verdict import Judgement, judge
-from bench.verdict_output import as_json, github_json, junit, markdown, show
+from bench.reporting.cells import wide_console
 from minivlm.errors import UserError, run_command
 from minivlm.files import write_text
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.cells import Cell, Row, Table, wide_console
-from bench.rates import read_bandwidth
+from bench.machine.rates import read_bandwidth
+from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.artifact_backend import open_backend
 from minivlm.backend import TorchBackend, load_torch_backend
 from minivlm.console import Steps

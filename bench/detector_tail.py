@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.cells import Cell, Row, Table, wide_console
+from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.catalogue import regions_method
 from export.exporting import Exporter
 from export.formats import FORMATS, Family, Format, exporter_of, family_of, program_class

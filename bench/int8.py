@@ -17,11 +17,11 @@ from pathlib import Path
 from rich.table import Table
 
 from bench import run
-from bench.cells import wide_console
-from bench.evidence import ALPHA, Evidence, holm, paired_evidence
-from bench.quantities import SCATTERED
+from bench.judging.evidence import ALPHA, Evidence, holm, paired_evidence
+from bench.judging.quantities import SCATTERED
 from bench.record_file import read
 from bench.records import Record
+from bench.reporting.cells import wide_console
 from export.formats import FORMATS
 from minivlm.errors import UserError, run_command
 

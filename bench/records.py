@@ -116,7 +116,7 @@ class Record:
         threads_asked: Threads asked for.
         inputs: By name, the shape of each input.
         photo: "name" and "sha256" of the photo the inputs come from.
-        environment: Machine, load and versions, see `bench.environment`.
+        environment: Machine, load and versions, see `bench.machine.environment`.
         profile: Name of the measuring profile.
         time: When it was taken, ISO 8601 in UTC.
         error: Of a failed one.

@@ -24,14 +24,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.compare import add_output_flags, report
-from bench.environment import available_cores
-from bench.evidence import least_repeats
-from bench.quantities import SCATTERED
+from bench.judging.evidence import least_repeats
+from bench.judging.quantities import SCATTERED
+from bench.judging.verdict import judge
+from bench.judging.worktree import checked_out
+from bench.machine.environment import available_cores
+from bench.measure.turns import VARIABLE, Conductor, conducting
 from bench.record_file import append, read
 from bench.records import Record
-from bench.turns import VARIABLE, Conductor, conducting
-from bench.verdict import judge
-from bench.worktree import checked_out
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 

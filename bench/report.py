@@ -16,14 +16,14 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bench.cells import Table
 from bench.compare import read_records
-from bench.latency import latency_tables
-from bench.paper_tables import device_statuses, measured_tables
-from bench.plots import pictures
 from bench.records import Record
 from bench.repeats import group
-from bench.sweeps import sweep_tables
+from bench.reporting.cells import Table
+from bench.reporting.latency import latency_tables
+from bench.reporting.paper_tables import device_statuses, measured_tables
+from bench.reporting.plots import pictures
+from bench.reporting.sweeps import sweep_tables
 from bench.tables import count_all
 from minivlm.console import Steps
 from minivlm.errors import run_command
@@ -98,7 +98,7 @@ def as_csv(records: Sequence[Record]) -> str:
 def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
     """Return the report as one page that needs nothing else."""
     templates = Environment(
-        loader=PackageLoader("bench"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("bench.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )  # names and error messages come from outside: all is escaped but our own pictures
     return templates.get_template("report.html.j2").render(
         facts=facts(records),

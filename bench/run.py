@@ -16,15 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cells import wide_console
 from bench.devices import Device, device_class
-from bench.environment import available_cores
-from bench.latency import latency_tables
-from bench.plan import make_parser, make_plan
+from bench.machine.environment import available_cores
+from bench.measure.plan import make_parser, make_plan
+from bench.measure.session import Session, alone_in
 from bench.records import Record
 from bench.report import write_report
-from bench.session import Session, alone_in
-from bench.sweeps import sweep_tables
+from bench.reporting.cells import wide_console
+from bench.reporting.latency import latency_tables
+from bench.reporting.sweeps import sweep_tables
 from minivlm.console import Steps
 from minivlm.errors import run_command
 

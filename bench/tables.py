@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench import paper
-from bench.cells import Cell, Row, Table, wide_console
 from bench.counts import OPERATING_POINTS, Count, count_model
+from bench.reporting import paper
+from bench.reporting.cells import Cell, Row, Table, wide_console
 from minivlm.console import quiet
 from minivlm.errors import run_command
 from minivlm.files import write_text

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.plan import Plan
-from bench.process import ask
+from bench.measure.plan import Plan
+from bench.measure.process import ask
+from bench.measure.request import PYTORCH_RUNTIMES
 from bench.records import Combination, Failure
-from bench.request import PYTORCH_RUNTIMES
 from export.formats import FORMATS, artifact_path
 from minivlm.console import Steps
 
-EXPORTER = (sys.executable, "-m", "bench.export_worker")
+EXPORTER = (sys.executable, "-m", "bench.measure.export_worker")
 EXPORT_SECONDS = 3600.0
 """An export shows no progress; the largest takes minutes."""
 

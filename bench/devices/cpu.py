@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
-from bench.environment import environment
-from bench.plan import Plan, runtimes_for
-from bench.process import ask
+from bench.machine.environment import environment
+from bench.measure.plan import Plan, runtimes_for
+from bench.measure.process import ask
+from bench.measure.request import PYTORCH_RUNTIMES, Request
 from bench.records import Combination, Failure, MachineRates, Record
-from bench.request import PYTORCH_RUNTIMES, Request
 from export.formats import FORMATS, family_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 
-RATES = (sys.executable, "-m", "bench.rates_worker")
+RATES = (sys.executable, "-m", "bench.machine.rates_worker")
 
 
 class ThisMachine:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bench.environment import now
-from bench.measuring import describe_photo
-from bench.plan import Plan
+from bench.machine.environment import now
+from bench.measure.measuring import describe_photo
+from bench.measure.plan import Plan
 from bench.records import Combination, Failure, Record
 
 

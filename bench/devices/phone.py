@@ -16,11 +16,11 @@ from bench.devices.devicectl import DeviceCtl
 from bench.devices.failures import failed_record
 from bench.devices.parity_files import misses, read_outputs, write_inputs
 from bench.devices.transport import Transport
-from bench.measuring import describe_artifact, describe_photo
-from bench.plan import Plan
+from bench.measure.measuring import describe_artifact, describe_photo
+from bench.measure.plan import Plan
+from bench.measure.timing import PROFILES
+from bench.measure.workloads import artifact_counts
 from bench.records import Combination, Failure, Record
-from bench.timing import PROFILES
-from bench.workloads import artifact_counts
 from export.catalogue import exportable_methods
 from export.formats import FORMATS, family_of
 from export.methods import Method

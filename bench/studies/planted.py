@@ -23,7 +23,7 @@ from time import monotonic
 import torch
 from torch import nn
 
-from bench.turns import VARIABLE, conducting
+from bench.measure.turns import VARIABLE, conducting
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.language.transformer import MINILM_TINY, Encoder

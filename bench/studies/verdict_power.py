@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.evidence import paired_evidence
-from bench.quantities import SCATTERED, Scattered
+from bench.judging.evidence import paired_evidence
+from bench.judging.quantities import SCATTERED, Scattered
+from bench.judging.verdict import Verdict, decide
 from bench.studies.planted import BASES, SLOWDOWNS, Round, read_pool
-from bench.verdict import Verdict, decide
 from minivlm.errors import UserError, run_command
 from minivlm.files import write_text
 

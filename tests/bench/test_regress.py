@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import regress
+from bench.measure.turns import conducting
 from bench.record_file import read
-from bench.turns import conducting
 from minivlm.errors import UserError
 from tests.bench.samples import SAMPLE
 from tests.bench.test_worktree import git, trees

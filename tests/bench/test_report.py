@@ -8,14 +8,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import paper
 from bench.counts import Count
-from bench.paper_tables import device_statuses, measured_tables
-from bench.plots import pictures
 from bench.record_file import append
 from bench.records import Failure, Record
 from bench.repeats import group
 from bench.report import as_csv, html, main, markdown, markdown_table
+from bench.reporting import paper
+from bench.reporting.paper_tables import device_statuses, measured_tables
+from bench.reporting.plots import pictures
 from minivlm.errors import UserError
 from tests.bench.samples import FAILED, SAMPLE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import run
-from bench.environment import available_cores
+from bench.machine.environment import available_cores
 from bench.record_file import read
 from minivlm.errors import run_command
 from tests.bench.samples import FAILED

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench import tables
-from bench.cells import Cell, Table
+from bench.reporting.cells import Cell, Table
 from minivlm.errors import UserError
 
 # As the paper prints them (Tables 1, 2, 3, 4, 5, 10); the RPN's 10^-3 M of Table 4 is 0.001.

@@ -18,7 +18,7 @@ struct Stage {
     let call: () throws -> Void
 }
 
-/// Repeats the stages of a run as `bench/timing.py` does.
+/// Repeats the stages of a run as `bench/measure/timing.py` does.
 struct StageTimer {
     let stages: [Stage]
     /// Seconds of a clock that never goes back.

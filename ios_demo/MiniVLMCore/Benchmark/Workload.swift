@@ -1,7 +1,7 @@
 /// Tokens that a measured caption writes after [CLS], whatever they are: the work must not depend on the weights.
 let measuredTokens = 19
 
-/// What one run of an artifact is, ready to be called: the stages of `bench/workloads.py`.
+/// What one run of an artifact is, ready to be called: the stages of `bench/measure/workloads.py`.
 struct Workload {
     let stages: [Stage]
     /// Shape of each input by name.

@@ -7,8 +7,8 @@ import pytest
 
 from bench.devices import DEVICES, artifacts, cpu, device_class
 from bench.devices.cpu import ThisMachine
-from bench.plan import Plan, make_parser, make_plan
-from bench.process import WORKER, Answer
+from bench.measure.plan import Plan, make_parser, make_plan
+from bench.measure.process import WORKER, Answer
 from bench.records import Combination, Failure, MachineRates
 from export.formats import FORMATS, Family
 from minivlm.console import Steps

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from bench.judging.verdict import Verdict
 from bench.studies.planted import BASES, COLUMNS, SLOWDOWNS, Round, read_pool
 from bench.studies.verdict_power import BEGIN, END, main, outcome, windows
-from bench.verdict import Verdict
 from minivlm.errors import UserError
 
 

@@ -15,7 +15,7 @@ class Stage(
 /**
  * When to stop: after at least [runs] runs and [seconds] seconds, or after [cap] seconds with [least] runs by then.
  *
- * The rule of `bench/timing.py`.
+ * The rule of `bench/measure/timing.py`.
  */
 data class Stop(
     val runs: Int,

@@ -1,0 +1,235 @@
+"""The benchmark's command line, checked before anything is measured."""
+
+import argparse
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.devices import DEVICES
+from bench.machine.environment import available_cores
+from bench.measure.request import COMPILED, PYTORCH, PYTORCH_RUNTIMES
+from bench.measure.timing import PROFILES
+from bench.reporting import latency
+from export.arguments import check_writable
+from export.formats import FORMATS, PRECISIONS, Format, artifact_path, require_runtime
+from minivlm.errors import UserError, closest
+from minivlm.photos import default_photo, load_photo
+from minivlm.registry import get_config
+
+DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *latency.TRANSFORMERS)
+DEFAULT_RUNTIMES = (PYTORCH, "executorch")
+COMPILERS = ("g++", "clang++", "c++")
+"""One of them must be there for `torch.compile`, unless CXX names another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to measure, and how.
+
+    Attributes:
+        device: A key of `bench.devices.DEVICES`.
+        phone: Which of several connected phones; None takes the only one.
+        cool_down: Seconds that a phone may take to cool down before each measurement.
+        models: Names of the registry.
+        runtimes: Names; None takes PyTorch, ExecuTorch, and every other artifact that is there already.
+        precisions: Of artifacts; PyTorch runs fp32.
+        threads: Numbers of threads, each for all combinations.
+        photo: What vision models see.
+        profile: A name of `bench.measure.timing.PROFILES`.
+        repeats: Rounds.
+        affinity: Cores to bind to; None leaves the processes free.
+        sustained: Minutes for each measurement; None stops as the profile says.
+        timeout: Seconds without any progress after which a process is stopped.
+        output: Folder of the records.
+        artifacts: Folder of the artifacts.
+    """
+
+    device: str
+    phone: str | None
+    cool_down: float
+    models: list[str]
+    runtimes: list[str] | None
+    precisions: list[str]
+    threads: list[int]
+    photo: Path
+    profile: str
+    repeats: int
+    affinity: list[int] | None
+    sustained: float | None
+    timeout: float
+    output: Path
+    artifacts: Path
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Return the parser of all flags; lists and paths stay text, so that a plan can be stored."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--device", default="cpu", help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)")
+    add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
+    add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
+    add("--cool-down", type=float, default=180.0, metavar="SECONDS", help="longest wait for a phone to cool down")
+    add("--models", default=",".join(DEFAULT_MODELS), metavar="A,B", help="default: %(default)s")
+    add(
+        "--runtimes",
+        metavar="A,B",
+        help=f"of {', '.join([*PYTORCH_RUNTIMES, *FORMATS])} (default: {', '.join(DEFAULT_RUNTIMES)}, and of the "
+        "others those artifacts that are there); artifacts that are missing are exported",
+    )
+    add("--precision", default="fp32", metavar="A,B", help=f"of {', '.join(PRECISIONS)} (default: %(default)s)")
+    add("--threads", default="4", metavar="N,M", help="one number, or several for a sweep (default: 4, the paper's)")
+    add("--image", metavar="PHOTO", help="default: a photo that comes with scikit-learn")
+    add("--profile", default="normal", help=f"{' | '.join(PROFILES)} (default: %(default)s)")
+    add("--repeats", type=int, metavar="N", help="rounds, each with a fresh process for every combination")
+    add("--affinity", metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
+    add("--sustained", type=float, metavar="MINUTES", help="measure each combination for so long: latency over time")
+    add("--timeout", type=float, default=600.0, metavar="SECONDS", help="stop what shows no progress for so long")
+    add("--output", default="results", metavar="DIR", help="default: %(default)s")
+    add("--artifacts", default="artifacts", metavar="DIR", help="default: %(default)s")
+    return parser
+
+
+def make_plan(flags: dict[str, Any]) -> Plan:
+    """Check flags, by name as the parser gives them.
+
+    Raises:
+        UserError: Anything that could not be measured.
+    """
+    _check_name("device", flags["device"], list(DEVICES))
+    _check_name("profile", flags["profile"], list(PROFILES))
+    models = _names("--models", flags["models"])
+    for model in models:
+        get_config(model)
+    precisions = _names("--precision", flags["precision"])
+    for precision in precisions:
+        _check_name("precision", precision, list(PRECISIONS))
+    runtimes = None if flags["runtimes"] is None else _names("--runtimes", flags["runtimes"])
+    for runtime in runtimes or []:
+        _check_runtime(runtime, flags["device"])
+    photo = Path(flags["image"]) if flags["image"] else default_photo()
+    load_photo(photo)
+    profile = PROFILES[flags["profile"]]
+    repeats = profile.repeats if flags["repeats"] is None else flags["repeats"]
+    _check_positive("--repeats", repeats, "round")
+    _check_positive("--timeout", flags["timeout"], "second")
+    if flags["sustained"] is not None and not 0.0 < flags["sustained"] < float("inf"):
+        raise UserError(f"--sustained {flags['sustained']:g}: give minutes, more than 0")
+    output = Path(flags["output"])
+    check_writable(output)
+    return Plan(
+        device=flags["device"],
+        phone=_phone(flags),
+        cool_down=flags["cool_down"],
+        models=models,
+        runtimes=runtimes,
+        precisions=precisions,
+        threads=_threads(flags["threads"]),
+        photo=photo,
+        profile=flags["profile"],
+        repeats=repeats,
+        affinity=None if flags["affinity"] is None else _cores(flags["affinity"]),
+        sustained=flags["sustained"],
+        timeout=flags["timeout"],
+        output=output,
+        artifacts=Path(flags["artifacts"]),
+    )
+
+
+def _phone(flags: dict[str, Any]) -> str | None:
+    """Return the phone that is named; a flag of another device is a mistake."""
+    for flag, device in (("serial", "android"), ("udid", "ios")):
+        if flags[flag] is not None and flags["device"] != device:
+            raise UserError(f"--{flag} goes with --device {device}, not with {flags['device']}: leave it out")
+    if not 0.0 <= flags["cool_down"] < float("inf"):
+        raise UserError(f"--cool-down {flags['cool_down']:g}: give seconds, 0 or more")
+    phone: str | None = flags["serial"] or flags["udid"]
+    return phone
+
+
+def runtimes_for(plan: Plan, model: str, precision: str) -> list[str]:
+    """Return the runtimes to try: those asked for, or the default ones and those whose artifact is there."""
+    if plan.runtimes is not None:
+        return plan.runtimes
+    there = [
+        runtime
+        for runtime, target in FORMATS.items()
+        if runtime not in DEFAULT_RUNTIMES and _exported(plan, model, target, precision) and _installed(runtime)
+    ]
+    return [*DEFAULT_RUNTIMES, *there]
+
+
+def _check_runtime(runtime: str, device: str) -> None:
+    _check_name("runtime", runtime, [*PYTORCH_RUNTIMES, *FORMATS])
+    if runtime in FORMATS and device == "cpu":
+        require_runtime(FORMATS[runtime])
+        if not FORMATS[runtime].runs_here:
+            raise UserError(
+                f"{FORMATS[runtime].title} runs on Apple's systems only: measure it on a Mac, or with --device ios"
+            )
+    if runtime == COMPILED and not any(map(shutil.which, [os.environ.get("CXX", ""), *COMPILERS])):
+        raise UserError(f"{COMPILED} needs a C++ compiler, and none of {', '.join(COMPILERS)} is here: install g++")
+
+
+def _exported(plan: Plan, model: str, target: Format, precision: str) -> bool:
+    try:
+        return artifact_path(plan.artifacts, model, target, precision).exists()
+    except UserError:
+        return False  # a baseline has no artifacts
+
+
+def _installed(runtime: str) -> bool:
+    try:
+        require_runtime(FORMATS[runtime])
+    except UserError:
+        return False
+    return FORMATS[runtime].runs_here
+
+
+def _names(flag: str, text: str) -> list[str]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise UserError(f"{flag} {text!r}: give at least one name")
+    return list(dict.fromkeys(names))
+
+
+def _threads(text: str) -> list[int]:
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1:
+        raise UserError(
+            f"--threads {text}: give a number of at least 1, or several such as 1,2,4; "
+            f"this machine has {available_cores()} cores"
+        )
+    return list(dict.fromkeys(counts))
+
+
+def _cores(text: str) -> list[int]:
+    """Read "0-3" or "0,2" as core numbers that this process may use."""
+    if not hasattr(os, "sched_getaffinity"):
+        raise UserError(f"--affinity {text}: this system cannot bind a process to cores; leave it out")
+    allowed = sorted(os.sched_getaffinity(0))
+    cores: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if found is None:
+            raise UserError(f"--affinity {text}: give core numbers, such as 0-3 or 0,2")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last <= allowed[-1] or not set(range(first, last + 1)) <= set(allowed):
+            raise UserError(f"--affinity {text}: this process may use the cores {', '.join(map(str, allowed))}")
+        cores.update(range(first, last + 1))
+    return sorted(cores)
+
+
+def _check_positive(flag: str, value: float, unit: str) -> None:
+    if not 1 <= value < float("inf"):
+        raise UserError(f"{flag} {value:g}: give at least 1 {unit}")
+
+
+def _check_name(kind: str, given: str, known: list[str]) -> None:
+    if given not in known:
+        raise UserError(f"unknown {kind} {given!r}: {closest(given, known)}")

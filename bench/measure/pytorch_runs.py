@@ -1,0 +1,115 @@
+"""Runs in PyTorch: eager, a detector in its parts, and compiled as a whole."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.measure.stages import CaptionRun, DetectorRun, Run
+from export.catalogue import exportable_methods
+from export.methods import Method
+from minivlm.backend import TorchBackend, words_of
+from minivlm.language.decoding import CaptionSession
+from minivlm.language.exportable import CompiledSession, Prefill, Step
+from minivlm.language.layout import CAPTIONING, CaptionContext
+from minivlm.model import VisionLanguageModel
+from minivlm.photos import load_photo
+from minivlm.preprocess import NetworkInput, resize_short_side
+from minivlm.registry import NamedModel
+from minivlm.vision.faster_rcnn import FasterRCNN
+from minivlm.vision.grid import GridExtractor
+from minivlm.vision.regions import Regions
+from minivlm.vision.tee import TEE
+
+
+def eager_run(model: NamedModel, photo: Path, checkpoint: Path | None) -> Run:
+    """Run a model as it is, detectors part after part.
+
+    Args:
+        model: Loaded.
+        photo: What it sees.
+        checkpoint: Where its words are; None makes them up.
+    """
+    module = model.module
+    if isinstance(module, VisionLanguageModel):
+        caption = CaptionRun(TorchBackend(model, words_of(module.config, checkpoint)), load_photo(photo))
+        return caption.split(DetectorRun(module.vision, lambda: (caption.fitted.image, caption.fitted.extent)))
+    method = part_method(model, photo)
+    if isinstance(module, TEE | FasterRCNN):
+        image, extent = method.example
+        return Run(DetectorRun(module, lambda: (image, extent)).stages, shapes(method))
+    return _forward(module, method)
+
+
+def compiled_run(model: NamedModel, photo: Path, checkpoint: Path | None) -> Run:
+    """Run a model through `torch.compile`; the arguments are those of `eager_run`."""
+    from torch._inductor import config
+
+    config.force_disable_caches = True  # every process compiles, not only the first
+    config.compile_threads = 1  # no helper processes, which would outlive a process that is stopped
+    module = model.module
+    if isinstance(module, VisionLanguageModel):
+        words = words_of(module.config, checkpoint)
+        return CaptionRun(CompiledBackend(model, words), load_photo(photo)).whole()
+    return _forward(torch.compile(module), part_method(model, photo))
+
+
+def _forward(call: Any, method: Method) -> Run:
+    @torch.inference_mode()
+    def forward() -> None:
+        call(*method.example)
+
+    return Run([("forward", forward)], shapes(method))
+
+
+@dataclass(frozen=True)
+class CompiledBackend(TorchBackend):
+    """`TorchBackend` with compiled networks, which want steps of a fixed shape."""
+
+    caption_layout = CAPTIONING
+
+    @cached_property
+    def _vision(self) -> Any:
+        return torch.compile(self.module.vision)
+
+    @cached_property
+    def _prefill(self) -> Any:
+        return torch.compile(Prefill(self.module.language, CAPTIONING).eval())
+
+    @cached_property
+    def _step(self) -> Any:
+        return torch.compile(Step(self.module.language, CAPTIONING, self.words.tokenizer.special.mask).eval())
+
+    def regions(self, fitted: NetworkInput) -> Regions:
+        """See `Backend`."""
+        return self._vision(fitted.image, fitted.extent)
+
+    def session(self, context: CaptionContext) -> CaptionSession:
+        """See `Backend`."""
+        return CompiledSession(self._prefill, self._step, CAPTIONING, context)
+
+
+def part_method(model: NamedModel, photo: Path, image_size: tuple[int, int] | None = None) -> Method:
+    """Return the one method of an extractor or a transformer, those of the baselines included.
+
+    Args:
+        model: Not a whole one.
+        photo: What extractors see.
+        image_size: (height, width) in pixels that an artifact is fixed to; None takes the model's own.
+    """
+    module = model.module
+    if not isinstance(module, FasterRCNN | GridExtractor):
+        return exportable_methods(model, None, image_size, photo)[0]
+    config = module.config
+    fitted = resize_short_side(load_photo(photo), config.short_side, config.longest_side, config.pixels)
+    inputs = {"image": fitted.image}
+    if isinstance(module, FasterRCNN):
+        inputs["extent"] = fitted.extent
+    return Method("forward", module, inputs, outputs=(), kind="regions")
+
+
+def shapes(method: Method) -> dict[str, list[int]]:
+    """Return the shape of each of a method's inputs."""
+    return {name: list(value.shape) for name, value in method.inputs.items()}

@@ -1,0 +1,30 @@
+"""One measurement in a process of its own: thread pools, caches and memory start fresh for each."""
+
+import json
+from collections.abc import Callable
+
+from bench.measure.answering import answer, bind
+from bench.measure.request import Request
+from bench.measure.turns import Turn
+from minivlm.errors import run_command
+
+
+def respond(question: str, alive: Callable[[], None]) -> str:
+    """Take a request and return a record, both as one line."""
+    request = Request(**json.loads(question))
+    bind(request.affinity)
+    from bench.measure.measuring import (
+        perform,  # after binding: libraries count cores and make threads when they are imported
+    )
+
+    with Turn() as turn:
+
+        def finished() -> None:
+            alive()
+            turn.take()
+
+        return perform(request, finished).to_json()
+
+
+if __name__ == "__main__":
+    run_command(lambda: answer(respond))

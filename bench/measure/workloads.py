@@ -1,0 +1,127 @@
+"""What one run of a model is on each runtime: the same inputs from the same photo everywhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.counts import count_macs, count_params
+from bench.measure.pytorch_runs import compiled_run, eager_run, part_method, shapes
+from bench.measure.request import COMPILED, PYTORCH, Request
+from bench.measure.stages import CAPTION_TOKENS, CaptionRun, Run
+from bench.measure.timing import run_once
+from bench.records import Counts
+from export.artifact_backend import backend_of
+from export.formats import format_of, import_runtime
+from export.program import Program, open_program
+from export.sidecar import Sidecar
+from minivlm.model import VisionLanguageModel
+from minivlm.photos import load_photo
+from minivlm.registry import NamedModel, build, get_config, load_model
+
+PYTORCH_RUNS = {PYTORCH: eager_run, COMPILED: compiled_run}
+CAPTION_CALLS = {"regions": 1, "prefill": 1, "step": CAPTION_TOKENS}
+"""Calls of a whole artifact's methods in one run."""
+PART_CALLS = {"forward": 1}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A loaded model and what is timed of it.
+
+    Attributes:
+        run: What is timed.
+        threads: How many threads the runtime says it uses.
+        weights: Where they come from.
+        count: Counts what a run computes; it may take as long as a run.
+        planned: Tells the runtime's own figure of its memory in bytes, see `export.program.Program`.
+    """
+
+    run: Run
+    threads: int
+    weights: str
+    count: Callable[[], Counts]
+    planned: Callable[[], int | None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is ready before a model is loaded, so that loading can be timed alone.
+
+    Attributes:
+        load: Loads the model.
+        workload: Takes what `load` returned.
+    """
+
+    load: Callable[[], Any]
+    workload: Callable[[Any], Workload]
+
+
+def prepare(request: Request) -> Prepared:
+    """Get a model ready to be loaded.
+
+    Raises:
+        UserError: The model or the artifact cannot be had.
+    """
+    return _prepare_pytorch(request) if request.artifact is None else _prepare_artifact(request, Path(request.artifact))
+
+
+def _prepare_pytorch(request: Request) -> Prepared:
+    torch.set_num_threads(request.threads)
+    photo, checkpoint = Path(request.photo), Path(request.checkpoint) if request.checkpoint else None
+
+    def load() -> NamedModel:
+        return load_model(request.model, checkpoint=checkpoint, seed=request.seed)
+
+    def workload(model: NamedModel) -> Workload:
+        def count() -> Counts:
+            stages = eager_run(model, photo, checkpoint).stages
+            return Counts(count_params(model.module)[0], count_macs(lambda: run_once(stages))[0])
+
+        run = PYTORCH_RUNS[request.runtime](model, photo, checkpoint)
+        return Workload(run, torch.get_num_threads(), model.origin.description, count)
+
+    return Prepared(load, workload)
+
+
+def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
+    """Nothing of the PyTorch model is built: its sizes are enough."""
+    import_runtime(format_of(artifact))  # now, because it is no part of loading
+    sidecar = Sidecar.read(artifact)
+    with torch.device("meta"):
+        model = NamedModel(sidecar.model, build(get_config(sidecar.model)), sidecar.weights)
+    whole = isinstance(model.module, VisionLanguageModel)
+    calls = CAPTION_CALLS if whole else PART_CALLS
+    method = None if whole else part_method(model, Path(request.photo), sidecar.image_size)
+    counts = artifact_counts(sidecar, model.module)
+
+    def load() -> Program:
+        program = open_program(artifact, request.threads)
+        for name in calls:
+            program.load(name)
+        return program
+
+    def workload(program: Program) -> Workload:
+        if method is None:
+            run = CaptionRun(backend_of(artifact, program), load_photo(Path(request.photo))).whole()
+        else:
+            run = Run([(method.name, lambda: program.run(method.name, method.example))], shapes(method))
+        return Workload(
+            run, program.threads, sidecar.weights.description, lambda: counts, lambda: program.planned_bytes
+        )
+
+    return Prepared(load, workload)
+
+
+def artifact_counts(sidecar: Sidecar, module: nn.Module) -> Counts:
+    """Return what one run of an artifact computes.
+
+    Args:
+        sidecar: Of the artifact.
+        module: Its model, on any device.
+    """
+    calls = CAPTION_CALLS | PART_CALLS
+    return Counts(count_params(module)[0], sum(item.macs * calls.get(item.name, 0) for item in sidecar.methods))

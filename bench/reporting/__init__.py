@@ -1,0 +1,1 @@
+"""What records say, for people: tables beside the paper's figures, and pictures."""

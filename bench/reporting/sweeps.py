@@ -1,0 +1,93 @@
+"""What a sweep over threads and a long measurement say: scaling, the setting to take, and latency over time."""
+
+import statistics
+from collections.abc import Sequence
+
+from bench.records import Combination, Record
+from bench.repeats import Repeats, group
+from bench.reporting.cells import Cell, Row, Table
+
+CLOSE = 1.03
+"""A setting with fewer threads is taken if it is at most so much slower than the best."""
+CLIFF = 1.10
+"""More threads that make it so much slower than fewer are a cliff."""
+
+
+def sweep_tables(records: Sequence[Record]) -> list[Table]:
+    """Return a table of scaling and one of latency over time, where there is anything to show."""
+    found = group(records)
+    tables = [scaling_table(found), sustained_table(found)]
+    return [table for table in tables if table.rows]
+
+
+def curves(found: Sequence[Repeats]) -> dict[Combination, dict[int, Repeats]]:
+    """Return by combination, its threads set to 0, the repeats by number of threads; single points are left out."""
+    made: dict[Combination, dict[int, Repeats]] = {}
+    for repeats in found:
+        made.setdefault(repeats.combination._replace(threads=0), {})[repeats.combination.threads] = repeats
+    return {key: dict(sorted(curve.items())) for key, curve in made.items() if len(curve) > 1}
+
+
+def recommended_threads(curve: dict[int, Repeats]) -> int:
+    """Return the fewest threads that are about as fast as the best."""
+    best = min(repeats.median for repeats in curve.values())
+    return min(threads for threads, repeats in curve.items() if repeats.median <= best * CLOSE)
+
+
+def cliffs(curve: dict[int, Repeats]) -> list[str]:
+    """Say where more threads than recommended make it much slower."""
+    best = recommended_threads(curve)
+    cores = next(iter(curve.values())).records[0].environment.get("cores")
+    return [
+        f"{threads} threads take {repeats.median / curve[best].median:.1f} times as long as {best}"
+        + (f", there are {cores} cores" if isinstance(cores, int) and threads > cores else "")
+        for threads, repeats in curve.items()
+        if threads > best and repeats.median > curve[best].median * CLIFF
+    ]
+
+
+def scaling_table(found: Sequence[Repeats]) -> Table:
+    """How much more threads help."""
+    rows, warnings = [], []
+    made = curves(found)
+    columns = sorted({threads for curve in made.values() for threads in curve})
+    for key, curve in made.items():
+        label = f"{key.model}, {key.runtime}, {key.precision}"
+        fewest = next(iter(curve.values()))
+        cells = []
+        for threads in columns:
+            repeats = curve.get(threads)
+            times = "" if repeats is None else f" ({fewest.median / repeats.median:.2f}x)"
+            cells.append(Cell(f"{threads} threads ms", None, repeats.median if repeats else None, detail=times))
+        rows.append(Row(label, [*cells, Cell("take", None, float(recommended_threads(curve)), digits=0)]))
+        warnings += [f"{label}: {cliff}." for cliff in cliffs(curve)]
+    note = (
+        f"Median, and how many times as fast as with the fewest threads. Take: the fewest threads within "
+        f"{CLOSE - 1:.0%} of the best. " + " ".join(["Beware of the cliff:", *warnings] if warnings else [])
+    )
+    return Table("Scaling with threads", note.strip(), rows)
+
+
+def sustained_table(found: Sequence[Repeats]) -> Table:
+    """How latency changes while a model runs on and on."""
+    rows = []
+    for repeats in found:
+        record = repeats.records[-1]
+        if not record.sustained:
+            continue
+        end = record.sustained[-1][0]
+        window = min(60.0, end / 4)
+        first = statistics.median(
+            ms for second, ms in record.sustained if second <= max(window, record.sustained[0][0])
+        )
+        last = statistics.median(ms for second, ms in record.sustained if second >= end - window)
+        cells = [
+            Cell("minutes", None, end / 60.0, digits=1),
+            Cell("begin ms", None, first),
+            Cell("end ms", None, last),
+            Cell("end over begin", None, last / first, digits=2),
+            Cell("slowest second ms", None, max(ms for _, ms in record.sustained)),
+        ]
+        rows.append(Row(str(repeats.combination), cells))
+    note = "Medians of the first and the last minute, or quarter of a shorter time; the records have every second."
+    return Table("Latency over time", note, rows)

@@ -1,0 +1,123 @@
+"""Real measurements of the smallest models: one in a process of its own, the others here."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench.counts import OperatingPoint, count_model
+from bench.machine.environment import available_cores
+from bench.measure import measuring
+from bench.measure.measuring import perform, steady_stop
+from bench.measure.process import ask
+from bench.measure.request import Request
+from bench.measure.timing import PROFILES, Stop
+from bench.records import Record
+from minivlm.photos import default_photo
+
+BRIEF = replace(PROFILES["quick"], warmup=Stop(1, 0.0), steady=Stop(3, 0.0))
+
+
+@pytest.fixture(autouse=True)
+def _brief(monkeypatch):
+    """Three runs; and threads are set for the whole process."""
+    monkeypatch.setattr(measuring, "PROFILES", {"quick": BRIEF})
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def request(model: str, **changes) -> Request:
+    made = Request(
+        run="a run",
+        round=2,
+        model=model,
+        runtime="pytorch",
+        precision="fp32",
+        threads=1,
+        photo=str(default_photo()),
+        profile="quick",
+    )
+    return replace(made, **changes)
+
+
+def measured(*args, **changes) -> Record:
+    told = []
+    record = perform(request(*args, **changes), lambda: told.append(1))
+    # Loaded, each stage of the first run, one warm-up run, and those that count.
+    assert len(told) == 1 + len(record.samples) + 1 + len(record.totals)
+    assert Record.from_json(record.to_json()) == record
+    return record
+
+
+def digest(path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_process_of_its_own_answers_with_a_record():
+    answer = ask(request("minilm-tiny").to_json(), 600.0)
+    record = Record.from_json(answer.line)
+    assert (record.run, record.round, record.status, record.device) == ("a run", 2, "ok", "cpu")
+    assert (record.model, record.runtime, record.precision, record.unit) == ("minilm-tiny", "pytorch", "fp32", "ms")
+    assert (record.threads, record.threads_asked) == (1, 1)
+    (samples,) = record.samples.values()
+    assert len(samples) >= PROFILES["quick"].steady.runs
+    assert all(sample > 0.0 for sample in [*samples, record.first_ms, record.load_ms])
+    assert record.photo == {"name": "china.jpg", "sha256": digest(default_photo())}
+    assert record.artifact is None
+    assert record.weights == "random (seed 0)"
+    assert record.environment["cores"] == available_cores()
+    assert record.time.endswith("+00:00")
+
+
+def test_a_user_s_mistake_in_the_process_is_told_in_one_line():
+    failure = ask(request("minilm-tinny").to_json(), 600.0).failure
+    assert failure.reason.startswith("unknown model 'minilm-tinny': did you mean")
+    assert "\n" not in failure.reason
+
+
+def test_threads_are_set_and_read_back():
+    assert measured("minilm-tiny", threads=2).threads == torch.get_num_threads() == 2
+
+
+def test_memory_has_what_the_model_added(monkeypatch):
+    record = measured("grid-tiny")
+    assert record.memory.peak_bytes >= record.memory.baseline_bytes > 0
+    assert record.memory.planned_bytes is None
+
+
+def test_counts_are_those_of_the_model_at_the_measured_input():
+    record = measured("tee-tiny")
+    assert record.inputs["image"] == [1, 3, 128, 128]
+    counted = count_model("tee-tiny", OperatingPoint(128, 128, 40))["total"]
+    assert record.counts.macs == counted.macs
+
+
+def test_a_long_measurement_has_latency_over_time():
+    record = measured("grid-tiny", sustained=0.02)  # 1.2 s
+    assert sum(record.totals) >= 1000.0
+    assert record.sustained[0][0] >= 1.0
+    assert measured("grid-tiny").sustained is None
+
+
+def test_a_long_measurement_stops_by_the_clock():
+    stop = steady_stop(PROFILES["normal"], 2.0)
+    assert stop.reached(10, 120.0)
+    assert not stop.reached(10**6, 119.0)
+    assert steady_stop(PROFILES["normal"], None) == PROFILES["normal"].steady
+
+
+def test_a_detector_s_artifact_in_executorch(exported):
+    artifact = exported("tee-tiny").artifact
+    photo = default_photo().with_name("flower.jpg")
+    record = measured("tee-tiny", runtime="executorch", artifact=str(artifact), photo=str(photo), threads=2)
+    assert (record.runtime, record.threads) == ("executorch", 2)
+    assert record.artifact.sha256 == digest(artifact)
+    assert record.artifact.bytes == artifact.stat().st_size
+    assert record.artifact.delegated == {"forward": pytest.approx(1.0, abs=0.05)}
+    assert any("SQNR" in name for name in record.artifact.parity)
+    assert record.inputs == {"image": [1, 3, 128, 128], "extent": [2]}
+    assert record.photo["name"] == "flower.jpg"
+    # The same multiply-adds as PyTorch's, from the sidecar.
+    assert record.counts == measured("tee-tiny").counts

@@ -1,0 +1,133 @@
+"""The benchmark's command line: what it takes and what it refuses."""
+
+import os
+
+import pytest
+
+from bench.machine.environment import available_cores
+from bench.measure import plan as plans
+from bench.measure.plan import Plan, make_parser, make_plan, runtimes_for
+from bench.measure.timing import PROFILES
+from export.formats import FORMATS, artifact_path
+from minivlm.errors import UserError
+from minivlm.photos import default_photo
+
+
+def flags(*argv: str) -> dict:
+    return vars(make_parser("").parse_args(argv))
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Makes a plan in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *argv: make_plan(flags(*argv))
+
+
+def refusal(made, *argv: str) -> str:
+    with pytest.raises(UserError) as caught:
+        made(*argv)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_without_flags_is_the_paper_s_comparison(made):
+    plan: Plan = made("--device", "cpu", "--threads", "4")
+    assert plan.threads == [4]
+    assert set(plan.models) == {
+        *("tee-0", "grid-r50", "grid-x101", "r101-f"),
+        *("bert-base", "bert-8", "tinybert-6", "bert-4", "minilm", "tinybert-4"),
+    }
+    assert plan.precisions == ["fp32"]
+    assert plan.photo == default_photo()
+    assert plan.repeats == PROFILES["normal"].repeats
+    assert (plan.affinity, plan.sustained) == (None, None)
+
+
+def test_takes_what_it_is_given(made, photo_path):
+    plan = made(
+        *("--models", "tee-0, minilm,tee-0", "--runtimes", "executorch", "--threads", "1,2,4", "--profile", "quick"),
+        *("--image", str(photo_path), "--output", "out", "--precision", "fp32,int8", "--repeats", "5"),
+        *("--sustained", "0.5", "--timeout", "30"),
+    )
+    assert plan.models == ["tee-0", "minilm"]
+    assert plan.runtimes == ["executorch"]
+    assert plan.threads == [1, 2, 4]
+    assert plan.precisions == ["fp32", "int8"]
+    assert (plan.profile, plan.photo, plan.output.name) == ("quick", photo_path, "out")
+    assert (plan.repeats, plan.sustained, plan.timeout) == (5, 0.5, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        (["--threads", "0"], ["--threads 0", "at least 1"]),
+        (["--threads", "2,-1"], ["--threads 2,-1", "at least 1"]),
+        (["--threads", "four"], ["--threads four", "such as 1,2,4"]),
+        (["--threads", ""], ["--threads", "at least 1"]),
+        (["--device", "gpu"], ["unknown device 'gpu'", "cpu"]),
+        (["--models", "tee-0,minlm"], ["unknown model 'minlm'", "did you mean minilm"]),
+        (["--models", ","], ["--models", "at least one"]),
+        (["--runtimes", "pytorhc"], ["unknown runtime 'pytorhc'", "did you mean pytorch"]),
+        (["--precision", "int9"], ["unknown precision 'int9'", "int8"]),
+        (["--profile", "slow"], ["unknown profile 'slow'", "quick"]),
+        (["--repeats", "0"], ["--repeats 0", "at least 1"]),
+        (["--timeout", "0"], ["--timeout 0", "at least 1"]),
+        (["--timeout", "nan"], ["--timeout nan", "at least 1"]),
+        (["--sustained", "0"], ["--sustained 0", "more than 0"]),
+        (["--sustained", "inf"], ["--sustained inf", "minutes"]),
+        (["--image", "{folder}/notes.txt"], ["notes.txt", "convert it to JPEG or PNG"]),
+        (["--image", "{folder}/none.jpg"], ["none.jpg", "does not exist"]),
+        (["--output", "{folder}/notes.txt/results"], ["notes.txt", "--output"]),
+        (["--output", "{folder}/notes.txt"], ["notes.txt", "--output"]),
+    ],
+)
+def test_refuses_in_one_line(made, tmp_path, argv, parts):
+    (tmp_path / "notes.txt").write_text("not a photo")
+    message = refusal(made, *(part.format(folder=tmp_path) for part in argv))
+    assert all(part in message for part in parts)
+
+
+class TestAffinity:
+    pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind to cores")
+
+    def test_takes_numbers_and_ranges(self, made, monkeypatch):
+        monkeypatch.setattr(plans.os, "sched_getaffinity", lambda process: set(range(8)))
+        assert made("--affinity", "0-2,5, 5").affinity == [0, 1, 2, 5]
+
+    @pytest.mark.parametrize("given", ["2-1", "9999", "a", "", "1-", "-1", "0-9999"])
+    def test_refuses_anything_else(self, made, given):
+        assert f"--affinity {given}: " in refusal(made, f"--affinity={given}")
+
+
+class TestRuntimes:
+    def test_the_default_ones_come_with_every_other_artifact_that_is_there(self, made, monkeypatch):
+        other = FORMATS["executorch"].__class__(
+            **{**vars(FORMATS["executorch"]), "runtime": "other", "suffix": "other", "whole_suffix": "other"}
+        )
+        monkeypatch.setattr(plans, "FORMATS", {**FORMATS, "other": other})
+        plan = made()
+        default = runtimes_for(plan, "tee-0", "fp32")
+        assert default[:2] == ["pytorch", "executorch"]
+        assert "other" not in default
+        path = artifact_path(plan.artifacts, "tee-0", other, "fp32")
+        path.parent.mkdir()
+        path.touch()
+        assert "other" in runtimes_for(plan, "tee-0", "fp32")
+        assert "other" not in runtimes_for(plan, "tee-1", "fp32")
+        assert runtimes_for(made("--runtimes", "pytorch"), "tee-0", "fp32") == ["pytorch"]
+
+    def test_compiling_needs_a_compiler(self, made, monkeypatch):
+        monkeypatch.setattr(plans.shutil, "which", lambda name: None)
+        assert "install g++" in refusal(made, "--runtimes", "pytorch-compiled")
+
+
+def test_there_is_at_least_one_core():
+    assert available_cores() >= 1
+
+
+def test_a_runtime_that_is_not_on_this_system_is_measured_elsewhere(made, monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert "measure it on a Mac, or with --device ios" in refusal(made, "--runtimes", "coreml")
+    assert made("--device", "ios", "--runtimes", "coreml").runtimes == ["coreml"]

@@ -1,0 +1,215 @@
+"""A run: rounds, what an interruption leaves, how it is continued, and who else may not be there."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.measure import session as sessions
+from bench.measure.session import Session, alone_in, rounds
+from bench.record_file import append, read
+from bench.records import Combination, Record
+from minivlm.console import Steps
+from minivlm.errors import UserError
+from tests.bench.samples import FAILED, SAMPLE
+
+A, B, C = (Combination("cpu", model, "pytorch", "fp32", 1) for model in ("tee-0", "tee-1", "minilm"))
+
+
+class Machine:
+    """A device whose measurements cost nothing; those in `broken` fail."""
+
+    def __init__(self, broken: tuple[Combination, ...] = ()) -> None:
+        self.broken = broken
+        self.measured: list[tuple[int, Combination]] = []
+        self.prepared = 0
+
+    def combinations(self) -> list[Combination]:
+        return [A, B, C]
+
+    def prepare(self) -> None:
+        self.prepared += 1
+
+    def measure(self, combination: Combination, run: str, number: int) -> Record:
+        self.measured.append((number, combination))
+        sample = FAILED if combination in self.broken else SAMPLE
+        return replace(
+            sample, run=run, round=number, model=combination.model, runtime="pytorch", threads_asked=combination.threads
+        )
+
+
+def begun(folder: Path, **flags) -> Session:
+    session = Session.new(folder, flags)
+    session.begin()
+    return session
+
+
+class TestRounds:
+    def test_everything_is_measured_once_a_round_there_and_back(self, tmp_path):
+        machine = Machine()
+        session = begun(tmp_path)
+        session.measure(machine, 3, Steps())
+        assert machine.measured == [(0, A), (0, B), (0, C), (1, C), (1, B), (1, A), (2, A), (2, B), (2, C)]
+        assert [(record.round, record.combination) for record in session.records()] == machine.measured
+        assert read(session.path) == session.records()
+        assert rounds([A], 1) == [(0, A)]
+
+    def test_a_record_is_on_disk_before_the_next_measurement(self, tmp_path):
+        session, seen = begun(tmp_path), []
+
+        class Watching(Machine):
+            def measure(self, combination, run, number):
+                seen.append(len(session.records()))
+                return super().measure(combination, run, number)
+
+        session.measure(Watching(), 1, Steps())
+        assert seen == [0, 1, 2]
+
+    def test_what_fails_is_recorded_and_the_rest_goes_on(self, tmp_path):
+        session = begun(tmp_path)
+        session.measure(Machine(broken=(B,)), 1, Steps())
+        assert [record.ok for record in session.records()] == [True, False, True]
+
+    def test_records_of_earlier_runs_stay_and_are_not_this_run_s(self, tmp_path):
+        append(tmp_path / "records.jsonl", SAMPLE)
+        session = begun(tmp_path)
+        session.measure(Machine(), 1, Steps())
+        assert read(session.path)[0] == SAMPLE
+        assert len(session.records()) == 3
+
+    def test_a_file_that_holds_something_else_is_refused(self, tmp_path):
+        (tmp_path / "records.jsonl").write_text("my notes\n")
+        with pytest.raises(UserError, match="line 1 is no record"):
+            begun(tmp_path)
+        assert (tmp_path / "records.jsonl").read_text() == "my notes\n"
+
+
+class TestResume:
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("no space")])
+    def test_what_is_missing_is_measured_and_nothing_else(self, tmp_path, error):
+        class Interrupted(Machine):
+            def measure(self, combination, run, number):
+                if len(self.measured) == 4:
+                    raise error
+                return super().measure(combination, run, number)
+
+        first = begun(tmp_path, threads="4")
+        with pytest.raises(type(error)):
+            first.measure(Interrupted(), 2, Steps())
+        session, machine = Session.last(tmp_path, {}), Machine()
+        session.measure(machine, 2, Steps())
+        assert session.run == first.run
+        assert session.flags == {"threads": "4"}
+        assert machine.measured == [(1, B), (1, A)]
+        assert len(session.records()) == 6
+
+    def test_what_failed_is_measured_again_and_the_last_record_counts(self, tmp_path):
+        begun(tmp_path).measure(Machine(broken=(A, C)), 1, Steps())
+        session, machine = Session.last(tmp_path, {}), Machine()
+        session.measure(machine, 1, Steps())
+        assert machine.measured == [(0, A), (0, C)]
+        assert sorted(record.model for record in session.records() if record.ok) == ["minilm", "tee-0", "tee-1"]
+        assert len(session.records()) == 3
+
+    def test_a_whole_run_has_nothing_missing(self, tmp_path, capfd):
+        begun(tmp_path).measure(Machine(), 1, Steps())
+        machine = Machine()
+        Session.last(tmp_path, {}).measure(machine, 1, Steps())
+        assert (machine.measured, machine.prepared) == ([], 0)
+        assert "nothing is missing" in capfd.readouterr().err
+
+    def test_flags_that_are_given_again_must_be_the_same(self, tmp_path):
+        begun(tmp_path, threads="4", models="tee-0")
+        assert Session.last(tmp_path, {"threads": "4"}).flags["models"] == "tee-0"
+        with pytest.raises(UserError, match=r"--threads 2 differs from the run in .*, which has 4: leave the flag out"):
+            Session.last(tmp_path, {"threads": "2"})
+
+    def test_nothing_to_resume_is_a_user_s_error(self, tmp_path):
+        with pytest.raises(UserError, match="nothing to resume in"):
+            Session.last(tmp_path / "none", {})
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run": "x"}', '{"run": "x", "flags": 3}'])
+    def test_a_damaged_plan_is_a_user_s_error(self, tmp_path, content):
+        (tmp_path / "plan.json").write_text(content)
+        with pytest.raises(UserError, match=r"plan.json is damaged .* start a new run"):
+            Session.last(tmp_path, {})
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from bench.measure.session import Session, alone_in
+from minivlm.console import Steps
+from tests.bench.test_session import Machine
+
+class Slow(Machine):
+    def measure(self, combination, run, number):
+        time.sleep(0.02)
+        return super().measure(combination, run, number)
+
+folder = Path(sys.argv[1])
+with alone_in(folder):
+    session = Session.last(folder, {}) if (folder / "plan.json").exists() else Session.new(folder, {})
+    session.begin()
+    print(flush=True)
+    session.measure(Slow(), 20, Steps())
+"""
+
+
+def test_killed_again_and_again_it_still_ends_with_every_record_once(tmp_path):
+    """SIGKILL at random moments of the measuring; the seed is fixed, the moments are the machine's."""
+    moments, kills = random.Random(0), 0
+    while True:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        if kills < 3:
+            time.sleep(moments.uniform(0.05, 0.3))
+            kills += 1
+            process.kill()
+        if process.wait() == 0:
+            break
+    records = read(tmp_path / "records.jsonl")
+    assert kills == 3
+    assert sorted((record.round, record.combination) for record in records) == sorted(rounds([A, B, C], 20))
+
+
+class TestLock:
+    def test_a_second_benchmark_is_refused_with_the_first_one_s_id(self, tmp_path):
+        code = (
+            "from bench.measure.session import alone_in; from pathlib import Path; "
+            f"alone_in(Path({str(tmp_path)!r})).__enter__()"
+        )
+        with alone_in(tmp_path):
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert f"{tmp_path} is in use by another benchmark (process " in done.stderr
+        assert "choose another folder with --output" in done.stderr
+
+    def test_it_is_free_again_after_the_end_whatever_it_was(self, tmp_path):
+        code = (
+            f"from bench.measure.session import alone_in; from pathlib import Path; import os; "
+            f"kept = alone_in(Path({str(tmp_path)!r})); kept.__enter__(); os.kill(os.getpid(), 9)"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+        with alone_in(tmp_path), pytest.raises(UserError), alone_in(tmp_path):
+            pass
+        with alone_in(tmp_path):
+            pass
+
+    def test_a_folder_that_is_not_there_is_a_user_s_error(self, tmp_path):
+        with pytest.raises(UserError, match="--output"), alone_in(tmp_path / "none"):
+            pass
+
+
+def test_the_plan_is_plain_json(tmp_path):
+    session = begun(tmp_path, threads="4", sustained=None)
+    stored = json.loads((tmp_path / "plan.json").read_text())
+    assert stored == {"run": session.run, "flags": {"threads": "4", "sustained": None}}
+    assert sessions.RECORDS == "records.jsonl"

@@ -1,0 +1,93 @@
+"""Processes that take turns: who runs when, and that nobody waits for the dead."""
+
+import threading
+import time
+
+import pytest
+
+from bench.measure import turns
+from bench.measure.turns import Turn, conducting
+
+
+@pytest.fixture(autouse=True)
+def short_slices(monkeypatch):
+    monkeypatch.setattr(turns, "SLICE_SECONDS", 0.0)
+
+
+def run_in_turns(path, name: str, runs: int, log: list[str]) -> threading.Thread:
+    def work() -> None:
+        with Turn(str(path)) as turn:
+            for _ in range(runs):
+                turn.take()
+                log.append(f"+{name}")
+                time.sleep(0.001)
+                log.append(f"-{name}")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_one_runs_at_a_time_and_all_come_round():
+    log: list[str] = []
+    with conducting(3) as conductor:
+        threads = [run_in_turns(conductor.path, name, 5, log) for name in "abc"]
+        for thread in threads:
+            thread.join()
+    assert [entry[1] for entry in log[::2]] == [entry[1] for entry in log[1::2]]  # each + is followed by its own -
+    assert all(set(log[place : place + 6 : 2]) == {"+a", "+b", "+c"} for place in range(0, 30, 6))
+
+
+def test_nobody_runs_before_all_have_come():
+    log: list[str] = []
+    with conducting(2) as conductor:
+        first = run_in_turns(conductor.path, "a", 1, log)
+        assert conductor.wait_for_one(10.0)
+        assert not conductor.wait_for_one(0.05)
+        assert log == []
+        second = run_in_turns(conductor.path, "b", 1, log)
+        first.join()
+        second.join()
+    assert log == ["+a", "-a", "+b", "-b"]
+
+
+def test_who_ends_early_is_not_waited_for():
+    log: list[str] = []
+    with conducting(2) as conductor:
+        for thread in [run_in_turns(conductor.path, "a", 1, log), run_in_turns(conductor.path, "b", 4, log)]:
+            thread.join()
+    assert log.count("+b") == 4
+
+
+def test_who_never_comes_can_be_struck_off():
+    log: list[str] = []
+    with conducting(2) as conductor:
+        thread = run_in_turns(conductor.path, "a", 2, log)
+        assert conductor.wait_for_one(10.0)
+        conductor.expect_fewer()
+        thread.join()
+    assert log.count("+a") == 2
+
+
+def test_a_conductor_that_is_gone_holds_nobody_up():
+    log: list[str] = []
+    with conducting(2) as conductor:
+        thread = run_in_turns(conductor.path, "a", 3, log)
+        assert conductor.wait_for_one(10.0)
+    thread.join()
+    assert log.count("+a") == 3
+
+
+def test_a_turn_lasts_for_its_slice(monkeypatch):
+    monkeypatch.setattr(turns, "SLICE_SECONDS", 60.0)
+    log: list[str] = []
+    with conducting(2) as conductor:
+        for thread in [run_in_turns(conductor.path, name, 3, log) for name in "ab"]:
+            thread.join()
+    assert [entry[1] for entry in log] in (list("a" * 6 + "b" * 6), list("b" * 6 + "a" * 6))
+
+
+def test_without_a_conductor_nothing_is_waited_for(monkeypatch):
+    monkeypatch.delenv(turns.VARIABLE, raising=False)
+    with Turn() as turn:
+        turn.take()
