@@ -6,12 +6,14 @@ Reads the pool that bench/studies/planted.py measured and writes its table into 
 window of consecutive rounds and gives them to the same code that judges records. Windows of a kind start at equal
 distances over the whole pool; they overlap where the pool is short, and the table says how many are disjoint. Between
 equals, chance decides in every round which process is called base, as `bench/regress.py` does.
+
+Slowdowns are planted twice: as layers, whose real cost is that of the machine, and by arithmetic on one of two equals,
+exact to the digit.
 """
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -24,38 +26,19 @@ from bench.studies.planted import BASES, SLOWDOWNS, Round, read_pool
 from minivlm.errors import UserError, run_command
 from minivlm.files import write_text
 
-REPEATS = (10, 12, 15, 20, 30, 40)
+REPEATS = (10, 15, 20, 30, 40, 60)
 AMONG = (1, 12)
 """Comparisons among which each is corrected: alone, and two models by two runtimes by three quantities."""
 TRIALS = 400
 """Comparisons of a kind at most, and at least 200 between equals."""
+EXACT = (3, 5, 10)
+"""Slowdowns in percent that are planted by arithmetic."""
 DOCUMENT = Path("docs/verdict.md")
 BEGIN, END = "<!-- study -->", "<!-- /study -->"
 (LATENCY,) = (kind for kind in SCATTERED if kind.name == "latency")
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """Verdicts on comparisons of one kind.
-
-    Attributes:
-        slowdown: Planted, in percent.
-        verdicts: How often each was given.
-        disjoint: How many of the windows could lie side by side.
-    """
-
-    slowdown: int
-    verdicts: Counter[Verdict]
-    disjoint: int
-
-    @property
-    def trials(self) -> int:
-        """How many comparisons."""
-        return self.verdicts.total()
-
-    def share(self, *verdicts: Verdict) -> float:
-        """How often one of some verdicts was given."""
-        return sum(self.verdicts[verdict] for verdict in verdicts) / self.trials
+Trials = Iterator[np.ndarray]
+"""Comparisons, (repeats, 2) times of base and new each."""
 
 
 def windows(rounds: int, repeats: int, count: int) -> list[int]:
@@ -64,8 +47,9 @@ def windows(rounds: int, repeats: int, count: int) -> list[int]:
     return starts.tolist()
 
 
-def equals(pool: Sequence[Round], repeats: int, numbers: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield (repeats, 2) times of two processes of the same code, in every pairing of a round's four."""
+def equals(pool: Sequence[Round], repeats: int) -> Trials:
+    """Yield two processes of the same code, in every pairing of a round's four."""
+    numbers = np.random.default_rng(0)
     pairings = list(combinations(range(BASES), 2))
     times = np.array([each.base for each in pool])
     for start in windows(len(pool), repeats, TRIALS // len(pairings)):
@@ -74,52 +58,71 @@ def equals(pool: Sequence[Round], repeats: int, numbers: np.random.Generator) ->
             yield np.where(numbers.random((repeats, 1)) < 0.5, pair, pair[:, ::-1])
 
 
-def slowed(pool: Sequence[Round], repeats: int, slowdown: int) -> Iterator[np.ndarray]:
-    """Yield (repeats, 2) times of base and slowed process, with every base of a round."""
+def slowed(pool: Sequence[Round], repeats: int, slowdown: int) -> Trials:
+    """Yield base and the process with more layers, with every base of a round."""
     for start in windows(len(pool), repeats, TRIALS // BASES):
         window = pool[start : start + repeats]
         for place in range(BASES):
             yield np.array([(each.base[place], each.slowed[slowdown]) for each in window])
 
 
-def outcome(pool: Sequence[Round], repeats: int, slowdown: int, among: int, kind: Scattered = LATENCY) -> Outcome:
-    """Judge all comparisons of one kind."""
-    trials = slowed(pool, repeats, slowdown) if slowdown else equals(pool, repeats, np.random.default_rng(0))
+def lengthened(pool: Sequence[Round], repeats: int, slowdown: int) -> Trials:
+    """Yield equals, the times of one side made longer by exactly so many percent."""
+    return (times * (1.0, 1.0 + slowdown / 100.0) for times in equals(pool, repeats))
+
+
+def count_verdicts(trials: Iterable[np.ndarray], among: int, kind: Scattered = LATENCY) -> Counter[Verdict]:
+    """Judge comparisons, each as one among so many; returns how often each verdict was given."""
     verdicts: Counter[Verdict] = Counter()
     for times in trials:
         evidence = paired_evidence(*times.T.tolist())
         verdicts[decide(evidence, min(1.0, evidence.p * among), kind.log_floor)] += 1
-    return Outcome(slowdown, verdicts, len(pool) // repeats)
+    return verdicts
+
+
+def share(verdicts: Counter[Verdict], *wanted: Verdict) -> float:
+    """Return how often one of some verdicts was given."""
+    return sum(verdicts[verdict] for verdict in wanted) / verdicts.total()
+
+
+def real_slowdown(pool: Sequence[Round], slowdown: int) -> float:
+    """Return by which share a planted slowdown lengthened the time, over the whole pool."""
+    return float(np.median([each.slowed[slowdown] / np.median(each.base) for each in pool])) - 1.0
+
+
+def table_row(pool: Sequence[Round], repeats: int, among: int) -> list[str]:
+    """Return the cells of one number of repeats."""
+    none = count_verdicts(equals(pool, repeats), among)
+    trials = [slowed(pool, repeats, each) for each in SLOWDOWNS] + [lengthened(pool, repeats, each) for each in EXACT]
+    found = [share(count_verdicts(each, among), Verdict.SLOWER) for each in trials]
+    return [
+        str(repeats),
+        str(among),
+        f"{none.total()} ({len(pool) // repeats})",
+        f"{share(none, Verdict.FASTER, Verdict.SLOWER):.1%}",
+        *(f"{each:.0%}" for each in found),
+        f"{share(none, Verdict.NO_CHANGE):.0%} / {share(none, Verdict.CANNOT_TELL):.0%}",
+    ]
 
 
 def table(pool: Sequence[Round], conditions: str) -> list[str]:
     """Return the Markdown table of one condition."""
     rounds = [each for each in pool if each.conditions == conditions]
     loads = [each.load for each in rounds]
-    true = {
-        slowdown: np.median([each.slowed[slowdown] / np.median(each.base) for each in rounds]) - 1.0
-        for slowdown in SLOWDOWNS
-    }
-    measured = ", ".join(f"{slowdown} % took {share:.1%} longer" for slowdown, share in true.items())
+    heads = ["repeats", "among", "equals (disjoint windows)", "false alarms"]
+    heads += [f"{each} more layers, {real_slowdown(rounds, each):.1%}" for each in SLOWDOWNS]
+    heads += [f"times {1.0 + each / 100.0:g}" for each in EXACT]
+    heads += ["equals: no change / cannot tell"]
     lines = [
-        f"**{conditions.capitalize()}** ({len(rounds)} rounds, load {min(loads):.1f} to {max(loads):.1f}; over the "
-        f"whole pool {measured}):",
+        f"**{conditions.capitalize()}** ({len(rounds)} rounds, load {min(loads):.1f} to {max(loads):.1f}):",
         "",
-        "| repeats | among | equals: comparisons (disjoint windows) | false alarms | "
-        + " | ".join(f"{slowdown} % found" for slowdown in SLOWDOWNS)
-        + " | equals: no change / cannot tell |",
-        "|" + " ---: |" * (5 + len(SLOWDOWNS)),
+        f"| {' | '.join(heads)} |",
+        "|" + " ---: |" * len(heads),
     ]
     for repeats in REPEATS:
         for among in AMONG:
             if len(rounds) >= repeats:
-                none = outcome(rounds, repeats, 0, among)
-                found = [outcome(rounds, repeats, slowdown, among) for slowdown in SLOWDOWNS]
-                alarms = none.share(Verdict.FASTER, Verdict.SLOWER)
-                cells = [str(repeats), str(among), f"{none.trials} ({none.disjoint})", f"{alarms:.1%}"]
-                cells += [f"{each.share(Verdict.SLOWER):.0%}" for each in found]
-                cells += [f"{none.share(Verdict.NO_CHANGE):.0%} / {none.share(Verdict.CANNOT_TELL):.0%}"]
-                lines.append(f"| {' | '.join(cells)} |")
+                lines.append(f"| {' | '.join(table_row(rounds, repeats, among))} |")
     return lines
 
 

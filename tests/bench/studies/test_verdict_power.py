@@ -5,7 +5,18 @@ import pytest
 
 from bench.judging.verdict import Verdict
 from bench.studies.planted import BASES, COLUMNS, SLOWDOWNS, Round, read_pool
-from bench.studies.verdict_power import BEGIN, END, main, outcome, windows
+from bench.studies.verdict_power import (
+    BEGIN,
+    END,
+    count_verdicts,
+    equals,
+    lengthened,
+    main,
+    real_slowdown,
+    share,
+    slowed,
+    windows,
+)
 from minivlm.errors import UserError
 
 
@@ -24,15 +35,25 @@ def pool(rounds: int, scatter: float) -> list[Round]:
 
 def test_steady_processes_give_no_alarm_and_every_slowdown_above_the_floor():
     rounds = pool(40, 0.005)
-    equals = outcome(rounds, 12, 0, among=1)
-    assert equals.trials >= 160  # 29 windows by 6 pairings
-    assert equals.disjoint == 3
-    assert equals.share(Verdict.FASTER, Verdict.SLOWER) == 0.0
-    assert outcome(rounds, 12, 5, among=1).share(Verdict.SLOWER) == 1.0
+    none = count_verdicts(equals(rounds, 12), among=1)
+    assert none.total() >= 160  # 29 windows by 6 pairings
+    assert share(none, Verdict.FASTER, Verdict.SLOWER) == 0.0
+    for trials in (slowed(rounds, 12, 5), lengthened(rounds, 12, 5)):
+        assert share(count_verdicts(trials, among=1), Verdict.SLOWER) == 1.0
 
 
 def test_noise_hides_what_it_must():
-    assert outcome(pool(40, 0.2), 12, 3, among=1).share(Verdict.CANNOT_TELL) > 0.8
+    assert share(count_verdicts(slowed(pool(40, 0.2), 12, 3), among=1), Verdict.CANNOT_TELL) > 0.8
+
+
+def test_arithmetic_lengthens_one_side_and_leaves_the_other():
+    rounds = pool(12, 0.1)
+    for plain, longer in zip(equals(rounds, 12), lengthened(rounds, 12, 10), strict=True):
+        assert np.allclose(longer / plain, [[1.0, 1.1]], rtol=1e-12, atol=0.0)
+
+
+def test_the_real_cost_of_layers_is_told():
+    assert real_slowdown(pool(400, 0.01), 10) == pytest.approx(0.10, abs=0.005)  # medians of 4 and of 1, scatter 1 %
 
 
 def test_windows_cover_the_pool_at_equal_distances():
@@ -53,7 +74,7 @@ def test_the_table_takes_the_place_of_the_last_one(tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "last" not in text
-    assert "| 12 | 1 |" in text
+    assert "| 15 | 1 |" in text
     main(argv)
     assert document.read_text() == text
 
