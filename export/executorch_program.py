@@ -13,6 +13,7 @@ from export.executorch_rewrites import for_executorch
 from export.methods import Method
 from export.program import require_method
 from export.recipe import Recipe
+from minivlm.console import quiet
 from minivlm.errors import UserError
 
 
@@ -72,15 +73,16 @@ class ExecuTorchProgram:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        from executorch.extension.pybindings import _portable_lib
-        from executorch.runtime import Runtime, Verification
-
         self._path = path
-        if threads is not None:
-            _portable_lib._unsafe_reset_threadpool(threads)
-        self.threads: int = _portable_lib._threadpool_get_thread_count()
         try:
-            self._program = Runtime.get().load_program(path, verification=Verification.InternalConsistency)
+            with quiet():  # it announces what it finds out about the processor
+                from executorch.extension.pybindings import _portable_lib
+                from executorch.runtime import Runtime, Verification
+
+                if threads is not None:
+                    _portable_lib._unsafe_reset_threadpool(threads)
+                self.threads: int = _portable_lib._threadpool_get_thread_count()
+                self._program = Runtime.get().load_program(path, verification=Verification.InternalConsistency)
         except RuntimeError as error:
             raise UserError(f"{path} is not a program this runtime can load ({error}): export it again") from None
         self._methods: dict[str, Any] = {}

@@ -144,10 +144,10 @@ class TorchBackend:
     def session(self, context: CaptionContext) -> CaptionSession:
         """See `Backend`."""
         mask_token = self.words.tokenizer.special.mask
-        return CachedSession(self.module.language, self.caption_layout, context, mask_token, self._stepper)
+        return CachedSession(self._thin_language, self.caption_layout, context, mask_token)
 
     @cached_property
-    def _stepper(self) -> FusionTransformer:
+    def _thin_language(self) -> FusionTransformer:
         return thin(self.module.language)
 
     @torch.no_grad()

@@ -114,15 +114,20 @@ class Step(nn.Module):
         written = torch.where(self.slots < position, 0.0, HIDDEN)[None, None]  # (1, 1, M)
         past_mask = torch.cat([context_mask, written], dim=2)
         mask = torch.cat([torch.cat([past_mask, past_mask], dim=1), self.own_mask], dim=2)  # (1, 2, C + M + 2)
-        past = [
-            [(context_keys[layer], context_values[layer]), (caption_keys[layer], caption_values[layer])]
-            for layer in range(context_keys.shape[0])
-        ]
-        encoded, asked = step_layers(self.transformer, rows, past, mask)
+        kept: list[KeysValues] = []
+
+        def remember(layer: int, keys: Tensor, values: Tensor) -> KeysValues:
+            kept.append((keys[:, :, :1], values[:, :, :1]))
+            return (
+                torch.cat([context_keys[layer], caption_keys[layer], keys], dim=2),
+                torch.cat([context_values[layer], caption_values[layer], values], dim=2),
+            )
+
+        encoded = step_layers(self.transformer, rows, remember, mask)
 
         # Writing after the layers, all at once, leaves them a plain chain that a delegate can take whole.
         here = torch.eq(self.slots, position)[:, None]  # (M, 1)
-        new_keys, new_values = _stack([(keys[:, :, -2:-1], values[:, :, -2:-1]) for keys, values in asked])
+        new_keys, new_values = _stack(kept)
         caption_keys = torch.where(here, new_keys, caption_keys)
         caption_values = torch.where(here, new_values, caption_values)
         return self.transformer.caption_head(encoded[:, 1]), caption_keys, caption_values

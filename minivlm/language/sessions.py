@@ -3,17 +3,19 @@
 Shapes: R hypotheses, C context rows (tags and regions), n caption tokens so far, H heads, d head width, V vocabulary.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from minivlm.language.layout import HIDDEN, CaptionContext, CaptionLayout
 from minivlm.language.transformer import FusionTransformer
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer, (R, H, rows, d) each."""
+Remember = Callable[[int, Tensor, Tensor], KeysValues]
+"""Takes a layer's number and its new rows' keys and values; returns all that they ask, their own last."""
 
 
 def embed_context(transformer: FusionTransformer, tag_ids: Tensor, tag_positions: Tensor, regions: Tensor) -> Tensor:
@@ -27,35 +29,32 @@ def context_keys_values(transformer: FusionTransformer, rows: Tensor, mask: Tens
 
     What the last layer makes of the rows is not computed: nobody asks for it.
     """
-    layers = list(transformer.encoder)
-    kept = [layers[0].attention.keys_values(rows)]
-    for layer, following in pairwise(layers):
-        rows = layer(rows, *kept[-1], mask)
-        kept.append(following.attention.keys_values(rows))
-    return kept
+    kept: list[KeysValues] = []
+    *layers, last = transformer.encoder
+    for layer in layers:
+        queries, keys, values = layer.attention.project(rows)
+        kept.append((keys, values))
+        rows = layer(rows, queries, keys, values, mask)
+    _, keys, values = last.attention.project(rows)
+    return [*kept, (keys, values)]
 
 
-def step_layers(
-    transformer: FusionTransformer, rows: Tensor, past: Sequence[Sequence[KeysValues]], mask: Tensor
-) -> tuple[Tensor, list[KeysValues]]:
+def step_layers(transformer: FusionTransformer, rows: Tensor, remember: Remember, mask: Tensor) -> Tensor:
     """Run new rows through all layers on top of what is cached.
 
     Args:
         transformer: In eval mode.
         rows: (R, 2, h) embedded last token and [MASK].
-        past: For every layer, the cached pieces in key order.
+        remember: The cache.
         mask: (1, 2, all keys) additive; the two new rows' keys come last.
 
     Returns:
-        The encoded rows (R, 2, h), and what every layer asked: all keys and values, (R, H, all keys, d) each.
+        The encoded rows (R, 2, h).
     """
-    asked: list[KeysValues] = []
-    for layer, pieces in zip(transformer.encoder, past, strict=True):
-        new = layer.attention.keys_values(rows)
-        keys, values = (torch.cat(part, dim=2) for part in zip(*pieces, new, strict=True))
-        rows = layer(rows, keys, values, mask)
-        asked.append((keys, values))
-    return rows, asked
+    for number, layer in enumerate(transformer.encoder):
+        queries, *new = layer.attention.project(rows)
+        rows = layer(rows, queries, *remember(number, *new), mask)
+    return rows
 
 
 class FullSession:
@@ -77,7 +76,7 @@ class FullSession:
         self._mask_token = mask_token
         self._captions = context.tag_ids.new_empty(1, 0)  # (R, n)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> Tensor:
         """See `CaptionSession.advance`."""
         device = self._context.tag_ids.device
@@ -98,49 +97,55 @@ class FullSession:
 class CachedSession:
     """Tags and regions go through the transformer once; a step computes two rows, the last token and [MASK].
 
-    The last token is computed again because it was [MASK] in the step before; of each step only its keys and values
-    are kept. Equal to `FullSession`, because no kept row can see a later one.
+    The last token is computed again because it was [MASK] in the step before; [MASK]'s keys and values are written over
+    in the next step. Equal to `FullSession`, because no kept row can see a later one.
 
     Args:
-        transformer: In eval mode.
-        layout: The one that made the context.
+        transformer: In eval mode; in its `thin` form it is faster.
+        layout: The one that made the context; there is room for `caption_length` tokens.
         context: What the caption is about.
         mask_token: Id of [MASK].
-        stepper: What computes the steps: the same transformer in its `thin` form, or None for the transformer itself.
     """
 
     def __init__(
-        self,
-        transformer: FusionTransformer,
-        layout: CaptionLayout,
-        context: CaptionContext,
-        mask_token: int,
-        stepper: FusionTransformer | None = None,
+        self, transformer: FusionTransformer, layout: CaptionLayout, context: CaptionContext, mask_token: int
     ) -> None:
-        self._stepper = stepper or transformer
+        self._transformer = transformer
         self._context_mask = context.mask
         self._mask_token = mask_token
         self._length = 0
-        with torch.no_grad():
+        with torch.inference_mode():
             positions = layout.tag_positions(context.tag_ids.device)
             rows = embed_context(transformer, context.tag_ids, positions, context.regions)
-            self._past = context_keys_values(transformer, rows, context.mask)  # (R, H, C + n, d) a layer
+            kept = context_keys_values(transformer, rows, context.mask)
+            room = (0, 0, 0, layout.caption_length)
+            self._cache = pad(torch.stack([piece for pair in kept for piece in pair]), room)  # (2 L, R, H, C + M, d)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> Tensor:
         """See `CaptionSession.advance`."""
         device = self._context_mask.device
         token_ids = torch.tensor([[token, self._mask_token] for token in tokens], device=device)  # (R, 2)
         positions = torch.tensor([[self._length, self._length + 1]], device=device)
-        rows = self._stepper.embed(token_ids, torch.zeros_like(token_ids), positions)
-        past = self._past
-        if list(parents) != list(range(past[0][0].shape[0])):
-            chosen = torch.tensor(parents, device=device)
-            past = [(keys.index_select(0, chosen), values.index_select(0, chosen)) for keys, values in past]
-        encoded, asked = step_layers(self._stepper, rows, [[piece] for piece in past], self._mask())
-        self._past = [(keys[:, :, :-1], values[:, :, :-1]) for keys, values in asked]  # all but [MASK]
+        rows = self._transformer.embed(token_ids, torch.zeros_like(token_ids), positions)
+        if list(parents) != list(range(self._cache.shape[1])):
+            self._cache = self._cache.index_select(1, torch.tensor(parents, device=device))
+        encoded = step_layers(self._transformer, rows, self._memory(), self._mask())
         self._length += 1
-        return self._stepper.caption_head(encoded[:, 1])
+        return self._transformer.caption_head(encoded[:, 1])
+
+    def _memory(self) -> Remember:
+        """Return what writes new rows behind those of all tokens before."""
+        end = self._context_mask.shape[2] + self._length + 2
+        seen = self._cache[:, :, :, :end].unbind()  # keys and values of each layer; cut all at once, as views take time
+        new = self._cache[:, :, :, end - 2 : end].unbind()
+
+        def remember(layer: int, keys: Tensor, values: Tensor) -> KeysValues:
+            new[2 * layer].copy_(keys)
+            new[2 * layer + 1].copy_(values)
+            return seen[2 * layer], seen[2 * layer + 1]
+
+        return remember
 
     def _mask(self) -> Tensor:
         """Return the (1, 2, C + n + 2) mask: everything cached is seen, and the last token does not see [MASK]."""

@@ -100,20 +100,18 @@ class SelfAttention(nn.Module):
         batch, length, _ = rows.shape
         return rows.reshape(batch, length, self.heads, self.head_dim).transpose(1, 2)  # (B, H, S, d)
 
-    def keys_values(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Project (B, K, h) rows to the keys and values, (B, H, K, d) each, that others ask."""
-        return self._split(self.key(rows)), self._split(self.value(rows))
+    def project(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Project (B, S, h) rows to what they ask with and are asked by: queries, keys, values, (B, H, S, d) each."""
+        queries = self.query(rows) * (1.0 / math.sqrt(self.head_dim))
+        return self._split(queries), self._split(self.key(rows)), self._split(self.value(rows))
 
-    def forward(self, rows: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """Let (B, Q, h) rows attend to (B, H, K, d) keys and values under a (B, 1|Q, K) mask; returns (B, Q, h)."""
-        queries = self._split(self.query(rows) * (1.0 / math.sqrt(self.head_dim)))
-        weights = torch.softmax(_product(queries, keys.transpose(2, 3)) + mask[:, None], dim=-1)  # (B, H, Q, K)
-        mixed = _product(weights, values).transpose(1, 2)  # (B, Q, H, d)
-        return self.output(mixed.reshape(rows.shape))
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """Let (B, H, Q, d) queries ask (B, H, K, d) keys and values under a (B, 1|Q, K) mask; returns (B, Q, h)."""
+        return self.output(attend(queries, keys, values, mask))
 
 
 class EncoderLayer(nn.Module):
-    """One post-LayerNorm BERT layer. Keys and values come from the caller, so that they can be cached."""
+    """One post-LayerNorm BERT layer. Its caller projects the rows, so that keys and values can be cached."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -124,9 +122,9 @@ class EncoderLayer(nn.Module):
         self.output = nn.Linear(config.intermediate, config.hidden)
         self.output_norm = nn.LayerNorm(config.hidden, eps=config.layer_norm_eps)
 
-    def forward(self, rows: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """Shapes as in `SelfAttention.forward`."""
-        rows = self.attention_norm(rows + self.attention(rows, keys, values, mask))
+    def forward(self, rows: Tensor, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """Map (B, Q, h) rows to the next layer's; the other shapes as in `SelfAttention.forward`."""
+        rows = self.attention_norm(rows + self.attention(queries, keys, values, mask))
         return self.output_norm(rows + self.output(self.activation(self.intermediate(rows))))
 
 
@@ -143,8 +141,7 @@ class Encoder(nn.Module):
     def forward(self, rows: Tensor, mask: Tensor) -> Tensor:
         """Encode (B, S, h) rows under a (B, 1|S, S) mask; returns (B, S, h)."""
         for layer in self:
-            keys, values = layer.attention.keys_values(rows)
-            rows = layer(rows, keys, values, mask)
+            rows = layer(rows, *layer.attention.project(rows), mask)
         return rows
 
 
@@ -273,6 +270,12 @@ class FusionTransformer(nn.Module):
         self.embeddings.words.weight.normal_(0.0, 1.0, generator=generator)
         self.embeddings.positions.weight.normal_(0.0, 1.5, generator=generator)
         self.embeddings.types.weight.normal_(0.0, 0.3, generator=generator)
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Mix the values that scaled queries ask for, heads side by side: (B, Q, H * d). See `SelfAttention.forward`."""
+    weights = torch.softmax(_product(queries, keys.transpose(2, 3)) + mask[:, None], dim=-1)  # (B, H, Q, K)
+    return _product(weights, values).transpose(1, 2).flatten(2)
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
