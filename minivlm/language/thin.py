@@ -31,9 +31,11 @@ class ThinLinear(nn.Module):
         """Map (..., K) to (..., N)."""
         flat = rows.flatten(0, -2).contiguous()  # (count, K); the fast routine wants its transpose to be a view
         if len(flat) == 1:
-            return self(flat.repeat(2, 1))[:1].view(*rows.shape[:-1], -1)  # clear of the matrix-vector routine
+            return self(flat.repeat(2, 1))[:1].view(
+                *rows.shape[:-1], len(self.weight)
+            )  # clear of the matrix-vector routine
         product = nn.functional.linear(self.weight, flat).t()  # (count, N), in other words weight @ rows.T
-        return (product + self.bias).view(*rows.shape[:-1], -1)
+        return (product + self.bias).view(*rows.shape[:-1], len(self.weight))
 
 
 class ThinAttention(nn.Module):
