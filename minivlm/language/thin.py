@@ -30,12 +30,11 @@ class ThinLinear(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Map (..., K) to (..., N)."""
         flat = rows.flatten(0, -2).contiguous()  # (count, K); the fast routine wants its transpose to be a view
-        if len(flat) == 1:
-            return self(flat.repeat(2, 1))[:1].view(
-                *rows.shape[:-1], len(self.weight)
-            )  # clear of the matrix-vector routine
+        shape = (*rows.shape[:-1], len(self.weight))
+        if len(flat) == 1:  # twice, to stay clear of the matrix-vector routine
+            return self(flat.repeat(2, 1))[:1].view(shape)
         product = nn.functional.linear(self.weight, flat).t()  # (count, N), in other words weight @ rows.T
-        return (product + self.bias).view(*rows.shape[:-1], len(self.weight))
+        return (product + self.bias).view(shape)
 
 
 class ThinAttention(nn.Module):
