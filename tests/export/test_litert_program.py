@@ -1,9 +1,14 @@
 """Running .tflite files: what cannot be run is said, and integers are PyTorch's."""
 
+import sys
+from importlib import import_module
+from types import ModuleType
+
 import pytest
 import torch
 
-from export.catalogue import regions_method
+from export import litert_program
+from export.catalogue import fusion_method, regions_method
 from export.litert_program import LiteRTProgram
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
@@ -42,3 +47,16 @@ def test_tags_come_out_as_64_bit_integers_though_the_file_holds_32(exported):
     method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
     *_, tags, _, _ = LiteRTProgram(exported("tee-tiny", "litert").artifact).run("forward", method.example)
     assert tags.dtype == torch.int64
+
+
+def test_where_only_the_predecessor_is_installed_it_runs_files(exported, monkeypatch):
+    """tflite-runtime has the same interpreter under another name; this environment has it in its successor only."""
+    artifact = exported("minilm-tiny", "litert").artifact
+    example = fusion_method("forward", create_model("minilm-tiny")).example
+    expected = LiteRTProgram(artifact).run("forward", example)
+    predecessor = ModuleType("tflite_runtime")
+    monkeypatch.setitem(sys.modules, "tflite_runtime", predecessor)
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", import_module("ai_edge_litert.interpreter"))
+    monkeypatch.setattr(litert_program, "find_spec", lambda name: predecessor if name == "tflite_runtime" else None)
+    given = LiteRTProgram(artifact).run("forward", example)
+    assert all(torch.equal(*pair) for pair in zip(expected, given, strict=True))
