@@ -11,6 +11,7 @@ files are those of bench/compare.py.
 """
 
 import argparse
+import math
 import os
 import random
 import signal
@@ -24,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.compare import add_output_flags, report
-from bench.judging.evidence import least_repeats
+from bench.judging.power import Question, recommended_repeats
 from bench.judging.quantities import SCATTERED
 from bench.judging.verdict import judge
 from bench.judging.worktree import checked_out
@@ -36,8 +37,9 @@ from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-RECOMMENDED_REPEATS = 20
-"""Rounds; docs/verdict.md shows how much they find. A verdict that cannot tell says how many more it would take."""
+SHOWN = math.log(1.05)
+"""Change of a latency that the default number of rounds finds in 9 of 10 cases; docs/verdict.md proves it."""
+(LATENCY,) = (kind for kind in SCATTERED if kind.name == "latency")
 POLL_SECONDS = 0.5
 
 
@@ -172,7 +174,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--runtimes", default="pytorch,executorch", metavar="A,B", help="default: %(default)s")
     add("--threads", type=int, default=1, help="of each runtime (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
-    add("--repeats", type=int, metavar="N", help=f"rounds (default: {RECOMMENDED_REPEATS}, more for many combinations)")
+    add("--repeats", type=int, metavar="N", help="rounds (default: enough for 5 %%, see docs/verdict.md)")
     add("--output", type=Path, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
@@ -204,10 +206,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     with checked_out(REPOSITORY, arguments.base) as tree, tempfile.TemporaryDirectory(prefix="regress-") as work:
         sides = [Side("base", tree, Path(work) / "base"), Side("new", REPOSITORY, Path(work) / "new")]
         plans = prepare(sides, combinations(arguments), steps)
-        least = least_repeats(paired=True, comparisons=len(plans) * len(SCATTERED))
-        repeats = arguments.repeats or max(RECOMMENDED_REPEATS, least)
-        if repeats < least:
-            steps.say(f"--repeats {repeats} can show no change of any time: at least {least} are needed")
+        question = Question(paired=True, floor=LATENCY.log_floor, comparisons=len(plans) * len(SCATTERED))
+        repeats = arguments.repeats or recommended_repeats(SHOWN, question)
+        if repeats < question.least:
+            steps.say(f"--repeats {repeats} can show no change of any time: at least {question.least} are needed")
         measure(sides, plans, repeats, arguments.output, steps)
     base, new = (read(arguments.output / f"{side.name}.jsonl") for side in sides)
     sys.exit(report(judge(base, new), arguments))

@@ -83,6 +83,7 @@ def ready_machine(folder: Path, steps: Steps) -> Machine:
         if not emulator_in(partial).is_file():
             with steps.step("download the emulator (60 MB)"):
                 unpack(_download_emulator(partial / "apt"), partial / "emulator")
+                _drop_other_emulators(emulator_in(partial))
         with steps.step("download the runtimes (50 MB)"):
             download_wheels(wanted, partial)
         shutil.rmtree(partial / "apt")
@@ -145,6 +146,13 @@ def _download_emulator(state: Path) -> list[Path]:
     run([*apt, "update"], "apt cannot read package lists")
     run([*apt, "download", "qemu-user-static"], "apt finds no qemu-user-static: install it", folder)
     return list(folder.glob("*.deb"))
+
+
+def _drop_other_emulators(kept: Path) -> None:
+    """Remove what the package has for other processors, 400 MB."""
+    for program in kept.parent.iterdir():
+        if program != kept:
+            program.unlink()
 
 
 def unpack(packages: Sequence[Path], folder: Path) -> None:

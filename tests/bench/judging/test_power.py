@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.judging.evidence import Evidence, paired_evidence, unpaired_evidence
-from bench.judging.power import Question, detectable, repeats_for
+from bench.judging.power import Question, detectable, recommended_repeats, repeats_for
 
 FLOOR = math.log(1.03)
 
@@ -57,3 +57,10 @@ def test_more_repeats_show_less_and_more_comparisons_or_noise_need_more():
 def test_too_few_repeats_show_nothing():
     assert detectable(evidence(0.0, 7), Question(True, FLOOR, 1)) == math.inf
     assert repeats_for(math.log(1.05), evidence(0.0), Question(True, FLOOR, 1)) == 8
+
+
+@pytest.mark.parametrize(("comparisons", "enough"), [(1, 40), (12, 60)])
+def test_as_many_rounds_are_recommended_as_the_study_found_to_be_enough(comparisons, enough):
+    """From the tables of docs/verdict.md: the first rows in which 90 % of exact 5 % are found; their steps are 10."""
+    recommended = recommended_repeats(math.log(1.05), Question(True, FLOOR, comparisons))
+    assert recommended == pytest.approx(enough, abs=5)
