@@ -102,6 +102,18 @@ def run_emulated(machine: Machine, artifact: Path, runtime: str, calls: Calls) -
             ]
 
 
+def prove_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Proof:
+    """Prove an artifact, exported now if it is not there; one that cannot be exported does not end the others."""
+    path = artifact_path(request.output, request.model or "", FORMATS[request.runtime], request.precision)
+    if not path.exists():
+        steps.say(f"{path} is not there yet; exporting it")
+        try:
+            export_model(request, Steps())
+        except UserError as error:
+            return Proof(path.name, {}, str(error))
+    return prove(machine, path, prepare(request), steps)
+
+
 def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Proof:
     """Compare an artifact on ARM kernels with PyTorch and with itself on this machine's."""
     sidecar = Sidecar.read(artifact)
@@ -206,13 +218,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = requests(arguments)
     steps = Steps()
     machine = ready_machine(arguments.cache, steps)
-    proofs = []
-    for request in asked:
-        path = artifact_path(request.output, request.model or "", FORMATS[request.runtime], request.precision)
-        if not path.exists():
-            steps.say(f"{path} is not there yet; exporting it")
-            export_model(request, Steps())
-        proofs.append(prove(machine, path, prepare(request), steps))
+    proofs = [prove_asked(machine, request, steps) for request in asked]
     wide_console().print(proof_table(proofs))
     if arguments.json:
         write_text(arguments.json, as_json(proofs, machine))

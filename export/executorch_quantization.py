@@ -67,9 +67,7 @@ def weakest_layer(method: Method, recipe: Recipe) -> str | None:
     exact = layer_outputs(traced(for_executorch(method.module), method.example), method.example)
     given = layer_outputs(quantized(method, recipe), method.example)
     for node, (layer, expected) in exact.items():
-        # Behind the selection of proposals a row may be another box's: only the backbone is compared by position.
-        comparable = method.kind != "regions" or STATIC in layer.split(".")
-        if comparable and node in given and sqnr(expected, given[node][1]) < LAYER_SQNR:
+        if method.keeps_places(layer) and node in given and sqnr(expected, given[node][1]) < LAYER_SQNR:
             return layer
     return None
 

@@ -35,3 +35,10 @@ class Method:
     def proofs(self) -> list[tuple[Tensor, ...]]:
         """All inputs of the proof, the example first."""
         return [self.example, *self.held_out]
+
+    def keeps_places(self, module: str) -> bool:
+        """Tell whether what a module, by its dotted name, computes stays in place when numbers change a little.
+
+        Behind a detector's selection of proposals, a row may be another box's.
+        """
+        return self.kind != "regions" or "backbone" in module.split(".")

@@ -34,7 +34,7 @@ def layer_ratios(exact: Path, quantized: Path, method: Method) -> dict[str, floa
     return {
         layer: sqnr(output, second[layer])
         for layer, output in first.items()
-        if layer in second and second[layer].shape == output.shape
+        if layer in second and method.keeps_places(layer)
     }
 
 

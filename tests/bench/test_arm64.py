@@ -120,3 +120,18 @@ def test_mistakes_are_told_before_anything_is_set_up(flags, part, monkeypatch):
     monkeypatch.setattr(arm64, "ready_machine", lambda *_: pytest.fail("something was set up"))
     with pytest.raises(UserError, match=part):
         arm64.main(flags)
+
+
+def test_an_export_that_fails_does_not_end_the_others(artifacts, native, monkeypatch):
+    def refuse(request, steps):
+        raise UserError(f"{request.runtime} does not compute what the model computes")
+
+    monkeypatch.setattr(arm64, "export_model", refuse)
+    (artifacts / f"{MODEL}-litert-fp32.tflite").unlink()
+    with pytest.raises(SystemExit):
+        prove(artifacts)
+    proofs = json.loads((artifacts / "proof").read_text())["proofs"]
+    assert {proof["artifact"]: proof["error"] for proof in proofs} == {
+        f"{MODEL}-litert-fp32.tflite": "litert does not compute what the model computes",
+        f"{MODEL}-onnx-fp32.onnx": "",
+    }

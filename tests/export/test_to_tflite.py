@@ -176,3 +176,15 @@ def test_fp16_weights_are_half_as_large_and_prove_true(converted, finder, tmp_pa
     given = LiteRTProgram(path).run("forward", finder.example)
     figures = compare(finder, run_reference(finder, finder.example), given, BOUNDS["fp16"])
     assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+
+    def test_is_not_looked_for_behind_the_selection_where_a_row_may_be_another_box_s(self, converted, finder):
+        model = parsed(converted)
+        graph = dict(graphs(model))["forward"]
+        operator = next(
+            item
+            for item in graph.operators
+            if module_of(tensor_name(graph, item.outputs[0])) == "detector.box_head.fc1"
+        )
+        weights = model.buffers[graph.tensors[operator.inputs[1]].buffer]
+        weights.data = bytes(len(weights.data))
+        assert weakest_layer(converted, packed(model), finder) is None
