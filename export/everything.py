@@ -3,21 +3,24 @@
     python export/everything.py
     python export/everything.py --models tee-0 --precision int8 --formats onnx,litert
 
-Ends with a table of all of them. Exit code 1 says that one could not be made; the others are there.
+Ends with a table of all of them: size, and the worst of each figure over the proof's inputs. Exit code 1 says that one
+could not be made; the others are there.
 """
 
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.table import Table
 
 from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
+from export.parity import Figure, worst
 from export.sidecar import Sidecar
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
@@ -45,23 +48,38 @@ def make(runtime: str, model: str, precision: str, folder: Path) -> Made:
     return Made(path, None, last.removeprefix("error: "))
 
 
+COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "proposals": "proposals found at IoU 0.9",
+        "regions": "regions matched at IoU 0.9",
+        "features dB": "median feature SQNR dB",
+        "logits dB": "logits SQNR dB",
+        "best word": "best entry equal",
+        "KL nats": "KL nats",
+        "caption": "caption tokens equal",
+    }
+)
+"""Of the proof's figures, those that end so; the worst where several do."""
+
+
 def summary(made: Sequence[Made]) -> Table:
     """Return a line for each artifact: size, how exact, seconds."""
-    table = Table("artifact", "MB", "exactness, worst of the proof's inputs", "s", box=None, pad_edge=False)
+    table = Table("artifact", "MB", *COLUMNS, "s", box=None, pad_edge=False)
     for item in made:
         if item.sidecar is None:
-            table.add_row(item.artifact.name, "-", f"FAILED: {item.error}", "-")
+            table.add_row(item.artifact.name, "-", "FAILED")
             continue
-        figures = [
-            f"{figure.name} {figure.value:.4g}"
-            for method in item.sidecar.methods
-            for figure in method.parity
-            if method.name in ("forward", "regions")
-        ]
-        figures += [f"{figure.name} {figure.value:.4g}" for figure in item.sidecar.proof]
+        figures = [figure for method in item.sidecar.methods for figure in method.parity]
+        figures += [figure for figure in item.sidecar.proof if "own regions" not in figure.name]
+        cells = [_worst(figures, ending) for ending in COLUMNS.values()]
         seconds = sum(item.sidecar.seconds.values())
-        table.add_row(item.artifact.name, f"{item.sidecar.bytes / 1e6:.1f}", ", ".join(figures), f"{seconds:.0f}")
+        table.add_row(item.artifact.name, f"{item.sidecar.bytes / 1e6:.1f}", *cells, f"{seconds:.0f}")
     return table
+
+
+def _worst(figures: Sequence[Figure], ending: str) -> str:
+    found = worst([[replace(figure, name=ending)] for figure in figures if figure.name.endswith(ending)])
+    return f"{found[0].value:.3g}" if found else ""
 
 
 def names(flag: str, text: str, known: Sequence[str]) -> list[str]:
@@ -100,7 +118,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         with steps.step(f"[{number}/{len(wanted)}] {model}, {runtime}, {precision}"):
             made.append(make(runtime, model, precision, arguments.output))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(summary(made))
-    if any(item.sidecar is None for item in made):
+    failed = [item for item in made if item.sidecar is None]
+    for item in failed:
+        print(f"{item.artifact.name}: {item.error}", file=sys.stderr)
+    if failed:
         sys.exit(1)
 
 
