@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from minivlm.console import quiet
 
 
@@ -20,6 +22,34 @@ def packed(model: Any) -> bytes:
     from ai_edge_litert.tools import flatbuffer_utils
 
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+class WrittenOnce:
+    """An object of the schema that a model's bytes hold once, however many others refer to it."""
+
+    def __init__(self, held: Any) -> None:
+        self._held = held
+        self._builder: Any = None
+        self._offset = 0
+
+    def Pack(self, builder: Any) -> int:
+        """Write the object, or return where it is; called by the schema's classes."""
+        if self._builder is not builder:
+            self._builder, self._offset = builder, self._held.Pack(builder)
+        return self._offset
+
+
+def share_scales(model: Any) -> None:
+    """Let tensors with the same scales refer to one copy of them, in place.
+
+    Signatures share weights, but a scale and a 64-bit zero for every output channel stand in each of them.
+    """
+    known: dict[tuple[bytes, bytes, int], WrittenOnce] = {}
+    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
+        held = tensor.quantization
+        if held is not None and held.scale is not None and len(held.scale) > 1:
+            key = (bytes(np.asarray(held.scale)), bytes(np.asarray(held.zeroPoint)), held.quantizedDimension)
+            tensor.quantization = known.setdefault(key, WrittenOnce(held))
 
 
 def graphs(model: Any) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from export.litert_graph import graphs, kind, macs, module_of, parsed, tensor_name
+from export.litert_graph import graphs, kind, macs, module_of, packed, parsed, share_scales, tensor_name
 from export.methods import Method
 from export.recipe import Recipe
 
@@ -87,7 +87,9 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
         for (operation, mode), outputs in groups.items():
             _add(made, operation, mode, outputs)
     ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None
-    quantized = bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
+    model = parsed(made.quantize(ranges, enable_progress_report=False).quantized_model)
+    share_scales(model)
+    quantized = packed(model)
     return quantized, kept_float(quantized, methods)
 
 
