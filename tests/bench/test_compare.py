@@ -10,8 +10,8 @@ import pytest
 from bench.compare import main
 from bench.record_file import append
 from minivlm.errors import UserError
+from tests.bench.judging.test_verdict import repeats
 from tests.bench.samples import FAILED, SAMPLE
-from tests.bench.test_verdict import repeats
 
 
 def written(path: Path, *records) -> str:

@@ -11,8 +11,8 @@ from bench import regress
 from bench.measure.turns import conducting
 from bench.record_file import read
 from minivlm.errors import UserError
+from tests.bench.judging.test_worktree import git, trees
 from tests.bench.samples import SAMPLE
-from tests.bench.test_worktree import git, trees
 
 RUN = """
 import json, random, sys

@@ -11,8 +11,8 @@ from bench import run
 from bench.machine.environment import available_cores
 from bench.record_file import read
 from minivlm.errors import run_command
+from tests.bench.measure.test_session import Machine
 from tests.bench.samples import FAILED
-from tests.bench.test_session import Machine
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -145,7 +146,7 @@ import sys, time
 from pathlib import Path
 from bench.measure.session import Session, alone_in
 from minivlm.console import Steps
-from tests.bench.test_session import Machine
+from tests.bench.measure.test_session import Machine
 
 class Slow(Machine):
     def measure(self, combination, run, number):
@@ -169,13 +170,14 @@ def test_killed_again_and_again_it_still_ends_with_every_record_once(tmp_path):
             [sys.executable, "-c", SCRIPT, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert process.stdout is not None
-        process.stdout.readline()
+        assert process.stdout.readline() == b"\n"
         if kills < 3:
             time.sleep(moments.uniform(0.05, 0.3))
             kills += 1
             process.kill()
         if process.wait() == 0:
             break
+        assert process.returncode == -signal.SIGKILL
     records = read(tmp_path / "records.jsonl")
     assert kills == 3
     assert sorted((record.round, record.combination) for record in records) == sorted(rounds([A, B, C], 20))
