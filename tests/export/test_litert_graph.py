@@ -24,9 +24,9 @@ def model(seeds: list[int]) -> schema.ModelT:
         tensor.name, tensor.shape, tensor.quantization = f"t{len(tensors)}", [1], quantization(seed)
         tensors.append(tensor)
     graph = schema.SubGraphT()
-    graph.tensors = tensors
+    graph.tensors, graph.operators = tensors, []
     made = schema.ModelT()
-    made.version, made.subgraphs, made.buffers = 3, [graph], [schema.BufferT()]
+    made.version, made.subgraphs, made.buffers, made.signatureDefs = 3, [graph], [schema.BufferT()], []
     return made
 
 
