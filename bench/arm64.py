@@ -32,6 +32,7 @@ from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, 
 from export.parity import Figure, worst
 from export.program import Program, open_program
 from export.sidecar import Sidecar
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.files import write_text
@@ -205,7 +206,7 @@ def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     add = parser.add_argument
     add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
     add("--runtimes", default=",".join(RUNTIMES), metavar="A,B", help="default: %(default)s")

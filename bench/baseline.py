@@ -6,7 +6,6 @@
 Exit code 0: equal; 1: some differ; 2: no such file, or a damaged one.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 import torch
 
 from bench.counts import OPERATING_POINTS, count_model, count_params
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.files import write_text
@@ -85,7 +85,7 @@ def _shown(value: int | None) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("--renew", action="store_true", help="write bench/baseline.json anew")
     arguments = parser.parse_args(argv)
     with Steps().step("count every model"):

@@ -18,6 +18,7 @@ from bench.judging.verdict_output import as_json, github_json, junit, markdown, 
 from bench.record_file import read
 from bench.records import Record
 from bench.reporting.cells import wide_console
+from minivlm.command_line import script_parser
 from minivlm.errors import UserError, run_command
 from minivlm.files import write_text
 
@@ -61,7 +62,7 @@ def report(judgements: Sequence[Judgement], arguments: argparse.Namespace) -> in
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("base", type=Path, metavar="BASE", help="records to compare with")
     parser.add_argument("new", type=Path, metavar="NEW", help="records to judge")
     add_output_flags(parser)

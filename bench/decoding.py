@@ -8,7 +8,6 @@ a change of the machine's speed hits all alike. Every step reads each weight onc
 memory bandwidth measured in the same run.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from bench.machine.rates import read_bandwidth
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.artifact_backend import open_backend
 from minivlm.backend import TorchBackend, load_torch_backend
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.language.decoding import CaptionSession
@@ -72,7 +72,7 @@ def measure(ways: dict[str, Callable[[], CaptionSession]], first_token: int, rou
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=7, help="captions of each way (default: %(default)s)")
     parser.add_argument("--artifact", type=Path, metavar="FILE.pte", help="measure this artifact's steps as well")

@@ -10,7 +10,6 @@ The detector is converted whole and once more without its tail; both run in turn
 of the machine's speed hits both alike. What the second lacks is the tail.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -28,6 +27,7 @@ from export.formats import FORMATS, Family, Format, exporter_of, family_of, prog
 from export.methods import Method
 from export.program import Program
 from export.recipe import Recipe
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.photos import default_photo
@@ -117,7 +117,7 @@ def measure(target: Format, detector: TEE, threads: int, rounds: int, steps: Ste
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     parser.add_argument("--model", default="tee-0", help="a detector (default: %(default)s)")
     parser.add_argument("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")

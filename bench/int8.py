@@ -8,7 +8,6 @@ fp32 and int8 of each runtime are measured in rounds, each repeat in a process o
 docs/verdict.md says. Sizes and exactness come from the artifacts.
 """
 
-import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from bench.record_file import read
 from bench.records import Record
 from bench.reporting.cells import wide_console
 from export.formats import FORMATS
+from minivlm.command_line import script_parser
 from minivlm.errors import UserError, run_command
 
 FLOOR = next(kind for kind in SCATTERED if kind.name == "latency").log_floor
@@ -130,7 +130,7 @@ def processor(records: Sequence[Record]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     add = parser.add_argument
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")

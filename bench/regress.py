@@ -33,6 +33,7 @@ from bench.machine.environment import available_cores
 from bench.measure.turns import VARIABLE, Conductor, conducting
 from bench.record_file import append, read
 from bench.records import Record
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 
@@ -167,7 +168,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         UserError: Fewer than one thread or repeat.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     add = parser.add_argument
     add("--base", required=True, metavar="GIT_REF", help="commit, branch or tag to compare with")
     add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")

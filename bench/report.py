@@ -7,7 +7,6 @@ RECORDS is a file of records or a folder with a records.jsonl. Writes tables.md,
 needed) and records.csv, beside the records or to --output.
 """
 
-import argparse
 import csv
 import io
 import statistics
@@ -25,6 +24,7 @@ from bench.reporting.paper_tables import device_statuses, measured_tables
 from bench.reporting.plots import pictures
 from bench.reporting.sweeps import sweep_tables
 from bench.tables import count_all
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import run_command
 from minivlm.files import write_text
@@ -128,7 +128,7 @@ def write_report(records: Sequence[Record], folder: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("records", type=Path, metavar="RECORDS", help="file of records, or folder that holds one")
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: where the records are")
     arguments = parser.parse_args(argv)

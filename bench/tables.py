@@ -6,7 +6,6 @@
 Counts on the meta device: no weights are made, and it takes seconds.
 """
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from bench.counts import OPERATING_POINTS, Count, count_model
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table, wide_console
+from minivlm.command_line import script_parser
 from minivlm.console import quiet
 from minivlm.errors import run_command
 from minivlm.files import write_text
@@ -129,7 +129,7 @@ def cost_tables(counts: Counts) -> list[Table]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables as JSON as well")
     arguments = parser.parse_args(argv)
     with quiet():

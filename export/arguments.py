@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.formats import Format, check_precision, support_table
+from minivlm.command_line import OneLineParser
 from minivlm.errors import UserError
 from minivlm.photos import default_photo, load_photo
 
@@ -67,7 +68,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     Raises:
         UserError: Unknown model, malformed size, or an output folder that cannot be written.
     """
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         description=description,
         epilog=f"what each format takes:\n{support_table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -7,7 +7,6 @@ Ends with a table of all of them: size, and the worst of each figure over the pr
 could not be made; the others are there.
 """
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
 from export.parity import Figure, worst
 from export.sidecar import Sidecar
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 
@@ -97,7 +97,7 @@ def names(flag: str, text: str, known: Sequence[str]) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     add = parser.add_argument
     add("--models", default="tee-0,minilm,minivlm", metavar="A,B", help="default: %(default)s")
     add("--formats", default=",".join(FORMATS), metavar="A,B", help="by runtime (default: %(default)s)")

@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from minivlm import commands
-from minivlm.errors import UserError, run_command
-from minivlm.plot import printable
+from minivlm.command_line import OneLineParser
+from minivlm.errors import run_command
 
 DESCRIPTION = """\
 Find regions in photos, describe photos, and answer questions about them.
@@ -20,14 +20,6 @@ Find regions in photos, describe photos, and answer questions about them.
   minivlm retrieve "a temple by a lake" photos/*.jpg --features kept
 
 Without --checkpoint the weights are random: everything runs, and outputs mean nothing."""
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Reports mistakes as every other mistake is reported."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
-        raise UserError(f"{printable(message)}; {self.prog} --help shows how")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

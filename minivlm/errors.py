@@ -9,6 +9,11 @@ class UserError(Exception):
     """A mistake of the user's. The message says what was given, the rule, and the way out, in one line."""
 
 
+def printable(text: str) -> str:
+    """Return a text on one line, with what a terminal or a font cannot show written as an escape."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
 def closest(given: str, known: list[str]) -> str:
     """Return the ending of an error message about an unknown name: the nearest known ones, or all of them."""
     near = get_close_matches(given, known, n=3, cutoff=0.5)

@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 from pathlib import Path
 
-from minivlm.errors import UserError
+from minivlm.errors import UserError, printable
 
 
 @contextmanager
@@ -54,6 +56,63 @@ def assembling(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"cannot write {path}: {reason}; choose another folder or free space") from None
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file; unlike `Path.is_file`, never with an error of the system's.
+
+    Raises:
+        UserError: It cannot be looked at, for want of permission or because it is no path at all.
+    """
+    return _kind(path) is _Kind.FILE
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; see `is_file`."""
+    return _kind(path) is _Kind.FOLDER
+
+
+def exists(path: Path) -> bool:
+    """Tell whether anything is at a path; see `is_file`."""
+    return _kind(path) is not _Kind.NOTHING
+
+
+class _Kind(Enum):
+    FILE = auto()
+    FOLDER = auto()
+    OTHER = auto()
+    NOTHING = auto()
+
+
+def _kind(path: Path) -> _Kind:
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return _Kind.NOTHING
+    except (OSError, ValueError) as error:  # a null character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        shown = printable(str(path))
+        raise UserError(f"cannot look at {shown[:80]}{'...' * (len(shown) > 80)}: {reason}") from None
+    return _Kind.FILE if stat.S_ISREG(mode) else _Kind.FOLDER if stat.S_ISDIR(mode) else _Kind.OTHER
+
+
+def same_file(path: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file or folder, by whatever names; False where either is not there."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
+def check_output(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output that would overwrite an input.
+
+    Raises:
+        UserError: Naming both.
+    """
+    for path in inputs:
+        if same_file(output, path):
+            raise UserError(f"{output} is the input {path}, which would be overwritten: write to another name")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from minivlm.errors import printable
 from minivlm.photo_regions import PhotoRegions
 from minivlm.pipeline import Pipeline
-from minivlm.plot import printable
 from minivlm.results import TextUse
 from minivlm.stages import Stages
 

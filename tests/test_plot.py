@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minivlm.errors import UserError
-from minivlm.plot import Drawn, draw_regions, printable, save_plot
+from minivlm.errors import UserError, printable
+from minivlm.plot import Drawn, draw_regions, save_plot
 
 
 def changed(picture: Image.Image, level: int) -> np.ndarray:

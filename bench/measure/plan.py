@@ -15,6 +15,7 @@ from bench.measure.timing import PROFILES
 from bench.reporting import latency
 from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, Format, artifact_path, require_runtime
+from minivlm.command_line import script_parser
 from minivlm.errors import UserError, closest
 from minivlm.photos import default_photo, load_photo
 from minivlm.registry import get_config
@@ -66,7 +67,7 @@ class Plan:
 
 def make_parser(description: str) -> argparse.ArgumentParser:
     """Return the parser of all flags; lists and paths stay text, so that a plan can be stored."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(description)
     add = parser.add_argument
     add("--device", default="cpu", help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)")
     add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")

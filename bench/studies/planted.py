@@ -8,7 +8,6 @@ the same encoder with 105 layers. A round is eight processes, started in an orde
 and one of each slowdown. Each round adds one row; running the command again adds rounds.
 """
 
-import argparse
 import csv
 import os
 import random
@@ -24,6 +23,7 @@ import torch
 from torch import nn
 
 from bench.measure.turns import VARIABLE, conducting
+from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.language.transformer import MINILM_TINY, Encoder
@@ -164,7 +164,7 @@ def burning(count: int) -> Iterator[None]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="default: %(default)s")
     parser.add_argument("--output", type=Path, default=Path("bench/studies/planted.csv"), metavar="FILE.csv")
     parser.add_argument("--models", type=Path, default=Path("artifacts/planted"), metavar="DIR", help="the encoders")

@@ -11,7 +11,6 @@ Slowdowns are planted twice: as layers, whose real cost is that of the machine, 
 exact to the digit.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
@@ -23,6 +22,7 @@ from bench.judging.evidence import paired_evidence
 from bench.judging.quantities import SCATTERED, Scattered
 from bench.judging.verdict import Verdict, decide
 from bench.studies.planted import BASES, SLOWDOWNS, Round, read_pool
+from minivlm.command_line import script_parser
 from minivlm.errors import UserError, run_command
 from minivlm.files import write_text
 
@@ -128,7 +128,7 @@ def table(pool: Sequence[Round], conditions: str) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("--pool", type=Path, default=Path("bench/studies/planted.csv"), metavar="FILE.csv")
     parser.add_argument("--document", type=Path, default=DOCUMENT, metavar="FILE.md", help="default: %(default)s")
     arguments = parser.parse_args(argv)
