@@ -28,7 +28,7 @@ from bench.reporting.cells import wide_console
 from export.arguments import ExportRequest
 from export.bounds import bounds_of
 from export.exporting import Job, compare, export_model, prepare, run_reference
-from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, require_tools
+from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, exporter_of, require_tools
 from export.parity import Figure, worst
 from export.program import Program, open_program
 from export.sidecar import Sidecar
@@ -112,7 +112,8 @@ def prove_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Proof
             export_model(request, Steps())
         except UserError as error:
             return Proof(path.name, {}, str(error))
-    return prove(machine, path, prepare(request), steps)
+    rules = exporter_of(FORMATS[request.runtime]).rules[request.precision]
+    return prove(machine, path, prepare(request, rules), steps)
 
 
 def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Proof:

@@ -5,7 +5,6 @@ ranges are handed to the same graph pass that coremltools would have handed its 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 from export.coreml_conversion import layer_of, save
 from export.methods import Method
 from export.mil_executor import MilFunction, read_functions
+from export.precision import Decision, Kind, Mode
 from export.recipe import Recipe
 
 WEIGHTS: Mapping[str, str] = {"conv": "weight", "linear": "weight", "gather": "x"}
@@ -22,28 +22,6 @@ WEIGHTS: Mapping[str, str] = {"conv": "weight", "linear": "weight", "gather": "x
 
 SMALLEST = 2048
 """Weights of fewer numbers stay as they are: with the scales there would be nothing to save."""
-
-FLOAT_LAYERS = ("*.conv_stem", "*.se.*", "*.rpn.*")
-"""Layers of a detector that stay in fp16: small ones, through which an error spreads over a whole map or all boxes."""
-
-STATIC_LAYERS = ("*.conv_pw", "*.box_head.fc1", "*.box_head.fc2")
-"""Layers of a detector whose inputs are 8-bit too: they hold nearly all of its multiply-adds and their inputs are even.
-Depthwise layers and BiFPN sums take inputs whose channels differ by orders of magnitude, and one scale has to serve
-them all; scores and boxes (`box_head.classifier`, `box_head.deltas`) share none with the features they come from."""
-
-
-def _matches(layer: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch(f".{layer}", pattern) for pattern in patterns)
-
-
-def stays_float(layer: str, method: Method, recipe: Recipe) -> bool:
-    """Tell whether a layer keeps its fp16 weights."""
-    return recipe.keeps_float(layer) or (method.kind == "regions" and _matches(layer, FLOAT_LAYERS))
-
-
-def takes_int8(layer: str, method: Method, recipe: Recipe) -> bool:
-    """Tell whether a layer's input is quantized, too."""
-    return method.kind == "regions" and not stays_float(layer, method, recipe) and _matches(layer, STATIC_LAYERS)
 
 
 def weighted(function: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -55,16 +33,24 @@ def weighted(function: Any) -> Iterator[tuple[str, Any, Any]]:
                 yield layer_of(operation.outputs[0].name), operation, weight
 
 
-def quantize(model: Any, method: Method, recipe: Recipe) -> tuple[Any, list[str]]:
+def kind_of(operation: Any) -> Kind:
+    """Return the kind of an operation with a stored weight."""
+    if operation.op_type == "conv":
+        groups = operation.inputs.get("groups")
+        return Kind.DEPTHWISE if groups is not None and int(groups.val) > 1 else Kind.CONVOLUTION
+    return Kind.LINEAR if operation.op_type == "linear" else Kind.EMBEDDING
+
+
+def quantize(model: Any, method: Method, recipe: Recipe) -> tuple[Any, list[Decision]]:
     """Quantize a converted fp16 model.
 
     Args:
         model: `coremltools.models.MLModel` with one function, "main".
         method: What it was converted from.
-        recipe: Which layers stay in float; photos to measure ranges on.
+        recipe: Which layers are kept how; photos to measure ranges on.
 
     Returns:
-        The quantized model, and what stays in float: layers, and layers whose weights only are int8.
+        The quantized model, and what was decided about its layers with weights.
     """
     import coremltools.optimize.coreml as optimize
 
@@ -73,26 +59,19 @@ def quantize(model: Any, method: Method, recipe: Recipe) -> tuple[Any, list[str]
         save(model, package)
         function = read_functions(package)["main"]
     layers = list(weighted(function))
-    static = [operation for layer, operation, _ in layers if takes_int8(layer, method, recipe)]
+    decisions = recipe.decide((layer, kind_of(operation)) for layer, operation, _ in layers)
+    modes = [decision.rule.mode for decision in decisions]
+    static = [operation for (_, operation, _), mode in zip(layers, modes, strict=True) if mode is Mode.STATIC]
     if static:
         model = _quantize_inputs(model, static, _ranges(function, static, recipe.samples(method), list(method.inputs)))
     per_channel = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
     chosen = {
-        weight.outputs[0].name: per_channel for layer, _, weight in layers if not stays_float(layer, method, recipe)
+        weight.outputs[0].name: per_channel
+        for (_, _, weight), mode in zip(layers, modes, strict=True)
+        if mode is not Mode.FLOAT
     }
     quantized = optimize.linear_quantize_weights(model, optimize.OptimizationConfig(op_name_configs=chosen))
-    return quantized, _kept_float([layer for layer, _, _ in layers], method, recipe)
-
-
-def _kept_float(layers: Sequence[str], method: Method, recipe: Recipe) -> list[str]:
-    if method.kind != "regions":
-        return ["activations of all layers", *sorted({layer for layer in layers if stays_float(layer, method, recipe)})]
-    kept = {
-        layer if stays_float(layer, method, recipe) else f"{layer} (activations)"
-        for layer in layers
-        if not takes_int8(layer, method, recipe)
-    }
-    return sorted(kept)
+    return quantized, decisions
 
 
 def _ranges(

@@ -5,37 +5,24 @@ the next. Dynamic means that a linear layer's weights are eight bits, each row t
 and what goes out is float: scores, boxes and region features never share a scale.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from export.bounds import LAYER_SQNR
 from export.executorch_rewrites import for_executorch
+from export.layers import LayerOutput
 from export.methods import Method
-from export.parity import sqnr
+from export.precision import Decision, Kind, Mode
 from export.recipe import Recipe
-
-STATIC = "backbone"
-"""Part of a detector that is quantized statically. The rest is its linear layers, quantized dynamically, the two
-convolutions of the RPN, too small to matter and too close to the scores, and arithmetic on boxes."""
-
-GATE = "se"
-"""Part of a block whose convolutions see one cell: as linear layers, quantized dynamically."""
-
-KEPT_FLOAT = ("conv_stem", "body.bn1", "blocks.0", "blocks.1", "blocks.2", "bifpn", "rpn")
-"""What else of a detector stays in float, little of its weights. Each rounding of a map costs 40 dB, and a block
-has nine. On one photo, with random weights, everything in int8 left features of 15.6 dB and a tenth of the regions;
-with the early blocks in float it was 21.5 dB and six tenths. Fusions mix whole maps."""
 
 
 def quantized(method: Method, recipe: Recipe) -> GraphModule:
     """Return a method's module, in the form for ExecuTorch and with the rounding of int8 in it, to be traced again."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    recipe = with_own(recipe)
     module = with_byte_embeddings(for_executorch(method.module), recipe)
     observed = prepare_pt2e(traced(module, method.example), make_quantizer(recipe))
     for sample in recipe.samples(method):
@@ -43,33 +30,39 @@ def quantized(method: Method, recipe: Recipe) -> GraphModule:
     return convert_pt2e(observed)
 
 
-def with_own(recipe: Recipe) -> Recipe:
-    """Return a recipe that leaves in float what a detector cannot spare, too."""
-    return replace(recipe, keep_float=(*recipe.keep_float, *KEPT_FLOAT))
+def decisions(method: Method, recipe: Recipe) -> list[Decision]:
+    """Return what a recipe decides about a method's layers with weights."""
+    return recipe.decide((name, layer_kind(layer)) for name, layer in method.module.named_modules() if weighted(layer))
 
 
-def float_layers(method: Method, recipe: Recipe) -> list[str]:
-    """Return the names of a method's layers with weights that stay in float; none where there is no int8."""
-    if recipe.precision != "int8":
-        return []
-    recipe = with_own(recipe)
-    modules = method.module.named_modules()
-    layers = [item for item in modules if isinstance(item[1], (nn.Conv2d, nn.Linear, nn.Embedding))]
-    in_backbone = {name: STATIC in name.split(".") for name, _ in layers}
-    return [
-        name for name, layer in layers if recipe.keeps_float(name) or isinstance(layer, nn.Conv2d) != in_backbone[name]
-    ]
+def weighted(layer: nn.Module) -> bool:
+    """Tell whether a module has weights that can be stored in few bits."""
+    return isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding))
+
+
+def layer_kind(layer: nn.Module) -> Kind:
+    """Return the kind of a module with weights."""
+    if isinstance(layer, nn.Conv2d):
+        return Kind.DEPTHWISE if layer.groups > 1 else Kind.CONVOLUTION
+    return Kind.LINEAR if isinstance(layer, nn.Linear) else Kind.EMBEDDING
+
+
+def node_kind(node: Node) -> Kind:
+    """Return the kind of a traced operator."""
+    if node.target == torch.ops.aten.conv2d.default:
+        groups = node.args[6] if len(node.args) > 6 else 1
+        return Kind.DEPTHWISE if groups != 1 else Kind.CONVOLUTION
+    return Kind.LINEAR if node.target == torch.ops.aten.linear.default else Kind.ARITHMETIC
 
 
 @torch.no_grad()
-def weakest_layer(method: Method, recipe: Recipe) -> str | None:
-    """Return the first layer of a method, by name, that int8 takes below `LAYER_SQNR`; None if none does."""
+def layers(method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
+    """Yield what each convolution and linear layer computes, exactly and in int8, in the order of execution."""
     exact = layer_outputs(traced(for_executorch(method.module), method.example), method.example)
     given = layer_outputs(quantized(method, recipe), method.example)
     for node, (layer, expected) in exact.items():
-        if method.keeps_places(layer) and node in given and sqnr(expected, given[node][1]) < LAYER_SQNR:
-            return layer
-    return None
+        if node in given:
+            yield LayerOutput(layer, expected, given[node][1])
 
 
 def layer_outputs(graph: GraphModule, example: tuple[Tensor, ...]) -> dict[str, tuple[str, Tensor]]:
@@ -118,9 +111,13 @@ def with_byte_embeddings(module: nn.Module, recipe: Recipe) -> nn.Module:
     """Replace embeddings, in place, but those that are to stay in float; returns the module."""
     for path, parent in list(module.named_modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Embedding) and not recipe.keeps_float(f"{path}.{name}"):
+            if isinstance(child, nn.Embedding) and _rounded(recipe, f"{path}.{name}"):
                 setattr(parent, name, ByteEmbedding(child.weight.detach()))
     return module
+
+
+def _rounded(recipe: Recipe, embedding: str) -> bool:
+    return recipe.mode_of(embedding, Kind.EMBEDDING) is Mode.WEIGHT_ONLY
 
 
 def spell_out(graph: GraphModule) -> None:
@@ -145,12 +142,6 @@ def spell_out(graph: GraphModule) -> None:
     graph.recompile()
 
 
-def is_static(name: str) -> bool:
-    """Tell whether a module, by its dotted name, is quantized statically, if at all."""
-    parts = name.split(".")
-    return STATIC in parts and GATE not in parts
-
-
 def module_of(node: Node) -> str:
     """Return the dotted name of the module that a traced node comes from."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
@@ -158,18 +149,17 @@ def module_of(node: Node) -> str:
 
 
 def make_quantizer(recipe: Recipe) -> Any:
-    """Return the quantizer of a recipe: a static one for the backbone, a dynamic one for linear layers."""
+    """Return the quantizer of a recipe: a static one for what it measures ranges of, a dynamic one for rows."""
     from torchao.quantization.pt2e.quantizer import ComposableQuantizer
 
     from export.executorch_quantizer import DynamicQuantizer, StaticQuantizer
 
-    def chosen(node: Node, static: bool) -> bool:
-        name = module_of(node)
-        return is_static(name) == static and not recipe.keeps_float(name)
+    def chosen(node: Node, mode: Mode) -> bool:
+        return recipe.mode_of(module_of(node), node_kind(node)) is mode
 
     return ComposableQuantizer(
         [
-            StaticQuantizer(lambda node: chosen(node, static=True)),
-            DynamicQuantizer(lambda node: chosen(node, static=False)),
+            StaticQuantizer(lambda node: chosen(node, Mode.STATIC)),
+            DynamicQuantizer(lambda node: chosen(node, Mode.DYNAMIC)),
         ]
     )

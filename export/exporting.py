@@ -1,6 +1,6 @@
 """What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, prove, describe."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +13,10 @@ from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds, bounds_of
 from export.catalogue import exportable_methods
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
+from export.layers import LayerOutput, weakest_layer
 from export.methods import Method
 from export.parity import Figure, compare_regions, compare_tensors, proposal_recall, worst
+from export.precision import Decision, Rule, by_rule, in_float, kept_in_float
 from export.program import Program
 from export.proof import prove_captions
 from export.recipe import Calibration, Recipe, calibration_set
@@ -36,11 +38,11 @@ class Built:
 
     Attributes:
         delegated: By method, the share of its multiply-adds that accelerated kernels run.
-        kept_float: Layers that stay in float at int8, the asked ones and those that the recipe leaves.
+        decisions: What was decided about layers with weights, where anything but float was asked for.
     """
 
     delegated: dict[str, float]
-    kept_float: list[str] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
 
 class Exporter(Protocol):
@@ -49,6 +51,11 @@ class Exporter(Protocol):
     @property
     def format(self) -> Format:
         """What it writes."""
+        ...
+
+    @property
+    def rules(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Which layers are stored and computed in what, by precision."""
         ...
 
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
@@ -65,8 +72,8 @@ class Exporter(Protocol):
         """
         ...
 
-    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
-        """Name the first layer that quantization takes below `LAYER_SQNR`; None if none does, or none is quantized."""
+    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
+        """Yield what each layer of a method computes before and after quantization, in the order of execution."""
         ...
 
 
@@ -98,7 +105,7 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     """
     exporter: Exporter = exporter_of(FORMATS[request.runtime])
     with steps.step("load the model"):
-        job = prepare(request)
+        job = prepare(request, exporter.rules[request.precision])
     report_calibration(job.recipe.calibration, steps)
     with steps.step("run it in PyTorch"):
         expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
@@ -119,24 +126,30 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     return ExportResult(artifact, sidecar)
 
 
-def prepare(request: ExportRequest) -> Job:
-    """Load the model and everything that its conversion needs."""
+def prepare(request: ExportRequest, rules: tuple[Rule, ...]) -> Job:
+    """Load the model and everything that its conversion needs.
+
+    Args:
+        request: What to export.
+        rules: Of its precision; what it asks to keep in float goes before them.
+    """
     model = load_model(request.model, checkpoint=request.checkpoint, seed=request.seed)
     words = None
     if isinstance(model.module, VisionLanguageModel):
         words = words_of(model.module.config, request.checkpoint)
     methods = exportable_methods(model, words, request.image_size, request.photo)
-    return Job(request, model, words, methods, make_recipe(request, model))
+    return Job(request, model, words, methods, make_recipe(request, model, rules))
 
 
-def make_recipe(request: ExportRequest, model: NamedModel) -> Recipe:
+def make_recipe(request: ExportRequest, model: NamedModel, rules: tuple[Rule, ...]) -> Recipe:
     """Return the recipe of a request; a detector in int8 comes with photos."""
+    rules = (*kept_in_float(request.keep_float), *rules)
     module = model.module.vision if isinstance(model.module, VisionLanguageModel) else model.module
     if request.precision != "int8" or not isinstance(module, TEE):
-        return Recipe(request.precision, request.keep_float)
+        return Recipe(request.precision, rules)
     size = request.image_size or module.config.image_size
     calibration = calibration_set(request.calibration, request.calibration_samples, module.config, size)
-    return Recipe(request.precision, request.keep_float, calibration)
+    return Recipe(request.precision, rules, calibration)
 
 
 def report_calibration(calibration: Calibration | None, steps: Steps) -> None:
@@ -220,7 +233,8 @@ def check_parity(
     weakest = None
     if job.recipe.precision == "int8":
         with steps.step("look for the layer that goes wrong"):
-            found = (exporter.weakest_layer(method, job.recipe) for method in job.methods if failed[method.name])
+            suspects = [method for method in job.methods if failed[method.name]]
+            found = (weakest_layer(method, exporter.layers(method, job.recipe)) for method in suspects)
             weakest = next((layer for layer in found if layer is not None), None)
     advice = f"; the first layer to go wrong is {weakest}: try --keep-float '{weakest}'" if weakest else ""
     raise UserError(
@@ -247,7 +261,7 @@ def describe(
         precision=job.recipe.precision,
         weights=job.model.origin,
         methods=reports,
-        kept_float=built.kept_float,
+        kept_float=in_float(built.decisions),
         calibration=None
         if calibration is None
         else {
@@ -262,4 +276,5 @@ def describe(
         sha256=sha256(artifact),
         seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
         versions=tool_versions(*target.packages),
+        quantization=by_rule(built.decisions),
     )

@@ -7,21 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.bounds import LAYER_SQNR
+from export.layers import LayerOutput
 from export.litert_graph import graphs, module_of, only, packed, parsed, tensor_name
 from export.methods import Method
-from export.parity import sqnr
 from minivlm.console import quiet
 
 
-def weakest_layer(reference: bytes, quantized: bytes, method: Method) -> str | None:
-    """Return the first module, in order of execution, that a quantized model takes below `LAYER_SQNR`, None if none."""
-    expected = dict(tensors(reference, method))
+def layers(exact: bytes, quantized: bytes, method: Method) -> Iterator[LayerOutput]:
+    """Yield what each module's operators compute in both models, in the order of execution."""
+    expected = dict(tensors(exact, method))
     for name, given in tensors(quantized, method):
-        module = module_of(name)
-        if name in expected and method.keeps_places(module) and sqnr(expected[name], given) < LAYER_SQNR:
-            return module
-    return None
+        if name in expected:
+            yield LayerOutput(module_of(name), expected[name], given)
 
 
 def tensors(content: bytes, method: Method) -> Iterator[tuple[str, Tensor]]:

@@ -1,13 +1,11 @@
 """int8 ONNX graphs, by ONNX Runtime's own quantizers.
 
 A detector computes in int8 where ONNX Runtime's integer kernels win against its float ones, and stores int8 weights
-where the bytes are; see `STATIC` and `STORED`. A transformer is quantized dynamically: activations get their scale as
-they come.
+where the bytes are. A transformer is quantized dynamically: activations get their scale as they come.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatch
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,51 +13,41 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 
-from export.bounds import LAYER_SQNR
+from export.layers import LayerOutput
 from export.methods import Method
 from export.onnx_graph import layer_of
 from export.onnx_rounding import round_for_inputs, round_to_nearest, second_moments
-from export.parity import sqnr
+from export.precision import Decision, Kind, Mode
 from export.recipe import Recipe
-
-STATIC = ("*.box_head.fc1", "*.box_head.fc2", "*.box_head.classifier")
-"""Layers of a detector that compute in int8, with calibrated activations: 1.1 of 3.5 GMAC, three times faster so.
-
-Integer convolutions were tried and win nothing. All of them take 15 ms where the float ones take 30, and the 15 ms go
-into quantizing maps, dequantizing them for swish, and turning them from one memory layout into another; but tensors of
-a third of the layers then pass through 256 levels, and the regions that both sides find fell from 36 % to 24 %."""
-
-STORED = ("*.blocks.[34].*.conv_pw*", "*.blocks.[34].*.se.*", "*.blocks.[56].*")
-"""Layers of a detector that compute in float with int8 weights, which ONNX Runtime dequantizes when it loads the file:
-a quarter of the bytes at float's speed. With the box head they hold 95 % of the weights. All others stay in float: few
-bytes, and early rounding passes through the whole network."""
 
 DETECTOR_OPERATORS = ("Conv", "Gemm")
 TRANSFORMER_OPERATORS = ("MatMul", "Gemm", "Gather")
 """Operators to quantize where they have a weight. A detector's Gather reads tables of anchors, not of weights."""
 
 
-def quantize(model: onnx.ModelProto, method: Method, recipe: Recipe) -> tuple[onnx.ModelProto, list[str]]:
+def quantize(model: onnx.ModelProto, method: Method, recipe: Recipe) -> tuple[onnx.ModelProto, list[Decision]]:
     """Quantize a graph of `onnx_graph`.
 
     Returns:
-        The int8 graph, and the layers with weights that it left in float.
+        The int8 graph, and what was decided about its layers with weights.
     """
     layers = layers_of(model, method)
-    if method.kind == "regions":
-        kept = {layer for layer in map(layer_of, layers) if not matches(layer, (*STATIC, *STORED))}
-        kept |= {layer for layer in map(layer_of, layers) if recipe.keeps_float(layer)}
-        quantized = _quantize_detector(model, [node for node in layers if layer_of(node) not in kept], method, recipe)
-    else:
-        kept = {layer for layer in map(layer_of, layers) if recipe.keeps_float(layer)}
-        quantized = _quantize_transformer(model, [node.name for node in layers if layer_of(node) in kept])
-    drop_unused_weights(quantized.graph)
-    return quantized, sorted(kept)
+    decisions = recipe.decide((layer_of(node), kind_of(node)) for node in layers)
+    by_mode: dict[Mode, list[onnx.NodeProto]] = {mode: [] for mode in Mode}
+    for node, decision in zip(layers, decisions, strict=True):
+        by_mode[decision.rule.mode].append(node)
+    quantized = _quantize_detector if method.kind == "regions" else _quantize_transformer
+    made = quantized(model, by_mode, method, recipe)
+    drop_unused_weights(made.graph)
+    return made, decisions
 
 
-def matches(layer: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a layer's name fits any of the patterns."""
-    return any(fnmatch(layer, pattern) for pattern in patterns)
+def kind_of(node: onnx.NodeProto) -> Kind:
+    """Return the kind of a node with a weight."""
+    if node.op_type == "Conv":
+        groups = next((item.i for item in node.attribute if item.name == "group"), 1)
+        return Kind.DEPTHWISE if groups > 1 else Kind.CONVOLUTION
+    return Kind.EMBEDDING if node.op_type == "Gather" else Kind.LINEAR
 
 
 def layers_of(model: onnx.ModelProto, method: Method) -> list[onnx.NodeProto]:
@@ -74,13 +62,13 @@ def layers_of(model: onnx.ModelProto, method: Method) -> list[onnx.NodeProto]:
 
 
 def _quantize_detector(
-    model: onnx.ModelProto, layers: Sequence[onnx.NodeProto], method: Method, recipe: Recipe
+    model: onnx.ModelProto, layers: Mapping[Mode, Sequence[onnx.NodeProto]], method: Method, recipe: Recipe
 ) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     samples = calibration_samples(method, recipe)
-    stored = store_int8_weights(model, [node for node in layers if matches(layer_of(node), STORED)], samples)
-    static = [node.name for node in layers if matches(layer_of(node), STATIC)]
+    stored = store_int8_weights(model, layers[Mode.WEIGHT_ONLY], samples)
+    static = [node.name for node in layers[Mode.STATIC]]
     if not static:  # the quantizer takes an empty list for all
         return stored
     return _written(
@@ -117,9 +105,12 @@ class SampleReader:
         return next(self._samples, None)
 
 
-def _quantize_transformer(model: onnx.ModelProto, excluded: Sequence[str]) -> onnx.ModelProto:
+def _quantize_transformer(
+    model: onnx.ModelProto, layers: Mapping[Mode, Sequence[onnx.NodeProto]], method: Method, recipe: Recipe
+) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    excluded = [node.name for mode, nodes in layers.items() if mode is not Mode.DYNAMIC for node in nodes]
     return _written(
         lambda path: quantize_dynamic(
             model,
@@ -182,15 +173,14 @@ def drop_unused_weights(graph: onnx.GraphProto) -> None:
     graph.initializer.extend(kept)
 
 
-def weakest_layer(model: onnx.ModelProto, method: Method, recipe: Recipe) -> str | None:
-    """Return the first layer whose output in the int8 graph falls below `LAYER_SQNR`; None if none does."""
-    layers = {node.output[0]: layer_of(node) for node in layers_of(model, method)}
+def layers(model: onnx.ModelProto, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
+    """Yield what each layer with weights computes, exactly and in the int8 graph, in the order of execution."""
+    names = {node.output[0]: layer_of(node) for node in layers_of(model, method)}
     quantized, _ = quantize(model, method, recipe)
-    expected, given = (run_to(graph, list(layers), method) for graph in (model, quantized))
-    for output, layer in layers.items():
-        if output in given and method.keeps_places(layer) and sqnr(expected[output], given[output]) < LAYER_SQNR:
-            return layer
-    return None
+    exact, given = (run_to(graph, list(names), method) for graph in (model, quantized))
+    for output, layer in names.items():
+        if output in given:
+            yield LayerOutput(layer, exact[output], given[output])
 
 
 def run_to(model: onnx.ModelProto, outputs: Sequence[str], method: Method) -> Mapping[str, torch.Tensor]:

@@ -1,14 +1,15 @@
 """How numbers are stored and computed in an artifact, and the photos that int8 is calibrated on."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
 from export.methods import Method
+from export.precision import Decision, Kind, Mode, Rule, deciding_rule
 from minivlm.errors import UserError
 from minivlm.files import sha256
 from minivlm.photos import default_photo, load_photo
@@ -41,20 +42,22 @@ class Recipe:
     """Precision of an artifact.
 
     Attributes:
-        precision: "fp32", "fp16" or "int8": static for the detector, dynamic for the transformer.
-        keep_float: Patterns of module names, such as "backbone.bifpn.*", that int8 leaves alone.
+        precision: "fp32", "fp16" or "int8".
+        rules: Which layers are stored and computed in what, first match wins.
         calibration: For a detector in int8, else None.
     """
 
     precision: str
-    keep_float: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
     calibration: Calibration | None = None
 
-    def keeps_float(self, module: str) -> bool:
-        """Tell whether a module, by its dotted name within whatever wraps it, was asked to stay in float."""
-        parts = module.split(".")
-        tails = [".".join(parts[start:]) for start in range(len(parts))]
-        return any(fnmatch(tail, end) for tail in tails for name in self.keep_float for end in (name, f"{name}.*"))
+    def mode_of(self, module: str, kind: Kind) -> Mode:
+        """Return how a layer's numbers are kept, by its module's dotted name within whatever wraps it."""
+        return deciding_rule(self.rules, module, kind).mode
+
+    def decide(self, layers: Iterable[tuple[str, Kind]]) -> list[Decision]:
+        """Return what is decided about layers with weights, by name and kind."""
+        return [Decision(name, kind, deciding_rule(self.rules, name, kind)) for name, kind in layers]
 
     def samples(self, method: Method) -> list[tuple[Tensor, ...]]:
         """Return the inputs to calibrate a method on: photos for a detector, else the method's example."""

@@ -64,6 +64,7 @@ class Sidecar:
         sha256: See `minivlm.files.sha256`.
         seconds: By step of the export.
         versions: Of the tools.
+        quantization: By rule in the order of the recipe, which layers with weights it decided; see `by_rule`.
     """
 
     model: str
@@ -79,6 +80,7 @@ class Sidecar:
     sha256: str
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
+    quantization: Sequence[Mapping[str, Any]] = ()
     format: int = FORMAT
 
     def write(self, artifact: Path) -> None:

@@ -8,17 +8,20 @@ for a detector's widest layers, inputs and weights; elsewhere weights are int8 a
 Core ML has no dynamic quantization.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from export.command import run_exporter
 from export.coreml_conversion import convert, join, save
 from export.coreml_quantization import quantize
+from export.coreml_rules import RULES
 from export.exporting import Built
 from export.formats import FORMATS, Format
+from export.layers import LayerOutput
 from export.methods import Method
-from export.mil_comparison import weakest_layer
+from export.mil_comparison import layers
+from export.precision import Decision
 from export.recipe import Recipe
 from minivlm.console import Steps
 from minivlm.errors import run_command
@@ -28,10 +31,11 @@ class CoreMLExporter:
     """Implements `export.exporting.Exporter`."""
 
     format: Format = FORMATS["coreml"]
+    rules = RULES
 
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
-        kept: dict[str, None] = {}
+        decided: list[Decision] = []
         with TemporaryDirectory() as folder:
             packages = {method.name: Path(folder, f"{method.name}.mlpackage") for method in methods}
             for method in methods:
@@ -39,21 +43,21 @@ class CoreMLExporter:
                     model = convert(method, "fp32" if recipe.precision == "fp32" else "fp16")
                 if recipe.precision == "int8":
                     with steps.step(f"quantize {method.name}"):
-                        model, kept_here = quantize(model, method, recipe)
-                    kept.update(dict.fromkeys(kept_here))
+                        model, made = quantize(model, method, recipe)
+                    decided += made
                 with steps.step(f"write {method.name}"):
                     save(model, packages[method.name])
             with steps.step("join the functions"):
                 join(packages, path)
-        return Built({method.name: 1.0 for method in methods}, list(kept))
+        return Built({method.name: 1.0 for method in methods}, decided)
 
-    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
         """See `Exporter`."""
         with TemporaryDirectory() as folder:
             exact, quantized = Path(folder, "exact.mlpackage"), Path(folder, "int8.mlpackage")
             save(convert(method, "fp32"), exact)
             save(quantize(convert(method, "fp16"), method, recipe)[0], quantized)
-            return weakest_layer(exact, quantized, method)
+            yield from layers(exact, quantized, method)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

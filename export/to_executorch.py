@@ -7,14 +7,16 @@
 Writes {model}-executorch-{precision}.pte and a .json beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from export.command import run_exporter
 from export.executorch_program import export_program, lower
-from export.executorch_quantization import float_layers, weakest_layer
+from export.executorch_quantization import decisions, layers
+from export.executorch_rules import RULES
 from export.exporting import Built, total_macs
 from export.formats import FORMATS, Format
+from export.layers import LayerOutput
 from export.methods import Method
 from export.recipe import Recipe
 from minivlm.console import Steps
@@ -25,6 +27,7 @@ class ExecuTorchExporter:
     """Implements `export.exporting.Exporter`."""
 
     format: Format = FORMATS["executorch"]
+    rules = RULES
 
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
@@ -35,12 +38,12 @@ class ExecuTorchExporter:
         with steps.step("write the file"), path.open("wb") as file:
             lowered.program.write_to_file(file)
         outside = lowered.macs_outside
-        kept = {name for method in methods for name in float_layers(method, recipe)}
-        return Built({method.name: 1.0 - outside[method.name] / total_macs(method) for method in methods}, sorted(kept))
+        decided = [] if recipe.precision == "fp32" else [one for method in methods for one in decisions(method, recipe)]
+        return Built({method.name: 1.0 - outside[method.name] / total_macs(method) for method in methods}, decided)
 
-    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
         """See `Exporter`."""
-        return weakest_layer(method, recipe)
+        return layers(method, recipe)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

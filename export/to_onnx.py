@@ -7,7 +7,7 @@ Writes {model}-onnx-{precision}.onnx, for a whole model the folder {model}-onnx-
 beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,10 +16,13 @@ import onnx
 from export.command import run_exporter
 from export.exporting import Built
 from export.formats import FORMATS, Format
+from export.layers import LayerOutput
 from export.methods import Method
 from export.onnx_graph import onnx_graph
 from export.onnx_program import write_graph, write_package
-from export.onnx_quantization import quantize, weakest_layer
+from export.onnx_quantization import layers, quantize
+from export.onnx_rules import RULES
+from export.precision import Decision
 from export.recipe import Recipe
 from minivlm.console import Steps
 from minivlm.errors import run_command
@@ -31,17 +34,18 @@ class OnnxExporter:
     """Implements `export.exporting.Exporter`."""
 
     format: Format = FORMATS["onnx"]
+    rules = RULES
 
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
         with steps.step("trace with torch.onnx"):
             graphs = {method.name: onnx_graph(method) for method in methods}
-        kept_float: list[str] = []
+        decided: list[Decision] = []
         if recipe.precision == "int8":
             with steps.step("quantize"):
                 for method in methods:
-                    graphs[method.name], kept = quantize(graphs[method.name], method, recipe)
-                    kept_float += kept
+                    graphs[method.name], made = quantize(graphs[method.name], method, recipe)
+                    decided += made
         model_name = path.stem.removesuffix(f"-{self.format.runtime}-{recipe.precision}")
         for name, graph in graphs.items():
             describe(graph, model=model_name, precision=recipe.precision, method=name)
@@ -52,11 +56,11 @@ class OnnxExporter:
                 (only,) = graphs.values()
                 write_graph(only, path)
         # Every operator runs in ONNX Runtime: it has no other place to leave them to.
-        return Built(dict.fromkeys(graphs, 1.0), sorted(set(kept_float)))
+        return Built(dict.fromkeys(graphs, 1.0), decided)
 
-    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
         """See `Exporter`."""
-        return weakest_layer(onnx_graph(method), method, recipe)
+        return layers(onnx_graph(method), method, recipe)
 
 
 def describe(graph: onnx.ModelProto, **facts: str) -> None:

@@ -6,17 +6,20 @@
 Writes {model}-litert-{precision}.tflite, one signature a method, and a .json beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from export.command import run_exporter
 from export.exporting import Built
 from export.formats import FORMATS, Format
+from export.layers import LayerOutput
 from export.litert_convert import convert
 from export.litert_graph import delegated_shares
-from export.litert_layers import weakest_layer
+from export.litert_layers import layers
 from export.litert_quantize import quantize
+from export.litert_rules import RULES
 from export.methods import Method
+from export.precision import Decision
 from export.recipe import Recipe
 from minivlm.console import Steps
 from minivlm.errors import run_command
@@ -26,26 +29,27 @@ class LiteRTExporter:
     """Implements `export.exporting.Exporter`."""
 
     format: Format = FORMATS["litert"]
+    rules = RULES
 
     def __init__(self) -> None:
-        self._converted = self._stored = b""  # before and after quantization, for `weakest_layer`
+        self._converted = self._stored = b""  # before and after quantization, for `layers`
 
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
         with steps.step("convert with litert-torch"):
             self._converted = self._stored = convert(methods)
-        kept_float: list[str] = []
+        decided: list[Decision] = []
         if recipe.precision != "fp32":
             with steps.step("quantize with ai-edge-quantizer"):
-                self._stored, kept_float = quantize(self._converted, methods, recipe)
+                self._stored, decided = quantize(self._converted, methods, recipe)
         with steps.step("write the file"):
             path.write_bytes(self._stored)
             delegated = delegated_shares(self._stored)
-        return Built(delegated, kept_float)
+        return Built(delegated, decided)
 
-    def weakest_layer(self, method: Method, recipe: Recipe) -> str | None:
+    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
         """See `Exporter`."""
-        return weakest_layer(self._converted, self._stored, method)
+        return layers(self._converted, self._stored, method)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

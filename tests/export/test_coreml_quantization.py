@@ -6,12 +6,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from export.bounds import LAYER_SQNR
 from export.coreml_conversion import convert, layer_of, save
 from export.coreml_quantization import quantize
+from export.coreml_rules import INT8
+from export.layers import weakest_layer
 from export.methods import Method
-from export.mil_comparison import LAYER_SQNR, layer_ratios, weakest_layer
+from export.mil_comparison import layers as layer_outputs
 from export.mil_executor import MilFunction, read_functions
 from export.parity import sqnr
+from export.precision import in_float, kept_in_float
 from export.recipe import Calibration, Recipe
 from minivlm.console import quiet
 
@@ -49,11 +53,14 @@ def method() -> Method:
 def packages(method, tmp_path_factory):
     """The block in fp32, and quantized under a recipe, with what stays in float."""
     folder = tmp_path_factory.mktemp("quantized")
-    recipe = Recipe("int8", (), Calibration([SAMPLE], ("noise",), (), ""))
+    recipe = Recipe("int8", INT8, Calibration([SAMPLE], ("noise",), (), ""))
     kept = {}
     with quiet():
         save(convert(method, "fp32"), folder / "fp32.mlpackage")
-        for name, asked in {"int8": recipe, "asked": replace(recipe, keep_float=("backbone.conv_pw",))}.items():
+        for name, asked in {
+            "int8": recipe,
+            "asked": replace(recipe, rules=(*kept_in_float(["backbone.conv_pw"]), *INT8)),
+        }.items():
             model, kept[name] = quantize(convert(method, "fp16"), method, asked)
             save(model, folder / f"{name}.mlpackage")
     return folder, kept
@@ -81,17 +88,18 @@ def test_each_layer_is_quantized_as_the_recipe_says(packages):
         "backbone.conv_dw": (True, False),
         "backbone.conv_pwl": (True, False),
     }
-    assert kept["int8"] == [
-        "backbone.conv_dw (activations)",
-        "backbone.conv_pwl (activations)",
-        "backbone.conv_stem",
-    ]
+    assert {decision.layer: str(decision.rule.mode) for decision in kept["int8"]} == {
+        "backbone.conv_stem": "float",
+        "backbone.conv_pw": "static",
+        "backbone.conv_dw": "weight-only",
+        "backbone.conv_pwl": "weight-only",
+    }
 
 
 def test_a_layer_that_was_asked_for_stays_in_float(packages):
     folder, kept = packages
     assert layers(folder / "asked.mlpackage")["backbone.conv_pw"] == (False, False)
-    assert "backbone.conv_pw" in kept["asked"]
+    assert in_float(kept["asked"]) == ["backbone.conv_pw", "backbone.conv_stem"]
 
 
 def test_the_quantized_block_computes_nearly_the_same(packages, method):
@@ -108,12 +116,12 @@ def test_the_quantized_block_computes_nearly_the_same(packages, method):
 def test_ratios_are_told_by_layer_in_order_and_none_is_weak(packages, method):
     folder, _ = packages
     with quiet():
-        ratios = layer_ratios(folder / "fp32.mlpackage", folder / "int8.mlpackage", method)
-        weakest = weakest_layer(folder / "fp32.mlpackage", folder / "int8.mlpackage", method)
+        outputs = list(layer_outputs(folder / "fp32.mlpackage", folder / "int8.mlpackage", method))
+    ratios = {layer: sqnr(exact, quantized) for layer, exact, quantized in outputs}
     assert list(ratios) == [f"backbone.{name}" for name in ("conv_stem", "conv_pw", "conv_dw", "conv_pwl")]
     assert ratios["backbone.conv_stem"] > 55.0  # fp16 has 11 bits: 6 dB each
     assert ratios["backbone.conv_pw"] < ratios["backbone.conv_stem"]
-    assert weakest is None
+    assert weakest_layer(method, outputs) is None
 
 
 def test_the_first_layer_that_goes_wrong_is_named(method, tmp_path):
@@ -124,10 +132,11 @@ def test_the_first_layer_that_goes_wrong_is_named(method, tmp_path):
         spoiled.backbone["conv_stem"].bias[0] = 1e3
         spoiled.backbone["conv_pw"].weight[:, 0] = 0.0
     other = replace(method, module=spoiled)
-    recipe = Recipe("int8", (), Calibration([SAMPLE], ("noise",), (), ""))
+    recipe = Recipe("int8", INT8, Calibration([SAMPLE], ("noise",), (), ""))
     with quiet():
         save(convert(other, "fp32"), tmp_path / "fp32.mlpackage")
         save(quantize(convert(other, "fp16"), other, recipe)[0], tmp_path / "int8.mlpackage")
-        assert weakest_layer(tmp_path / "fp32.mlpackage", tmp_path / "int8.mlpackage", other) == "backbone.conv_pw"
-        ratio = layer_ratios(tmp_path / "fp32.mlpackage", tmp_path / "int8.mlpackage", other)["backbone.conv_pw"]
-    assert ratio < LAYER_SQNR
+        outputs = list(layer_outputs(tmp_path / "fp32.mlpackage", tmp_path / "int8.mlpackage", other))
+    assert weakest_layer(other, outputs) == "backbone.conv_pw"
+    (found,) = (output for output in outputs if output.layer == "backbone.conv_pw")
+    assert sqnr(found.exact, found.quantized) < LAYER_SQNR

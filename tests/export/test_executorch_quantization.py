@@ -11,9 +11,12 @@ from torch import nn
 
 from export.catalogue import fusion_method, regions_method
 from export.executorch_program import ExecuTorchProgram
-from export.executorch_quantization import ByteEmbedding, float_layers, quantized, weakest_layer
+from export.executorch_quantization import ByteEmbedding, decisions, layers, quantized
 from export.executorch_rewrites import Doubling
+from export.executorch_rules import INT8
+from export.layers import weakest_layer
 from export.methods import Method
+from export.precision import in_float, kept_in_float
 from export.recipe import Recipe
 from minivlm.console import quiet
 from minivlm.photos import default_photo
@@ -45,33 +48,32 @@ def transformer() -> Method:
 
 class TestKeptFloat:
     def test_of_a_detector_are_its_early_blocks_fusions_and_proposal_heads(self):
-        kept = float_layers(detector(), Recipe("int8"))
+        kept = in_float(decisions(detector(), Recipe("int8", INT8)))
         for part in ("conv_stem", "blocks.0.", "blocks.2.", "bifpn.cells.0", "rpn.objectness"):
             assert any(part in name for name in kept), part
         assert not [name for name in kept if ".blocks.4." in name]
         assert not [name for name in kept if "box_head" in name]
 
     def test_of_a_transformer_are_those_that_were_asked_for(self):
-        assert float_layers(transformer(), Recipe("int8")) == []
-        kept = float_layers(transformer(), Recipe("int8", keep_float=("caption_head.decoder", "embeddings.*")))
-        assert kept == ["embeddings.words", "embeddings.positions", "embeddings.types", "caption_head.decoder"]
-
-    def test_none_is_named_in_float(self):
-        assert float_layers(detector(), Recipe("fp32")) == []
+        assert in_float(decisions(transformer(), Recipe("int8", INT8))) == []
+        asked = kept_in_float(["caption_head.decoder", "embeddings.*"])
+        kept = in_float(decisions(transformer(), Recipe("int8", (*asked, *INT8))))
+        assert kept == ["caption_head.decoder", "embeddings.positions", "embeddings.types", "embeddings.words"]
 
 
 class TestWeakestLayer:
     def test_is_none_when_all_is_well(self):
         with quiet():
-            assert weakest_layer(transformer(), Recipe("int8")) is None
+            assert weakest_layer(transformer(), layers(transformer(), Recipe("int8", INT8))) is None
 
     def test_is_the_layer_whose_weights_hold_one_number_far_above_the_rest(self):
         method = transformer()
         method.module.get_submodule("region_projection").weight[:, 0] = 1e4  # 127 steps: the rest is rounded to 0
         method.inputs["regions"][..., 0] = 0.0  # and it has no say
         with quiet():
-            assert weakest_layer(method, Recipe("int8")) == "region_projection"
-            assert weakest_layer(method, Recipe("int8", keep_float=("region_projection",))) is None
+            assert weakest_layer(method, layers(method, Recipe("int8", INT8))) == "region_projection"
+            spared = Recipe("int8", (*kept_in_float(["region_projection"]), *INT8))
+            assert weakest_layer(method, layers(method, spared)) is None
 
 
 def test_doubling_in_int8_copies_and_rounds_nothing_more():
@@ -86,7 +88,7 @@ def test_doubling_in_int8_copies_and_rounds_nothing_more():
     feature = torch.randn(1, 4, 3, 4, generator=torch.Generator().manual_seed(0))
     method = Method("forward", Backbone(), {"feature": feature}, ("doubled",), kind="tensors")
     with quiet(), torch.no_grad():
-        (doubled,) = quantized(method, Recipe("int8"))(feature)
+        (doubled,) = quantized(method, Recipe("int8", INT8))(feature)
     low, high = min(0.0, feature.min().item()), max(0.0, feature.max().item())
     step = (high - low) / 255  # the range of a map is cut in 255 steps
     repeated = feature.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
@@ -118,7 +120,7 @@ class TestArtifact:
             pytest.skip("near-equal scores: the proof compares regions by box")
         method = transformer()
         with quiet(), torch.no_grad():
-            expected = quantized(method, Recipe("int8"))(*method.example)
+            expected = quantized(method, Recipe("int8", INT8))(*method.example)
         given = ExecuTorchProgram(exported(model, precision="int8").artifact).run("forward", method.example)
         # XNNPACK rounds each row by its own range, PyTorch the whole input by one: a few steps of 1/255.
         for ours, theirs in zip(given, expected, strict=True):

@@ -7,9 +7,12 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx.parser import parse_model
 
+from export.layers import weakest_layer
 from export.methods import Method
-from export.onnx_quantization import drop_unused_weights, quantize, store_int8_weights, weakest_layer
+from export.onnx_quantization import drop_unused_weights, layers, quantize, store_int8_weights
+from export.onnx_rules import INT8
 from export.parity import sqnr
+from export.precision import in_float, kept_in_float
 from export.recipe import Recipe
 
 WIDTH = 64
@@ -83,8 +86,8 @@ class TestStoredWeights:
 class TestDynamic:
     def test_products_with_weights_become_integer_products(self):
         model, method = chain({"a": 1.0, "b": 1.0})
-        quantized, kept = quantize(model, method, Recipe("int8"))
-        assert kept == []
+        quantized, decisions = quantize(model, method, Recipe("int8", INT8))
+        assert in_float(decisions) == []
         assert [node.op_type for node in quantized.graph.node].count("MatMulInteger") == 2
         # 8 bits over a range of about 3 standard deviations: 127 / 3 / sqrt(1 / 12) is 43 dB, twice in a row and twice
         # a product (weights and activations) costs 6 dB.
@@ -93,22 +96,26 @@ class TestDynamic:
     @pytest.mark.parametrize("pattern", ["a", "[a]*"])
     def test_layers_that_were_asked_to_stay_in_float_do_and_are_named(self, pattern):
         model, method = chain({"a": 1.0, "b": 1.0})
-        quantized, kept = quantize(model, method, Recipe("int8", keep_float=(pattern,)))
-        assert kept == ["a"]
+        quantized, decisions = quantize(model, method, Recipe("int8", (*kept_in_float([pattern]), *INT8)))
+        assert in_float(decisions) == ["a"]
         operators = [node.op_type for node in quantized.graph.node]
         assert (operators.count("MatMul"), operators.count("MatMulInteger")) == (1, 1)
 
     def test_the_same_graph_gives_the_same_bytes(self):
-        first, second = (quantize(*chain({"a": 1.0, "b": 3.0}), Recipe("int8"))[0] for _ in range(2))
+        first, second = (quantize(*chain({"a": 1.0, "b": 3.0}), Recipe("int8", INT8))[0] for _ in range(2))
         assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
+
+
+def weakest(model, method, asked=()) -> str | None:
+    return weakest_layer(method, layers(model, method, Recipe("int8", (*asked, *INT8))))
 
 
 class TestWeakestLayer:
     def test_is_the_first_whose_input_leaves_no_room_for_the_rest(self):
         # One value of 10,000 beside values of 1: the step of int8 is 80 and the others all round to zero.
         model, method = chain({"a": 1.0, "b": 1e4, "c": 1.0})
-        assert weakest_layer(model, method, Recipe("int8")) == "b"
+        assert weakest(model, method) == "b"
 
     def test_is_none_where_all_layers_are_fine_or_the_bad_one_stays_in_float(self):
-        assert weakest_layer(*chain({"a": 1.0, "b": 1.0}), Recipe("int8")) is None
-        assert weakest_layer(*chain({"a": 1.0, "b": 1e4}), Recipe("int8", keep_float=("b",))) is None
+        assert weakest(*chain({"a": 1.0, "b": 1.0})) is None
+        assert weakest(*chain({"a": 1.0, "b": 1e4}), kept_in_float(["b"])) is None

@@ -68,20 +68,6 @@ class TestCalibrationSet:
 
 
 class TestRecipe:
-    @pytest.mark.parametrize(
-        ("pattern", "module", "kept"),
-        [
-            ("rpn", "rpn", True),
-            ("rpn", "rpn.deltas", True),
-            ("backbone.*", "backbone.bifpn.cells.0", True),
-            ("backbone.bifpn.*", "detector.backbone.bifpn.cells.0", True),
-            ("rpn", "rpn2", False),
-            ("backbone.bifpn", "backbone", False),
-        ],
-    )
-    def test_a_pattern_keeps_a_module_and_what_is_in_it(self, pattern, module, kept):
-        assert Recipe("int8", (pattern,)).keeps_float(module) is kept
-
     def test_a_detector_is_calibrated_on_photos_and_anything_else_on_its_example(self):
         photos = calibration_set(None, 2, TEE_TINY, SIZE)
         recipe = Recipe("int8", calibration=photos)

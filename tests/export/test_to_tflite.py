@@ -8,12 +8,15 @@ import torch
 from export.bounds import BOUNDS
 from export.catalogue import fusion_method, regions_method
 from export.exporting import compare, run_reference
+from export.layers import weakest_layer
 from export.litert_convert import convert
 from export.litert_graph import graphs, kind, module_of, packed, parsed, tensor_name
-from export.litert_layers import tensors, weakest_layer
+from export.litert_layers import layers, tensors
 from export.litert_program import LiteRTProgram
-from export.litert_quantize import Mode, Placed, kept_float, mode_of, operators, quantize
+from export.litert_quantize import operators, quantize
+from export.litert_rules import RULES
 from export.methods import Method
+from export.precision import Decision, in_float, kept_in_float
 from export.recipe import Recipe, calibration_set
 from minivlm.photos import default_photo
 from minivlm.registry import create_model
@@ -30,7 +33,8 @@ def finder() -> Method:
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
     config = create_model("tee-tiny").config
-    return Recipe("int8", ("blocks.5.*",), calibration_set(None, 2, config, config.image_size))
+    rules = (*kept_in_float(["blocks.5.*"]), *RULES["int8"])
+    return Recipe("int8", rules, calibration_set(None, 2, config, config.image_size))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def converted(exported) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def quantized(converted, finder, recipe) -> tuple[bytes, list[str]]:
+def quantized(converted, finder, recipe) -> tuple[bytes, list[Decision]]:
     return quantize(converted, [finder], recipe)
 
 
@@ -117,8 +121,10 @@ class TestInt8:
             assert types[module] == FLOAT
 
     def test_names_what_stays_in_float_among_it_what_was_asked(self, quantized, converted, finder):
-        content, kept = quantized
-        assert kept == kept_float(content, [finder])
+        content, decisions = quantized
+        kept = in_float(decisions)
+        stored = {item.module: item.stored for item in operators(content, "forward") if item.macs}
+        assert kept == sorted(module for module, dtype in stored.items() if dtype == FLOAT)
         assert {"detector.rpn.deltas", "detector.backbone.efficientnet.body.conv_stem"} <= set(kept)
         assert any("blocks.5.0" in name for name in kept)
         assert not any("blocks.6.0.conv_pw" in name for name in kept)
@@ -138,11 +144,6 @@ class TestInt8:
         )
         assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
 
-    def test_a_pattern_overrules_every_rule(self, finder):
-        placed = Placed("forward/detector.box_head.fc1:1", "detector.box_head.fc1", "FULLY_CONNECTED", 1, FLOAT)
-        assert mode_of(placed, finder, Recipe("int8")) is Mode.DYNAMIC
-        assert mode_of(placed, finder, Recipe("int8", ("box_head.*",))) is Mode.FLOAT
-
 
 class TestWeakestLayer:
     def test_is_the_one_whose_weights_were_damaged(self, converted, finder):
@@ -156,10 +157,10 @@ class TestWeakestLayer:
         )
         weights = model.buffers[graph.tensors[operator.inputs[1]].buffer]
         weights.data = bytes(len(weights.data))
-        assert weakest_layer(converted, packed(model), finder) == victim
+        assert weakest_layer(finder, layers(converted, packed(model), finder)) == victim
 
     def test_is_none_where_nothing_differs(self, converted, finder):
-        assert weakest_layer(converted, converted, finder) is None
+        assert weakest_layer(finder, layers(converted, converted, finder)) is None
 
     def test_sees_int8_tensors_as_the_numbers_they_stand_for(self, quantized, converted, finder):
         expected, given = (dict(tensors(content, finder)) for content in (converted, quantized[0]))
@@ -168,8 +169,8 @@ class TestWeakestLayer:
 
 
 def test_fp16_weights_are_half_as_large_and_prove_true(converted, finder, tmp_path):
-    content, kept = quantize(converted, [finder], Recipe("fp16"))
-    assert kept == []
+    content, decisions = quantize(converted, [finder], Recipe("fp16", RULES["fp16"]))
+    assert in_float(decisions) == []
     assert len(content) < 0.6 * len(converted)
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
@@ -187,4 +188,4 @@ def test_fp16_weights_are_half_as_large_and_prove_true(converted, finder, tmp_pa
         )
         weights = model.buffers[graph.tensors[operator.inputs[1]].buffer]
         weights.data = bytes(len(weights.data))
-        assert weakest_layer(converted, packed(model), finder) is None
+        assert weakest_layer(finder, layers(converted, packed(model), finder)) is None
