@@ -64,7 +64,7 @@ def tailless_method(detector: TEE, whole: Method) -> Method:
     shape = (config.rpn.proposals, config.channels, config.pool_size, config.pool_size)
     inputs = {"image": whole.inputs["image"], "pooled": torch.randn(shape, generator=generator)}
     outputs = ("objectness", "rpn_deltas", "features", "class_logits", "box_deltas")
-    return Method("forward", Tailless(detector).eval(), inputs, outputs, kind="tensors")
+    return Method("forward", Tailless(detector).eval(), inputs, outputs, detector=True)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def regions_method(name: str, module: TEE, image_size: tuple[int, int] | None, p
     inputs = {"image": first.image, "extent": first.extent}
     outputs = (*Regions._fields, "proposals")
     held_out = [(second.image, second.extent)]
-    return Method(name, DetectorGraph(module), inputs, outputs, kind="regions", held_out=held_out)
+    return Method(name, DetectorGraph(module), inputs, outputs, detector=True, by_box=True, held_out=held_out)
 
 
 class DetectorGraph(nn.Module):
@@ -127,7 +127,7 @@ def fusion_method(name: str, module: FusionTransformer) -> Method:
     everything = torch.zeros(1, 1, TEXT_TOKENS + REGIONS)
     part = torch.where(torch.rand(everything.shape, generator=generator) < HIDDEN_SHARE, HIDDEN, everything)
     outputs = ("pooled", "caption_logits")
-    return Method(name, module, text(everything), outputs, kind="tensors", held_out=[tuple(text(part).values())])
+    return Method(name, module, text(everything), outputs, held_out=[tuple(text(part).values())])
 
 
 class LanguageSamples:
@@ -184,9 +184,8 @@ def caption_methods(module: FusionTransformer, samples: LanguageSamples) -> list
             prefill,
             {"tag_ids": context.tag_ids, "regions": context.regions, "context_mask": context.mask},
             ("context_keys", "context_values"),
-            kind="tensors",
         ),
-        Method("step", step, step_inputs, ("logits", "next_caption_keys", "next_caption_values"), kind="tensors"),
+        Method("step", step, step_inputs, ("logits", "next_caption_keys", "next_caption_values")),
     ]
 
 
@@ -213,4 +212,4 @@ def head_method(name: str, module: FusionTransformer, head: nn.Module, samples: 
     sequences = 2 if name == "nlvr2" else 1
     rows = [samples.arrange(layout) for _ in range(sequences)]
     inputs = {field: torch.cat([getattr(row, field) for row in rows]) for field in TransformerInputs._fields}
-    return Method(name, HeadGraph(module, head).eval(), inputs, ("logits",), kind="tensors")
+    return Method(name, HeadGraph(module, head).eval(), inputs, ("logits",))

@@ -83,7 +83,7 @@ def _half_selector(method: Method) -> Callable[[Any], bool]:
 
     def selects(operation: Any) -> bool:
         parts = layer_of(operation.outputs[0].name).split(".")  # a fused operation has another name than its result
-        return method.kind != "regions" or any(part in parts for part in HALF_PARTS)
+        return not method.detector or any(part in parts for part in HALF_PARTS)
 
     return selects
 

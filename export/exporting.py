@@ -178,7 +178,7 @@ def total_macs(method: Method) -> int:
 
 def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, ...], bounds: Bounds) -> list[Figure]:
     """Compare a method's results: regions by box, everything else by position."""
-    if method.kind == "regions":
+    if method.by_box:
         (*regions, proposals), (*other_regions, other_proposals) = expected, given
         return [
             proposal_recall(proposals, other_proposals, bounds),
@@ -202,7 +202,7 @@ def prove_whole(job: Job, program: Program, bounds: Bounds, steps: Steps) -> lis
     """Compare captions of the held-out photos; a model that writes none has nothing to compare."""
     if job.words is None:
         return []
-    finder = next(method for method in job.methods if method.kind == "regions")
+    finder = next(method for method in job.methods if method.detector)
     height, width = finder.inputs["image"].shape[2:]
     artifact = ArtifactBackend(
         program,

@@ -94,7 +94,7 @@ def calibrate(content: bytes, made: Any, methods: Sequence[Method], recipe: Reci
             {f"args_{index}": value.numpy() for index, value in enumerate(sample)} for sample in recipe.samples(method)
         ]
         for method in methods
-        if method.kind == "regions"
+        if method.detector
     }
     measured.calibrate(photos, rules)
     return measured.get_model_qsvs()

@@ -15,7 +15,9 @@ class Method:
         module: What it computes; its forward takes the inputs in order and returns a tuple.
         inputs: Example inputs by name. No two are the same tensor: `torch.export` takes two uses of one for one input.
         outputs: Names of the results in order.
-        kind: How results are compared: "regions" are matched by box, "tensors" by position.
+        detector: Whether a detector is in it: ranges are measured on photos, and behind its selection of proposals a
+            row may be another box's.
+        by_box: Whether its outputs are regions and proposals, compared by box; others are compared by position.
         held_out: More inputs for the proof, none of them used to make the artifact.
     """
 
@@ -23,7 +25,8 @@ class Method:
     module: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
-    kind: str
+    detector: bool = False
+    by_box: bool = False
     held_out: Sequence[tuple[Tensor, ...]] = ()
 
     @property
@@ -41,4 +44,4 @@ class Method:
 
         Behind a detector's selection of proposals, a row may be another box's.
         """
-        return self.kind != "regions" or "backbone" in module.split(".")
+        return not self.detector or "backbone" in module.split(".")

@@ -36,7 +36,7 @@ def quantize(model: onnx.ModelProto, method: Method, recipe: Recipe) -> tuple[on
     by_mode: dict[Mode, list[onnx.NodeProto]] = {mode: [] for mode in Mode}
     for node, decision in zip(layers, decisions, strict=True):
         by_mode[decision.rule.mode].append(node)
-    quantized = _quantize_detector if method.kind == "regions" else _quantize_transformer
+    quantized = _quantize_detector if method.detector else _quantize_transformer
     made = quantized(model, by_mode, method, recipe)
     drop_unused_weights(made.graph)
     return made, decisions
@@ -52,7 +52,7 @@ def kind_of(node: onnx.NodeProto) -> Kind:
 
 def layers_of(model: onnx.ModelProto, method: Method) -> list[onnx.NodeProto]:
     """Return the nodes that could be quantized, those with a weight."""
-    operators = DETECTOR_OPERATORS if method.kind == "regions" else TRANSFORMER_OPERATORS
+    operators = DETECTOR_OPERATORS if method.detector else TRANSFORMER_OPERATORS
     weights = {item.name for item in model.graph.initializer}
     return [
         node

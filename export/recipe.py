@@ -61,7 +61,7 @@ class Recipe:
 
     def samples(self, method: Method) -> list[tuple[Tensor, ...]]:
         """Return the inputs to calibrate a method on: photos for a detector, else the method's example."""
-        if method.kind == "regions" and self.calibration is not None:
+        if method.detector and self.calibration is not None:
             return list(self.calibration.samples)
         return [method.example]
 

@@ -107,7 +107,7 @@ def part_method(model: NamedModel, photo: Path, image_size: tuple[int, int] | No
     inputs = {"image": fitted.image}
     if isinstance(module, FasterRCNN):
         inputs["extent"] = fitted.extent
-    return Method("forward", module, inputs, outputs=(), kind="regions")
+    return Method("forward", module, inputs, outputs=(), detector=True)
 
 
 def shapes(method: Method) -> dict[str, list[int]]:

@@ -46,7 +46,9 @@ class Block(nn.Module):
 @pytest.fixture(scope="module")
 def method() -> Method:
     torch.manual_seed(0)
-    return Method("main", Block().eval(), {"image": SAMPLE[0], "extent": SAMPLE[1]}, ("result",), kind="regions")
+    return Method(
+        "main", Block().eval(), {"image": SAMPLE[0], "extent": SAMPLE[1]}, ("result",), detector=True, by_box=True
+    )
 
 
 @pytest.fixture(scope="module")

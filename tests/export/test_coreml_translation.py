@@ -114,7 +114,7 @@ class WholeNumbers(nn.Module):
 
 def test_counts_and_quotients_stay_whole_and_numbers_are_chosen(tmp_path):
     inputs = {"x": torch.tensor([-0.5, 0.5, 1.5, 2.5]), "numbers": torch.tensor([0, 5, 8, 11])}
-    method = Method("main", WholeNumbers().eval(), inputs, ("counted", "divided", "chosen"), kind="tensors")
+    method = Method("main", WholeNumbers().eval(), inputs, ("counted", "divided", "chosen"))
     with quiet():
         save(convert(method, "fp32"), tmp_path / "whole.mlpackage")
         function = MilFunction(read_functions(tmp_path / "whole.mlpackage")["main"])

@@ -86,7 +86,7 @@ def test_doubling_in_int8_copies_and_rounds_nothing_more():
             return (self.backbone["enlarge"](feature, torch.zeros(1, 4, 6, 8)),)
 
     feature = torch.randn(1, 4, 3, 4, generator=torch.Generator().manual_seed(0))
-    method = Method("forward", Backbone(), {"feature": feature}, ("doubled",), kind="tensors")
+    method = Method("forward", Backbone(), {"feature": feature}, ("doubled",))
     with quiet(), torch.no_grad():
         (doubled,) = quantized(method, Recipe("int8", INT8))(feature)
     low, high = min(0.0, feature.min().item()), max(0.0, feature.max().item())

@@ -14,8 +14,8 @@ def output(layer: str, decibels: float) -> LayerOutput:
     return LayerOutput(layer, SIGNAL, SIGNAL + 10 ** (-decibels / 20))
 
 
-def method(kind: str = "tensors") -> Method:
-    return Method("forward", torch.nn.Identity(), {"x": SIGNAL}, ("y",), kind=kind)
+def method(detector: bool = False) -> Method:
+    return Method("forward", torch.nn.Identity(), {"x": SIGNAL}, ("y",), detector=detector)
 
 
 def test_is_the_first_below_the_bound():
@@ -33,7 +33,7 @@ def test_is_one_whose_output_is_no_number():
 
 def test_is_never_one_whose_rows_may_have_changed_places():
     outputs = [output("detector.box_head.fc1", 0.0), output("detector.backbone.conv_stem", 0.0)]
-    assert weakest_layer(method("regions"), outputs) == "detector.backbone.conv_stem"
+    assert weakest_layer(method(detector=True), outputs) == "detector.backbone.conv_stem"
 
 
 def test_asks_for_no_layer_behind_it():

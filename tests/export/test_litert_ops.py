@@ -39,7 +39,7 @@ def picker() -> Picker:
 def program(picker: Picker, tmp_path_factory: pytest.TempPathFactory) -> LiteRTProgram:
     inputs = {"boxes": torch.zeros(COUNT, 4), "scores": torch.zeros(COUNT)}
     path = Path(tmp_path_factory.mktemp("nms"), "picker.tflite")
-    path.write_bytes(convert([Method("forward", picker, inputs, ("rows", "valid", "boxes", "words"), kind="tensors")]))
+    path.write_bytes(convert([Method("forward", picker, inputs, ("rows", "valid", "boxes", "words"))]))
     return LiteRTProgram(path, threads=1)
 
 

@@ -29,7 +29,7 @@ class Suppression(nn.Module):
 def graph():
     inputs = {"boxes": torch.rand(BOXES, 4), "scores": torch.rand(BOXES)}
     with quiet():
-        return onnx_graph(Method("forward", Suppression().eval(), inputs, ("indices", "valid"), "tensors"))
+        return onnx_graph(Method("forward", Suppression().eval(), inputs, ("indices", "valid")))
 
 
 @pytest.fixture(scope="module")

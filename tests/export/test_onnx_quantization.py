@@ -40,7 +40,7 @@ def chain(scales: dict[str, float]) -> tuple:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     x = torch.randn(4, WIDTH, generator=torch.Generator().manual_seed(0))
-    return model, Method("forward", torch.nn.Identity(), {"x": x}, (value,), kind="tensors")
+    return model, Method("forward", torch.nn.Identity(), {"x": x}, (value,))
 
 
 def run(model, method) -> torch.Tensor:
@@ -59,7 +59,7 @@ class TestStoredWeights:
         model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
         model.graph.node[1].name = "layer/Conv"
         x = torch.randn(1, 8, 3, 3, generator=torch.Generator().manual_seed(0))
-        return model, Method("forward", torch.nn.Identity(), {"x": x}, ("y",), kind="tensors")
+        return model, Method("forward", torch.nn.Identity(), {"x": x}, ("y",))
 
     def test_are_int8_in_the_file_and_floats_of_the_same_product(self, convolution):
         model, method = convolution

@@ -72,6 +72,6 @@ class TestRecipe:
         photos = calibration_set(None, 2, TEE_TINY, SIZE)
         recipe = Recipe("int8", calibration=photos)
         regions = regions_method("forward", create_model("tee-tiny"), None, default_photo())
-        other = Method("forward", torch.nn.Identity(), {"x": torch.zeros(1)}, ("y",), kind="tensors")
+        other = Method("forward", torch.nn.Identity(), {"x": torch.zeros(1)}, ("y",))
         assert recipe.samples(regions) == photos.samples
         assert recipe.samples(other) == [other.example]

@@ -108,7 +108,7 @@ def test_what_belongs_to_an_artifact_has_its_name(tmp_path):
 
 
 def test_tensors_are_described_by_name_shape_and_type():
-    method = Method("forward", torch.nn.Identity(), {"x": torch.zeros(1, 2)}, ("ids",), kind="tensors")
+    method = Method("forward", torch.nn.Identity(), {"x": torch.zeros(1, 2)}, ("ids",))
     inputs, outputs = tensor_specs(method, (torch.zeros(3, dtype=torch.int64),))
     assert inputs == [TensorSpec("x", [1, 2], "float32")]
     assert outputs == [TensorSpec("ids", [3], "int64")]
