@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from export.bounds import LAYER_SQNR
@@ -35,6 +36,8 @@ def weakest_layer(method: Method, outputs: Iterable[LayerOutput]) -> str | None:
         Its dotted name; None if all is well.
     """
     for layer, exact, quantized in outputs:
-        if method.keeps_places(layer) and not sqnr(exact, quantized) >= LAYER_SQNR:
-            return layer
+        # Equal ones may hold infinities, such as a pooling's padding, of which no ratio can be taken.
+        if method.keeps_places(layer) and not torch.equal(exact, quantized):
+            if not sqnr(exact, quantized) >= LAYER_SQNR:
+                return layer
     return None

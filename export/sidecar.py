@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class Sidecar:
     sha256: str
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
-    quantization: Sequence[Mapping[str, Any]] = ()
+    quantization: Sequence[Mapping[str, Any]] = field(default_factory=list)
     format: int = FORMAT
 
     def write(self, artifact: Path) -> None:

@@ -31,6 +31,11 @@ def test_is_one_whose_output_is_no_number():
     assert weakest_layer(method(), [LayerOutput("a", SIGNAL, SIGNAL * float("nan"))]) == "a"
 
 
+def test_is_none_that_pads_with_infinity_on_both_sides():
+    padded = torch.cat([SIGNAL, torch.full((3,), -torch.inf)])
+    assert weakest_layer(method(), [LayerOutput("a", padded, padded.clone())]) is None
+
+
 def test_is_never_one_whose_rows_may_have_changed_places():
     outputs = [output("detector.box_head.fc1", 0.0), output("detector.backbone.conv_stem", 0.0)]
     assert weakest_layer(method(detector=True), outputs) == "detector.backbone.conv_stem"
