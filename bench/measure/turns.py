@@ -63,7 +63,7 @@ class Turn:
 
 
 class Conductor:
-    """Gives turns once as many processes as expected have come.
+    """Gives turns once as many processes as expected have asked for their first one.
 
     Attributes:
         path: Of the socket.
@@ -73,6 +73,7 @@ class Conductor:
         self.path = path
         self._expected = expected
         self._came = threading.Semaphore(0)
+        self._first_asked: set[socket.socket] = set()
         self._queue: list[socket.socket] = []
         self._members: list[socket.socket] = []
         self._holder: socket.socket | None = None
@@ -119,7 +120,6 @@ class Conductor:
         member, _ = self._listener.accept()
         self._members.append(member)
         selector.register(member, selectors.EVENT_READ)
-        self._came.release()
 
     def _hear(self, member: Any, selector: selectors.BaseSelector) -> None:
         said = _receive(member)
@@ -127,13 +127,17 @@ class Conductor:
             self._holder = None
         if ASK in said:
             self._queue.append(member)
+            # Not when it connects: whoever is slow between the two would miss the first round.
+            if member not in self._first_asked:
+                self._first_asked.add(member)
+                self._came.release()
         if not said:
             selector.unregister(member)
             self._queue = [each for each in self._queue if each is not member]
             member.close()
 
     def _grant(self) -> None:
-        if self._holder is None and self._queue and len(self._members) >= self._expected:
+        if self._holder is None and self._queue and len(self._first_asked) >= self._expected:
             self._holder = self._queue.pop(0)
             with suppress(OSError):  # where it is gone, the selector says so next
                 self._holder.sendall(GRANT)

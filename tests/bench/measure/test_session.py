@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,44 +141,44 @@ class TestResume:
 
 
 SCRIPT = """
-import sys, time
+import sys
 from pathlib import Path
 from bench.measure.session import Session, alone_in
 from minivlm.console import Steps
 from tests.bench.measure.test_session import Machine
 
-class Slow(Machine):
+class Telling(Machine):
     def measure(self, combination, run, number):
-        time.sleep(0.02)
+        print(flush=True)
         return super().measure(combination, run, number)
 
 folder = Path(sys.argv[1])
 with alone_in(folder):
     session = Session.last(folder, {}) if (folder / "plan.json").exists() else Session.new(folder, {})
     session.begin()
-    print(flush=True)
-    session.measure(Slow(), 20, Steps())
+    session.measure(Telling(), 20, Steps())
 """
 
 
 def test_killed_again_and_again_it_still_ends_with_every_record_once(tmp_path):
-    """SIGKILL at random moments of the measuring; the seed is fixed, the moments are the machine's."""
-    moments, kills = random.Random(0), 0
+    """SIGKILL while some measurement goes on, and where in it is the machine's choice."""
+    measurements, kills = random.Random(0), 0
     while True:
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert process.stdout is not None
-        assert process.stdout.readline() == b"\n"
-        if kills < 3:
-            time.sleep(moments.uniform(0.05, 0.3))
-            kills += 1
-            process.kill()
-        if process.wait() == 0:
+        if kills == 3:
+            process.communicate()
+            assert process.returncode == 0
             break
+        for _ in range(measurements.randint(1, 15)):  # three times fewer than the 60 there are
+            assert process.stdout.readline() == b"\n"
+        kills += 1
+        process.kill()
+        process.communicate()
         assert process.returncode == -signal.SIGKILL
     records = read(tmp_path / "records.jsonl")
-    assert kills == 3
     assert sorted((record.round, record.combination) for record in records) == sorted(rounds([A, B, C], 20))
 
 

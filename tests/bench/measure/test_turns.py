@@ -1,5 +1,6 @@
 """Processes that take turns: who runs when, and that nobody waits for the dead."""
 
+import socket
 import threading
 import time
 
@@ -36,6 +37,23 @@ def test_one_runs_at_a_time_and_all_come_round():
             thread.join()
     assert [entry[1] for entry in log[::2]] == [entry[1] for entry in log[1::2]]  # each + is followed by its own -
     assert all(set(log[place : place + 6 : 2]) == {"+a", "+b", "+c"} for place in range(0, 30, 6))
+
+
+def test_who_has_connected_and_not_asked_yet_is_waited_for():
+    log: list[str] = []
+    with conducting(2) as conductor:
+        first = run_in_turns(conductor.path, "a", 2, log)
+        assert conductor.wait_for_one(10.0)
+        with socket.socket(socket.AF_UNIX) as second:
+            second.connect(str(conductor.path))
+            assert not conductor.wait_for_one(0.05)
+            assert log == []
+            second.sendall(turns.ASK)
+            assert conductor.wait_for_one(10.0)
+            assert second.recv(1) == turns.GRANT  # comes round after one run of the first
+            assert log == ["+a", "-a"]
+        first.join()
+    assert log == ["+a", "-a", "+a", "-a"]
 
 
 def test_nobody_runs_before_all_have_come():
