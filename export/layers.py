@@ -37,7 +37,7 @@ def weakest_layer(method: Method, outputs: Iterable[LayerOutput]) -> str | None:
     """
     for layer, exact, quantized in outputs:
         # Equal ones may hold infinities, such as a pooling's padding, of which no ratio can be taken.
-        if method.keeps_places(layer) and not torch.equal(exact, quantized):
-            if not sqnr(exact, quantized) >= LAYER_SQNR:
-                return layer
+        differs = method.keeps_places(layer) and not torch.equal(exact, quantized)
+        if differs and not sqnr(exact, quantized) >= LAYER_SQNR:
+            return layer
     return None
