@@ -1,6 +1,9 @@
-"""The parser of every command of this project."""
+"""The parser of every command of this project, and the types of its flags."""
 
 import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from minivlm.errors import UserError, printable
@@ -17,3 +20,50 @@ class OneLineParser(argparse.ArgumentParser):
 def script_parser(description: str | None) -> OneLineParser:
     """Return the parser of a script, described by its docstring as it is written."""
     return OneLineParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def name_argument(text: str) -> str:
+    """Read a name, or a path that stays as it is written; an empty one, as of an unset variable, is a mistake."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty: give a name, or leave the flag out")
+    if "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} holds a null character, which no name can")
+    return text
+
+
+def path_argument(text: str) -> Path:
+    """Read a path; an empty one would be the current folder."""
+    return Path(name_argument(text))
+
+
+def whole_argument(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
+    """Return what reads a whole number, in plain digits, within bounds."""
+
+    def read(text: str) -> int:
+        plain = text.isascii() and text.isdigit() and len(text) < 20
+        if not (plain and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r:.80} is no whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def number_argument(least: float, most: float = 1e9) -> Callable[[str], float]:
+    """Return what reads a number within bounds, which is neither infinite nor "nan"."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text) if text.isascii() else math.nan
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r:.80} is no number from {least:g} to {most:g}")
+        return value
+
+    return read
+
+
+positive = whole_argument(1, 10**9)
+"""Reads a count of at least 1."""
+seed = whole_argument(0)
+"""Reads a seed."""
