@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -18,8 +19,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def script_parser(description: str | None) -> OneLineParser:
-    """Return the parser of a script, described by its docstring as it is written."""
-    return OneLineParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Return the parser of a script, described by its docstring as it is written; no flag of it takes an empty name."""
+    parser = OneLineParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.register("type", None, name_argument)
+    return parser
 
 
 def name_argument(text: str) -> str:
@@ -48,19 +51,22 @@ def whole_argument(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
     return read
 
 
-def number_argument(least: float, most: float = 1e9) -> Callable[[str], float]:
-    """Return what reads a number within bounds, which is neither infinite nor "nan"."""
+def integer_argument(text: str) -> int:
+    """Read a whole number in plain digits, whose bounds the command checks."""
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is no whole number")
+    return int(text)
 
-    def read(text: str) -> float:
-        try:
-            value = float(text) if text.isascii() else math.nan
-        except ValueError:
-            value = math.nan
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r:.80} is no number from {least:g} to {most:g}")
-        return value
 
-    return read
+def number_argument(text: str) -> float:
+    """Read a number, neither infinite nor "nan", whose bounds the command checks."""
+    try:
+        value = float(text) if text.isascii() else math.nan
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is no number")
+    return value
 
 
 positive = whole_argument(1, 10**9)

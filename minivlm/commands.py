@@ -10,7 +10,7 @@ from pathlib import Path
 from minivlm.backend import Backend, load_torch_backend
 from minivlm.checkpoint_making import import_weights, make_random
 from minivlm.errors import UserError
-from minivlm.files import check_output, files_in
+from minivlm.files import check_outputs
 from minivlm.photo_regions import PhotoRegions
 from minivlm.photos import load_photo
 from minivlm.pipeline import Pipeline
@@ -25,7 +25,7 @@ def regions(arguments: Namespace) -> None:
     """Find regions, list them, and draw them if asked to."""
     if arguments.plot is not None:
         check_plot_path(arguments.plot)
-        check_output(arguments.plot, _inputs(arguments, [arguments.photo]))
+        check_outputs([arguments.plot], _inputs(arguments, [arguments.photo]))
     stages, report, pipeline = _start(arguments, [arguments.photo])
     found = _regions(pipeline, stages, arguments.photo).top(arguments.top)
     report.fields["photo"] = region_fields(pipeline, arguments.photo, found)
@@ -166,12 +166,13 @@ def _renamed(match: dict[str, object]) -> dict[str, object]:
 
 
 def _inputs(arguments: Namespace, photos: Sequence[str]) -> list[Path]:
-    """Return all files that a task reads, kept features included."""
+    """Return all files and folders that a task reads, kept features included."""
     given = [Path(photo) for photo in photos]
+    given += [path for path in (arguments.checkpoint, arguments.features) if path is not None]
     if arguments.artifact is not None:
-        given += [arguments.artifact, arguments.artifact.with_suffix(".json")]
-    folders = [arguments.checkpoint, arguments.features, arguments.artifact]
-    return given + [file for folder in folders if folder is not None for file in files_in(folder)]
+        artifact = arguments.artifact
+        given += [artifact, artifact.with_suffix(".json"), artifact.with_name(f"{artifact.stem}-words")]
+    return given
 
 
 def _start(

@@ -202,20 +202,47 @@ def same_file(path: Path, other: Path) -> bool:
 
 
 def check_output(output: Path, inputs: Iterable[Path]) -> None:
-    """Refuse an output that would overwrite an input.
+    """Refuse an output that would overwrite an input, or a folder that would be replaced with an input in it.
+
+    Args:
+        output: A file or folder, which may be there.
+        inputs: Files, and folders all of whose files are inputs.
 
     Raises:
         UserError: Naming both.
     """
-    for path in inputs:
-        if same_file(output, path):
-            raise UserError(f"{output} is the input {path}, which would be overwritten: write to another name")
+    if not exists(output):
+        return
+    for given in inputs:
+        for path in files_in(given) if is_folder(given) else [given]:
+            inside = is_folder(output) and path.resolve().is_relative_to(output.resolve())
+            if inside or same_file(output, path):
+                raise UserError(f"{output} is the input {path}, which would be overwritten: write to another name")
+
+
+def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
+    """Refuse files to be written, before any work is done, of which one is a folder, an input, or there twice.
+
+    Raises:
+        UserError: Naming it.
+    """
+    seen: list[Path] = []
+    given = list(inputs)
+    for output in outputs:
+        if is_folder(output):
+            raise UserError(f"cannot write {output}: it is a folder; name a file in it")
+        check_output(output, given)
+        for other in seen:
+            one = same_file(output, other) or os.path.realpath(output) == os.path.realpath(other)
+            if one and _kind(output) is not _Kind.OTHER:  # a device takes both
+                raise UserError(f"{output} and {other} are one file, and each would be written: name two")
+        seen.append(output)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file as a whole or not at all."""
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    with replacing(path) as partial:  # half of a surrogate pair, from a name that is no text, is escaped
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def sha256(path: Path) -> str:
