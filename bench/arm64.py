@@ -32,10 +32,11 @@ from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, 
 from export.parity import Figure, worst
 from export.program import Program, open_program
 from export.sidecar import Sidecar
-from minivlm.command_line import script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
-from minivlm.files import write_text
+from minivlm.files import check_outputs, exists, write_text
+from minivlm.json_text import json_text
 from minivlm.photos import default_photo
 
 RUNTIMES = ("litert", "onnx")
@@ -106,7 +107,7 @@ def run_emulated(machine: Machine, artifact: Path, runtime: str, calls: Calls) -
 def prove_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Proof:
     """Prove an artifact, exported now if it is not there; one that cannot be exported does not end the others."""
     path = artifact_path(request.output, request.model or "", FORMATS[request.runtime], request.precision)
-    if not path.exists():
+    if not exists(path):
         steps.say(f"{path} is not there yet; exporting it")
         try:
             export_model(request, Steps())
@@ -174,7 +175,7 @@ def as_json(proofs: Sequence[Proof], machine: Machine) -> str:
         }
         for proof in proofs
     ]
-    return json.dumps({"versions": dict(machine.versions), "proofs": rows}, indent=2) + "\n"
+    return json_text({"versions": dict(machine.versions), "proofs": rows}) + "\n"
 
 
 def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
@@ -212,17 +213,37 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
     add("--runtimes", default=",".join(RUNTIMES), metavar="A,B", help="default: %(default)s")
     add("--precision", default="fp32,int8", metavar="A,B", help=f"of {', '.join(PRECISIONS)} (default: %(default)s)")
-    add("--checkpoint", type=Path, metavar="DIR", help="what the artifacts were made of; without it, random weights")
-    add("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="missing ones are exported there")
-    add("--cache", type=Path, default=CACHE, metavar="DIR", help="of the emulated machine (default: %(default)s)")
-    add("--json", type=Path, metavar="FILE", help="write every figure")
+    add(
+        "--checkpoint",
+        type=path_argument,
+        metavar="DIR",
+        help="what the artifacts were made of; without it, random weights",
+    )
+    add(
+        "--artifacts",
+        type=path_argument,
+        default=Path("artifacts"),
+        metavar="DIR",
+        help="missing ones are exported there",
+    )
+    add(
+        "--cache",
+        type=path_argument,
+        default=CACHE,
+        metavar="DIR",
+        help="of the emulated machine (default: %(default)s)",
+    )
+    add("--json", type=path_argument, metavar="FILE", help="write every figure")
     arguments = parser.parse_args(argv)
     asked = requests(arguments)
+    if arguments.json is not None:
+        folders = (arguments.artifacts, arguments.cache, arguments.checkpoint)
+        check_outputs([arguments.json], [folder for folder in folders if folder is not None])
     steps = Steps()
     machine = ready_machine(arguments.cache, steps)
     proofs = [prove_asked(machine, request, steps) for request in asked]
     wide_console().print(proof_table(proofs))
-    if arguments.json:
+    if arguments.json is not None:
         write_text(arguments.json, as_json(proofs, machine))
     if not all(proof.proven for proof in proofs):
         sys.exit(1)

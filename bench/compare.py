@@ -18,9 +18,9 @@ from bench.judging.verdict_output import as_json, github_json, junit, markdown, 
 from bench.record_file import read
 from bench.records import Record
 from bench.reporting.cells import wide_console
-from minivlm.command_line import script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.errors import UserError, run_command
-from minivlm.files import write_text
+from minivlm.files import check_outputs, is_file, is_folder, write_text
 
 FORMATS: Mapping[str, tuple[Callable[[Sequence[Judgement]], str], str]] = MappingProxyType(
     {
@@ -39,15 +39,32 @@ def read_records(path: Path) -> list[Record]:
     Raises:
         UserError: There is none, or it is damaged.
     """
-    if path.is_dir() and not (path / "records.jsonl").is_file():
+    return read(record_file(path))
+
+
+def record_file(path: Path) -> Path:
+    """Return the file of records that is given, or is in the folder that is given.
+
+    Raises:
+        UserError: There is none in the folder, or the path cannot be looked at.
+    """
+    if not is_folder(path):
+        return path
+    if not is_file(path / "records.jsonl"):
         raise UserError(f"{path} holds no records.jsonl: give a file of records, or an --output of bench/run.py")
-    return read(path / "records.jsonl" if path.is_dir() else path)
+    return path / "records.jsonl"
 
 
 def add_output_flags(parser: argparse.ArgumentParser) -> None:
     """Let a command line write judgements in every format."""
     for name, (_, purpose) in FORMATS.items():
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {purpose}")
+        parser.add_argument(f"--{name}", type=path_argument, metavar="FILE", help=f"write {purpose}")
+
+
+def outputs(arguments: argparse.Namespace) -> list[Path]:
+    """Return the files that were asked for."""
+    named = (getattr(arguments, name.replace("-", "_")) for name in FORMATS)
+    return [path for path in named if path is not None]
 
 
 def report(judgements: Sequence[Judgement], arguments: argparse.Namespace) -> int:
@@ -63,10 +80,11 @@ def report(judgements: Sequence[Judgement], arguments: argparse.Namespace) -> in
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument("base", type=Path, metavar="BASE", help="records to compare with")
-    parser.add_argument("new", type=Path, metavar="NEW", help="records to judge")
+    parser.add_argument("base", type=path_argument, metavar="BASE", help="records to compare with")
+    parser.add_argument("new", type=path_argument, metavar="NEW", help="records to judge")
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
+    check_outputs(outputs(arguments), [record_file(arguments.base), record_file(arguments.new)])
     sys.exit(report(judge(read_records(arguments.base), read_records(arguments.new)), arguments))
 
 

@@ -11,7 +11,6 @@ memory bandwidth measured in the same run.
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -20,7 +19,7 @@ from bench.machine.rates import read_bandwidth
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.artifact_backend import open_backend
 from minivlm.backend import TorchBackend, load_torch_backend
-from minivlm.command_line import script_parser
+from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.language.decoding import CaptionSession
@@ -73,9 +72,13 @@ def measure(ways: dict[str, Callable[[], CaptionSession]], first_token: int, rou
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=7, help="captions of each way (default: %(default)s)")
-    parser.add_argument("--artifact", type=Path, metavar="FILE.pte", help="measure this artifact's steps as well")
+    parser.add_argument("--threads", type=integer_argument, default=2, help="default: %(default)s")
+    parser.add_argument(
+        "--rounds", type=integer_argument, default=7, help="captions of each way (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--artifact", type=path_argument, metavar="FILE.pte", help="measure this artifact's steps as well"
+    )
     arguments = parser.parse_args(argv)
     if arguments.threads < 1 or arguments.rounds < 2:
         raise UserError("--threads must be at least 1 and --rounds at least 2")

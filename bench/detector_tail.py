@@ -27,7 +27,7 @@ from export.formats import FORMATS, Family, Format, exporter_of, family_of, prog
 from export.methods import Method
 from export.program import Program
 from export.recipe import Recipe
-from minivlm.command_line import script_parser
+from minivlm.command_line import integer_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.photos import default_photo
@@ -121,8 +121,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     parser.add_argument("--model", default="tee-0", help="a detector (default: %(default)s)")
     parser.add_argument("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=20, help="default: %(default)s")
+    parser.add_argument("--threads", type=integer_argument, default=2, help="default: %(default)s")
+    parser.add_argument("--rounds", type=integer_argument, default=20, help="default: %(default)s")
     arguments = parser.parse_args(argv)
     if family_of(arguments.model) is not Family.DETECTOR:
         raise UserError(f"{arguments.model} has no tail: name a detector, tee-0..3")

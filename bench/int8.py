@@ -22,7 +22,7 @@ from bench.record_file import read
 from bench.records import Record
 from bench.reporting.cells import wide_console
 from export.formats import FORMATS
-from minivlm.command_line import script_parser
+from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.errors import UserError, run_command
 
 FLOOR = next(kind for kind in SCATTERED if kind.name == "latency").log_floor
@@ -135,12 +135,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
     add("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
-    add("--threads", type=int, default=2, help="default: %(default)s")
-    add("--repeats", type=int, default=10, metavar="N", help="rounds (default: %(default)s)")
+    add("--threads", type=integer_argument, default=2, help="default: %(default)s")
+    add("--repeats", type=integer_argument, default=10, metavar="N", help="rounds (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
     add("--artifacts", default="artifacts", metavar="DIR", help="missing ones are exported there")
     add("--output", default="results/int8", metavar="DIR", help="of the records (default: %(default)s)")
-    add("--records", type=Path, metavar="FILE", help="judge these records and measure nothing")
+    add("--records", type=path_argument, metavar="FILE", help="judge these records and measure nothing")
     arguments = parser.parse_args(argv)
     path = arguments.records or Path(arguments.output, "records.jsonl")
     if arguments.records is None:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from bench.records import Record
 from minivlm.errors import UserError
+from minivlm.files import exists
 
 
 def append(path: Path, record: Record) -> None:
@@ -75,7 +76,7 @@ def read_kept(path: Path) -> list[Record]:
     Raises:
         UserError: The file cannot be read, or a finished line is no record of this format.
     """
-    if not path.exists():
+    if not exists(path):
         return []
     content = _content(path)
     whole = content.rfind("\n") + 1

@@ -14,17 +14,16 @@ import argparse
 import math
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.compare import add_output_flags, report
+from bench.compare import add_output_flags, outputs, report
 from bench.judging.power import Question, recommended_repeats
 from bench.judging.quantities import SCATTERED
 from bench.judging.verdict import judge
@@ -33,9 +32,11 @@ from bench.machine.environment import available_cores
 from bench.measure.turns import VARIABLE, Conductor, conducting
 from bench.record_file import append, read
 from bench.records import Record
-from minivlm.command_line import script_parser
+from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
+from minivlm.files import check_outputs, is_file
+from minivlm.process import end_group
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHOWN = math.log(1.05)
@@ -88,7 +89,7 @@ def measure_pair(sides: Sequence[Side], flags: Sequence[str], turns: bool) -> di
         running: dict[str, subprocess.Popen[str]] = {}
         for side in sides:
             process = side.start(flags, Path(folder) / side.name, conductor.path if conductor else None)
-            stack.callback(_stop, process)
+            stack.callback(end_group, process)
             running[side.name] = process
             if conductor is None:
                 process.communicate()
@@ -97,7 +98,7 @@ def measure_pair(sides: Sequence[Side], flags: Sequence[str], turns: bool) -> di
         for name, process in running.items():
             errors = process.communicate()[1] if turns else ""
             path = Path(folder) / name / "records.jsonl"
-            found[name] = read(path) if path.is_file() else []
+            found[name] = read(path) if is_file(path) else []
             if not found[name] and turns:
                 last = (errors.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
                 raise UserError(f"{name} stopped measuring: {last.removeprefix('error: ')}")
@@ -113,12 +114,6 @@ def _wait_until_loaded(process: subprocess.Popen[str], conductor: Conductor) -> 
         if process.poll() is not None:
             conductor.expect_fewer()
             return
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def prepare(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], steps: Steps) -> dict[str, Sequence[str]]:
@@ -173,12 +168,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--base", required=True, metavar="GIT_REF", help="commit, branch or tag to compare with")
     add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
     add("--runtimes", default="pytorch,executorch", metavar="A,B", help="default: %(default)s")
-    add("--threads", type=int, default=1, help="of each runtime (default: %(default)s)")
+    add("--threads", type=integer_argument, default=1, help="of each runtime (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
-    add("--repeats", type=int, metavar="N", help="rounds (default: enough for 5 %%, see docs/verdict.md)")
-    add("--output", type=Path, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
+    add("--repeats", type=integer_argument, metavar="N", help="rounds (default: enough for 5 %%, see docs/verdict.md)")
+    add("--output", type=path_argument, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
+    check_outputs([*outputs(arguments), *(arguments.output / f"{side}.jsonl" for side in ("base", "new"))])
     for flag in ("threads", "repeats"):
         value = getattr(arguments, flag)
         if value is not None and value < 1:

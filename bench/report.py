@@ -15,7 +15,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bench.compare import read_records
+from bench.compare import record_file
+from bench.record_file import read
 from bench.records import Record
 from bench.repeats import group
 from bench.reporting.cells import Table
@@ -24,10 +25,13 @@ from bench.reporting.paper_tables import device_statuses, measured_tables
 from bench.reporting.plots import pictures
 from bench.reporting.sweeps import sweep_tables
 from bench.tables import count_all
-from minivlm.command_line import script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import run_command
-from minivlm.files import write_text
+from minivlm.files import check_outputs, write_text
+
+REPORT = ("tables.md", "report.html", "records.csv")
+"""Names of the files that are written."""
 
 
 def markdown(tables: Sequence[Table], records: Sequence[Record]) -> str:
@@ -116,24 +120,24 @@ def write_report(records: Sequence[Record], folder: Path) -> list[Path]:
         UserError: The folder cannot be written.
     """
     tables = [*measured_tables(count_all(), records), *latency_tables(records), *sweep_tables(records)]
-    made = {
-        "tables.md": markdown(tables, records),
-        "report.html": html(tables, records),
-        "records.csv": as_csv(records),
-    }
-    for name, text in made.items():
+    texts = (markdown(tables, records), html(tables, records), as_csv(records))
+    for name, text in zip(REPORT, texts, strict=True):
         write_text(folder / name, text)
-    return [folder / name for name in made]
+    return [folder / name for name in REPORT]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument("records", type=Path, metavar="RECORDS", help="file of records, or folder that holds one")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="default: where the records are")
+    parser.add_argument(
+        "records", type=path_argument, metavar="RECORDS", help="file of records, or folder that holds one"
+    )
+    parser.add_argument("--output", type=path_argument, metavar="DIR", help="default: where the records are")
     arguments = parser.parse_args(argv)
-    records = read_records(arguments.records)
-    folder = arguments.output or (arguments.records if arguments.records.is_dir() else arguments.records.parent)
+    given = record_file(arguments.records)
+    folder = arguments.output or given.parent
+    check_outputs((folder / name for name in REPORT), [given])
+    records = read(given)
     with Steps().step("write the report"):
         written = write_report(records, folder)
     for path in written:

@@ -6,17 +6,16 @@
 Counts on the meta device: no weights are made, and it takes seconds.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from bench.counts import OPERATING_POINTS, Count, count_model
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table, wide_console
-from minivlm.command_line import script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import quiet
 from minivlm.errors import run_command
-from minivlm.files import write_text
+from minivlm.files import check_outputs, write_text
+from minivlm.json_text import json_text
 
 Counts = Mapping[str, Mapping[str, Count]]
 """By model, then component."""
@@ -130,15 +129,17 @@ def cost_tables(counts: Counts) -> list[Table]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables as JSON as well")
+    parser.add_argument("--json", type=path_argument, metavar="FILE", help="write the tables as JSON as well")
     arguments = parser.parse_args(argv)
+    if arguments.json is not None:
+        check_outputs([arguments.json])
     with quiet():
         tables = cost_tables(count_all())
     console = wide_console()
     for table in tables:
         table.show(console)
-    if arguments.json:
-        write_text(arguments.json, json.dumps([table.as_json() for table in tables], indent=2) + "\n")
+    if arguments.json is not None:
+        write_text(arguments.json, json_text([table.as_json() for table in tables]) + "\n")
         print(f"wrote {arguments.json}")
 
 

@@ -1,13 +1,12 @@
 """The flags that every exporter takes, checked before any work starts."""
 
-import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from export.formats import Format, check_precision, support_table
-from minivlm.command_line import OneLineParser
+from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.errors import UserError
 from minivlm.photos import default_photo, load_photo
 
@@ -68,23 +67,24 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     Raises:
         UserError: Unknown model, malformed size, or an output folder that cannot be written.
     """
-    parser = OneLineParser(
-        description=description,
-        epilog=f"what each format takes:\n{support_table()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = script_parser(description)
+    parser.epilog = f"what each format takes:\n{support_table()}"
     parser.add_argument("--model", help="tee-0..3, a transformer such as minilm, or minivlm for both in one file")
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights; without it they are random")
+    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights; without it they are random")
     parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
     parser.add_argument("--image-size", metavar="N|HxW", help="vision input in pixels (default: the model's own)")
-    parser.add_argument("--output", type=Path, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--photo", type=Path, help="photo for the proof (default: one that comes with scikit-learn)")
     parser.add_argument(
-        "--calibration", type=Path, metavar="DIR", help="photos for int8 (default: one from scikit-learn)"
+        "--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--photo", type=path_argument, help="photo for the proof (default: one that comes with scikit-learn)"
+    )
+    parser.add_argument(
+        "--calibration", type=path_argument, metavar="DIR", help="photos for int8 (default: one from scikit-learn)"
     )
     parser.add_argument(
         "--num-calibration-samples",
-        type=int,
+        type=integer_argument,
         default=CALIBRATION_SAMPLES,
         metavar="N",
         help="views of these photos to measure ranges on (default: %(default)s)",
@@ -96,7 +96,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         metavar="PATTERN",
         help="modules that int8 leaves in float, such as 'backbone.bifpn.*'; may be repeated",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of random weights (default: %(default)s)")
+    parser.add_argument("--seed", type=integer_argument, default=0, help="of random weights (default: %(default)s)")
     arguments = parser.parse_args(argv)
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
@@ -114,7 +114,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         model=arguments.model,
         precision=arguments.precision,
         checkpoint=arguments.checkpoint,
-        image_size=parse_image_size(arguments.image_size) if arguments.image_size else None,
+        image_size=parse_image_size(arguments.image_size) if arguments.image_size is not None else None,
         output=arguments.output,
         photo=photo,
         seed=arguments.seed,

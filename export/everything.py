@@ -7,7 +7,6 @@ Ends with a table of all of them: size, and the worst of each figure over the pr
 could not be made; the others are there.
 """
 
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +20,10 @@ from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
 from export.parity import Figure, worst
 from export.sidecar import Sidecar
-from minivlm.command_line import script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
+from minivlm.process import run_child
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def make(runtime: str, model: str, precision: str, folder: Path) -> Made:
     target = FORMATS[runtime]
     path = artifact_path(folder, model, target, precision)
     command = [sys.executable, *target.command.split()[1:], "--model", model, "--precision", precision]
-    done = subprocess.run([*command, "--output", str(folder)], capture_output=True, text=True, check=False)
+    done = run_child([*command, "--output", str(folder)])
     if done.returncode == 0:
         return Made(path, Sidecar.read(path))
     said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -92,6 +92,8 @@ def names(flag: str, text: str, known: Sequence[str]) -> list[str]:
     for name in found:
         if name not in known:
             raise UserError(f"{flag}: unknown {name!r}: {closest(name, list(known))}")
+    if not found:
+        raise UserError(f"{flag} {text!r}: give at least one of {', '.join(known)}")
     return found
 
 
@@ -102,11 +104,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--models", default="tee-0,minilm,minivlm", metavar="A,B", help="default: %(default)s")
     add("--formats", default=",".join(FORMATS), metavar="A,B", help="by runtime (default: %(default)s)")
     add("--precision", default="fp32,int8", metavar="A,B", help="default: %(default)s")
-    add("--output", type=Path, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
+    add("--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
     arguments = parser.parse_args(argv)
     runtimes = names("--formats", arguments.formats, list(FORMATS))
     precisions = names("--precision", arguments.precision, PRECISIONS)
     models = [name.strip() for name in arguments.models.split(",") if name.strip()]
+    if not models:
+        raise UserError(f"--models {arguments.models!r}: give at least one name")
     for model in models:
         family_of(model)
     wanted = [(runtime, model, precision) for model in models for runtime in runtimes for precision in precisions]

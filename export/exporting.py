@@ -20,11 +20,11 @@ from export.precision import Decision, Rule, by_rule, in_float, kept_in_float
 from export.program import Program
 from export.proof import prove_captions
 from export.recipe import Calibration, Recipe, calibration_set
-from export.sidecar import MethodReport, Sidecar, tensor_specs, tool_versions, words_folder
+from export.sidecar import MethodReport, Sidecar, sidecar_path, tensor_specs, tool_versions, words_folder
 from minivlm.backend import TorchBackend, words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.files import assembling, sha256, size_bytes
+from minivlm.files import assembling, check_output, sha256, size_bytes
 from minivlm.model import VisionLanguageModel
 from minivlm.registry import NamedModel, load_model
 from minivlm.vision.regions import Regions
@@ -110,6 +110,9 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     with steps.step("run it in PyTorch"):
         expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
     artifact = artifact_path(request.output, job.model.name, exporter.format, request.precision)
+    inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
+    for output in (artifact, sidecar_path(artifact), words_folder(artifact)):
+        check_output(output, inputs)
     with assembling(artifact) as partial:
         built = exporter.build(job.methods, job.recipe, partial, steps)
         bounds = bounds_of(exporter.format.runtime, request.precision)

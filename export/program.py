@@ -8,6 +8,7 @@ from torch import Tensor
 
 from export.formats import format_of, program_class
 from minivlm.errors import UserError
+from minivlm.files import exists
 
 
 class Program(Protocol):
@@ -62,7 +63,7 @@ def open_program(path: Path, threads: int | None = None) -> Program:
         UserError: No such artifact, a damaged one, or a runtime that is not installed.
     """
     target = format_of(path)
-    if not path.exists():
+    if not exists(path):
         raise UserError(f"{path} does not exist: make it with {target.command}")
     program: Program = program_class(target)(path, threads)
     return program

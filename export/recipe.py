@@ -11,7 +11,7 @@ from torch import Tensor
 from export.methods import Method
 from export.precision import Decision, Kind, Mode, Rule, deciding_rule
 from minivlm.errors import UserError
-from minivlm.files import sha256
+from minivlm.files import files_in, is_folder, sha256
 from minivlm.photos import default_photo, load_photo
 from minivlm.preprocess import letterbox
 from minivlm.vision.tee import TEEConfig
@@ -106,9 +106,9 @@ def calibration_set(folder: Path | None, count: int, config: TEEConfig, size: tu
 
 
 def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(f"--calibration {folder} is not a folder: give one that holds photos")
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = [path for path in files_in(folder) if path.parent == folder and not path.name.startswith(".")]
     if not files:
         raise UserError(f"--calibration {folder} is empty: put photos into it")
     return files

@@ -13,7 +13,7 @@ from torch import Tensor
 from export.methods import Method
 from export.parity import Figure
 from minivlm.errors import UserError
-from minivlm.files import sha256, write_text
+from minivlm.files import exists, sha256, write_text
 from minivlm.registry import WeightsOrigin
 
 FORMAT = 2
@@ -101,7 +101,7 @@ class Sidecar:
             raise UserError(f"{artifact} has no {path.name} beside it: copy it there, or export again") from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not a sidecar of format {FORMAT} ({error}): export again") from None
-        if not artifact.exists():
+        if not exists(artifact):
             raise UserError(f"{artifact} is not there, only its {path.name}: export again")
         if sidecar.sha256 != sha256(artifact):
             raise UserError(f"{path.name} describes other bytes than {artifact} holds: export again")

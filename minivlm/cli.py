@@ -1,13 +1,11 @@
 """The command `minivlm`: one photo, or several, and a text, from the shell."""
 
 import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from minivlm import commands
-from minivlm.command_line import OneLineParser
+from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed
 from minivlm.errors import run_command
 
 DESCRIPTION = """\
@@ -28,9 +26,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(argv: Sequence[str] | None) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names and texts that the terminal cannot show
     arguments = build_parser().parse_args(argv)
     arguments.run(arguments)
 
@@ -56,8 +51,8 @@ def _add_regions(subparsers: Any) -> None:
         "find and name regions",
         "minivlm regions photo.jpg --plot regions.png --top 10",
     )
-    parser.add_argument("photo", metavar="PHOTO")
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw boxes and tags over the photo")
+    parser.add_argument("photo", type=name_argument, metavar="PHOTO")
+    parser.add_argument("--plot", type=path_argument, metavar="OUT.png", help="draw boxes and tags over the photo")
     parser.add_argument("--top", type=positive, default=20, metavar="N", help="regions to show (default: %(default)s)")
 
 
@@ -69,7 +64,7 @@ def _add_caption(subparsers: Any) -> None:
         "write a sentence about a photo",
         "minivlm caption photo.jpg --beams 3\nminivlm caption photo.jpg --artifact minivlm-executorch-fp32.pte",
     )
-    parser.add_argument("photo", metavar="PHOTO")
+    parser.add_argument("photo", type=name_argument, metavar="PHOTO")
     parser.add_argument("--beams", type=positive, default=1, metavar="K", help="hypotheses (default: %(default)s)")
     parser.add_argument(
         "--max-length",
@@ -88,7 +83,7 @@ def _add_vqa(subparsers: Any) -> None:
         "answer a question about a photo",
         'minivlm vqa photo.jpg "how many people are there?" --top 3',
     )
-    parser.add_argument("photo", metavar="PHOTO")
+    parser.add_argument("photo", type=name_argument, metavar="PHOTO")
     parser.add_argument("question", metavar="QUESTION", help="what does not fit into 128 tokens is cut, with a note")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="answers to show (default: %(default)s)")
 
@@ -101,8 +96,8 @@ def _add_nlvr2(subparsers: Any) -> None:
         "judge a statement about two photos",
         'minivlm nlvr2 left.jpg right.jpg "one photo shows a flower"',
     )
-    parser.add_argument("left", metavar="LEFT")
-    parser.add_argument("right", metavar="RIGHT")
+    parser.add_argument("left", type=name_argument, metavar="LEFT")
+    parser.add_argument("right", type=name_argument, metavar="RIGHT")
     parser.add_argument("statement", metavar="STATEMENT", help="what does not fit into 55 tokens is cut, with a note")
 
 
@@ -116,7 +111,7 @@ def _add_retrieve(subparsers: Any) -> None:
         'minivlm retrieve --photo photo.jpg "a red flower" "a temple by a lake"',
     )
     parser.add_argument("items", nargs="+", metavar="TEXT PHOTO", help="a text and photos; with --photo, texts only")
-    parser.add_argument("--photo", metavar="PHOTO", help="rank texts for this photo instead")
+    parser.add_argument("--photo", type=name_argument, metavar="PHOTO", help="rank texts for this photo instead")
     parser.add_argument("--top", type=positive, metavar="N", help="best matches to show (default: all)")
 
 
@@ -140,22 +135,32 @@ def _add_checkpoint(subparsers: Any) -> None:
         "minivlm checkpoint import my-checkpoint --bert folder/ --backbone efficientnet_b0.pth",
     )
     for one in (random, imported):
-        one.add_argument("folder", type=Path, metavar="DIR", help="new or empty")
-        one.add_argument("--model", default=commands.DEFAULT_MODEL, metavar="NAME", help="default: %(default)s")
+        one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
+        one.add_argument(
+            "--model", type=name_argument, default=commands.DEFAULT_MODEL, metavar="NAME", help="default: %(default)s"
+        )
         one.add_argument("--seed", type=seed, default=0, metavar="N", help="of random weights (default: %(default)s)")
-    imported.add_argument("--bert", metavar="NAME|FOLDER", help="BERT or MiniLM: on the Hugging Face hub, or local")
-    imported.add_argument("--backbone", metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file")
+    imported.add_argument(
+        "--bert", type=name_argument, metavar="NAME|FOLDER", help="BERT or MiniLM: on the Hugging Face hub, or local"
+    )
+    imported.add_argument(
+        "--backbone", type=name_argument, metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file"
+    )
 
 
 def _task(subparsers: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
     """Add a subcommand with the flags that all tasks share."""
     parser = _command(subparsers, name, run, summary, example)
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights and words; it knows its model")
-    parser.add_argument("--artifact", type=Path, metavar="FILE", help="run an exported model instead of PyTorch")
-    parser.add_argument("--model", metavar="NAME", help=f"default: {commands.DEFAULT_MODEL}, or the checkpoint's")
+    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights and words; it knows its model")
+    parser.add_argument(
+        "--artifact", type=path_argument, metavar="FILE", help="run an exported model instead of PyTorch"
+    )
+    parser.add_argument(
+        "--model", type=name_argument, metavar="NAME", help=f"default: {commands.DEFAULT_MODEL}, or the checkpoint's"
+    )
     parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
     parser.add_argument(
-        "--features", type=Path, metavar="DIR", help="keep the photos' regions there, and use kept ones"
+        "--features", type=path_argument, metavar="DIR", help="keep the photos' regions there, and use kept ones"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object with everything known")
     return parser
@@ -173,19 +178,3 @@ def _command(subparsers: Any, name: str, run: Any, summary: str, example: str) -
     )
     parser.set_defaults(run=run)
     return parser
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    return _whole(text, 1, 10**9)
-
-
-def seed(text: str) -> int:
-    """Read a seed."""
-    return _whole(text, 0, 2**63 - 1)
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
-    return int(text)

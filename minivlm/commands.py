@@ -1,5 +1,6 @@
 """What the subcommands of `minivlm` do."""
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from pathlib import Path
 from minivlm.backend import Backend, load_torch_backend
 from minivlm.checkpoint_making import import_weights, make_random
 from minivlm.errors import UserError
+from minivlm.files import check_outputs
 from minivlm.photo_regions import PhotoRegions
 from minivlm.photos import load_photo
 from minivlm.pipeline import Pipeline
@@ -23,6 +25,7 @@ def regions(arguments: Namespace) -> None:
     """Find regions, list them, and draw them if asked to."""
     if arguments.plot is not None:
         check_plot_path(arguments.plot)
+        check_outputs([arguments.plot], _inputs(arguments, [arguments.photo]))
     stages, report, pipeline = _start(arguments, [arguments.photo])
     found = _regions(pipeline, stages, arguments.photo).top(arguments.top)
     report.fields["photo"] = region_fields(pipeline, arguments.photo, found)
@@ -162,12 +165,22 @@ def _renamed(match: dict[str, object]) -> dict[str, object]:
     return {("seen" if key == "text" else key): value for key, value in match.items()}
 
 
+def _inputs(arguments: Namespace, photos: Sequence[str]) -> list[Path]:
+    """Return all files and folders that a task reads, kept features included."""
+    given = [Path(photo) for photo in photos]
+    given += [path for path in (arguments.checkpoint, arguments.features) if path is not None]
+    if arguments.artifact is not None:
+        artifact = arguments.artifact
+        given += [artifact, artifact.with_suffix(".json"), artifact.with_name(f"{artifact.stem}-words")]
+    return given
+
+
 def _start(
     arguments: Namespace, photos: Sequence[str], head: str | None = None, *texts: str
 ) -> tuple[Stages, Report, Pipeline]:
     """Check what can be checked early, and load the model."""
     for photo in photos:
-        if not Path(photo).is_file():
+        if not os.path.isfile(photo):  # noqa: PTH113  # no error of the system's, whatever is given for a path
             load_photo(photo)  # says why not
     stages, report = Stages(), Report(arguments.command)
     with stages.stage("load"):

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from rich.console import Console
 
+from minivlm.process import message_stream
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -57,7 +59,7 @@ class Steps:
 
     def __init__(self) -> None:
         # A descriptor of its own: what is shown here must get past `quiet`.
-        self.console = Console(file=os.fdopen(os.dup(2), "w", buffering=1), highlight=False)
+        self.console = Console(file=message_stream(), highlight=False)
         self.seconds: dict[str, float] = {}
 
     @contextmanager

@@ -1,8 +1,13 @@
 """The one exception a user's mistake raises, and how a command turns it into one line and exit code 2."""
 
+import signal
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
+
+from minivlm.process import PipeClosedError, StdoutError, Terminated, terminable, usable_streams
 
 
 class UserError(Exception):
@@ -23,12 +28,43 @@ def closest(given: str, known: list[str]) -> str:
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Run a command line's `main`; a `UserError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130."""
+    """Run a command line's `main`, and end the process as a shell expects.
+
+    Exit codes: 2 with one line on stderr for a `UserError` or a stdout that takes nothing; 70 with a traceback for a
+    mistake of ours, which no caller can take for a verdict of 1; 128 and the signal's number for Ctrl-C (130), SIGTERM
+    (143), SIGHUP (129) and, in silence, a pipe that nobody reads (141). Temporary files are removed in all cases.
+    """
+    code = 0
     try:
-        main()
+        with usable_streams():
+            code = _outcome(main)
+    except PipeClosedError:
+        code = 128 + signal.SIGPIPE
+    except StdoutError as error:
+        code = _complain(f"error: cannot write to stdout: {error}; free space, or send it to a file or program", 2)
+    if code:
+        sys.exit(code)
+
+
+def _outcome(main: Callable[[], None]) -> int:
+    """Return the exit code of a `main` that does not exit by itself."""
+    try:
+        with terminable():
+            main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return _complain(f"error: {printable(str(error))}", 2)
+    except Terminated as error:
+        return _complain("ended by the system; what was finished is kept", 128 + error.number)
     except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+        return _complain("interrupted; what was finished is kept", 128 + signal.SIGINT)
+    except (PipeClosedError, StdoutError):
+        raise
+    except Exception:
+        return _complain(f"{traceback.format_exc()}this is a fault of the program: please report it", 70)
+    return 0
+
+
+def _complain(text: str, code: int) -> int:
+    with suppress(OSError, ValueError):  # stderr may be full or closed
+        print(text, file=sys.stderr, flush=True)
+    return code

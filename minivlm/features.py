@@ -8,13 +8,14 @@ again and replaced, never used.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from minivlm.errors import UserError
-from minivlm.files import replacing, sha256
+from minivlm.files import exists, is_folder, replacing, sha256
 from minivlm.model import VisionLanguageConfig
 from minivlm.photo_regions import PhotoRegions
 from minivlm.photos import load_photo
@@ -44,7 +45,7 @@ class FeatureStore:
     def __init__(
         self, folder: Path, config: VisionLanguageConfig, detector_hash: str, note: Callable[[str], None]
     ) -> None:
-        if folder.exists() and not folder.is_dir():
+        if exists(folder) and not is_folder(folder):
             raise UserError(f"--features {folder} is a file: name a folder, which may be new")
         self._folder = folder
         self._config = config
@@ -63,7 +64,7 @@ class FeatureStore:
         """
         key = _photo_hash(photo)
         path = self.entry(key)
-        if path.exists():
+        if exists(path):
             try:
                 return self._read(path, key)
             except StaleEntryError as reason:
@@ -134,11 +135,9 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _photo_hash(photo: Path) -> str:
-    try:
+    with suppress(OSError):
         if photo.is_file():
             return sha256(photo)
-    except OSError:
-        pass
     load_photo(photo)  # says why it cannot be read
     raise UserError(f"{str(photo)!r} changed while it was read; try again")
 

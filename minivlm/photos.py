@@ -1,24 +1,46 @@
 """Reading a photo file: whatever its format, an upright 8-bit RGB image or one line that says why not."""
 
+import errno
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
+from minivlm import tiff_tones
 from minivlm.errors import UserError
+from minivlm.png_chunks import pixels_only
 
 # Formats that cameras, phones and the web produce. Pillow knows more; some of those run other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
 MAX_PIXELS = 10_000 * 10_000
 MAX_SIDE = 65_535  # what JPEG can hold; resizing allocates tables as long as a side
+
+LONGEST_NAME = 200
+"""Characters of a path in a message."""
+DISK_FAULTS = (errno.EIO, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.ESTALE, errno.ENXIO, errno.ETIMEDOUT)
+"""What the system says when it cannot read on; anything else is in the file."""
+WAYS_OUT: Mapping[int, str] = MappingProxyType(
+    {
+        errno.EACCES: "give a photo that this account may read",
+        errno.EPERM: "give a photo that this account may read",
+        errno.ENAMETOOLONG: "give the path of a photo",
+        errno.ENOMEM: "free memory and try again",
+    }
+)
+NOT_READ = ("nsupported", "not supported", "unknown raw mode")
+"""In what Pillow says of good files that it does not know."""
+SAVE_AS_PLAIN = "save it as PNG, or as TIFF with 8-bit RGB"
+GREY_STEPS: Mapping[str, int] = MappingProxyType({"L": 1, "L;2": 85, "L;4": 17})
+"""Pillow's name of a PNG's grey levels as stored -> what one of them is worth of 255."""
 
 EXIF_ORIENTATION = 0x0112
 # EXIF 2.32, section 4.6.4 A: what undoes each value of the tag. 1 is upright.
@@ -50,7 +72,7 @@ def load_photo(path: str | Path) -> Image.Image:
         UserError: The file is missing, unreadable, not a photo, damaged or too large.
     """
     path = Path(path)
-    name = repr(str(path))  # keeps a name with a line break on one line
+    name = _shown(path)
     try:
         if path.is_dir():
             raise UserError(f"{name} is a directory; give the path of one photo")
@@ -64,7 +86,14 @@ def load_photo(path: str | Path) -> Image.Image:
             return _upright_rgb(file, name)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{name} cannot be read ({reason}); give a photo that this account may read") from error
+        way_out = WAYS_OUT.get(error.errno or 0, "copy it to another disk and give that path")
+        raise UserError(f"{name} cannot be read ({reason}); {way_out}") from error
+
+
+def _shown(path: Path) -> str:
+    """Return a path in quotes and on one line; a text in place of a path may be long."""
+    name = repr(str(path))
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}...{name[-LONGEST_NAME // 2 :]}"
 
 
 def default_photo() -> Path:
@@ -112,8 +141,12 @@ def _muted_stderr() -> Iterator[None]:
 
 def _upright_rgb(file: BinaryIO, name: str) -> Image.Image:
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(pixels_only(file), formats=FORMATS) as image:
             _check_size(image, name)
+            if image.format == "TIFF":
+                _check_tones(image, name)
+            if image.format == "PNG":
+                _correct_key(image, name)
             with _muted_stderr() if image.format == "TIFF" else nullcontext():
                 image.load()
             photo = _rgb(image, name)
@@ -121,19 +154,35 @@ def _upright_rgb(file: BinaryIO, name: str) -> Image.Image:
     except UserError:
         raise
     except UnidentifiedImageError as error:
-        formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-        raise UserError(f"{name} is no readable {formats} file; convert it to JPEG or PNG") from error
+        raise UserError(_unidentified(file, name)) from error
     except Image.DecompressionBombError as error:
         raise UserError(f"{name} has too many pixels, {_size_rule()}; scale it down") from error
     except MemoryError as error:
         raise UserError(f"{name} does not fit into this machine's memory; scale it down") from error
     except Exception as error:  # damaged files make Pillow raise almost anything
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's fault, not the file's
-        raise UserError(f"{name} is damaged ({_first_line(error)}); save or download it again") from error
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise
+        reason = _first_line(error)
+        if any(words in reason for words in NOT_READ):
+            raise UserError(f"{name} is of a kind that is not read ({reason}); save it as PNG or JPEG") from error
+        raise UserError(f"{name} is damaged ({reason}); save or download it again") from error
     photo = photo if turn is None else photo.transpose(turn)
     photo.info.clear()  # an orientation left in there could be applied twice
     return photo
+
+
+def _check_tones(image: Image.Image, name: str) -> None:
+    reason = tiff_tones.misread(image)
+    if reason is not None:
+        raise UserError(f"{name} is a TIFF with {reason}, which is not read; {SAVE_AS_PLAIN}")
+
+
+def _unidentified(file: BinaryIO, name: str) -> str:
+    kind = tiff_tones.described(file)
+    if kind is not None:
+        return f"{name} is a TIFF that is not read, {kind}; {SAVE_AS_PLAIN}"
+    formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    return f"{name} is no readable {formats} file; convert it to JPEG or PNG"
 
 
 def _check_size(image: Image.Image, name: str) -> None:
@@ -162,19 +211,47 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
         return _eight_bit(image, name).convert("RGB")
     if image.mode == "F":
         raise UserError(f"{name} has floating-point grey levels, whose range is unknown; save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        canvas = Image.new("RGB", image.size, "white")
-        canvas.paste(layer, mask=layer)
-        return canvas
-    return image.convert("RGB")
+    if image.format == "TIFF" and image.mode in ("P", "PA") and (palette := tiff_tones.eight_bit_palette(image)):
+        image.putpalette(palette)
+    if not image.has_transparency_data or _is_unused_alpha(image):
+        return image.convert("RGB")
+    layer = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    canvas = Image.new("RGB", image.size, "white")
+    canvas.paste(layer, mask=layer)
+    return canvas
+
+
+def _is_unused_alpha(image: Image.Image) -> bool:
+    """Tell whether nothing of a BMP would show: writers leave the alpha of 32-bit pixels 0, and viewers ignore it."""
+    return image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getbbox() is None
+
+
+def _correct_key(image: Image.Image, name: str) -> None:
+    """Bring the transparent colour of a PNG to the levels that its pixels will have; the file has others.
+
+    Args:
+        image: Opened, and not loaded yet.
+        name: For the message.
+    """
+    key = image.info.get("transparency")
+    stored = image.tile[0].args if isinstance(image, ImageFile.ImageFile) and image.tile else ""
+    if isinstance(key, tuple) and stored == "RGB;16B":
+        raise UserError(f"{name} has a transparent 16-bit colour, which is not read; save it with an alpha channel")
+    if isinstance(key, int) and isinstance(stored, str) and stored in GREY_STEPS:
+        image.info["transparency"] = key * GREY_STEPS[stored] & 255
 
 
 def _eight_bit(image: Image.Image, name: str) -> Image.Image:
-    """Scale 16-bit grey levels so that 65535 becomes 255, rounding to nearest."""
+    """Scale grey levels of more than 8 bits so that white becomes 255, rounding to nearest."""
+    white, inverted = 65_535, False
+    if image.format == "TIFF":
+        white, inverted = tiff_tones.white_level(image), tiff_tones.white_is_zero(image)
     levels = np.array(image)
-    if levels.min() < 0 or levels.max() > 65_535:
-        raise UserError(f"{name} has grey levels beyond 0..65535, whose range is unknown; save it with 8 or 16 bits")
+    if white > 2**31:  # Pillow has no unsigned numbers of 32 bits
+        levels = levels.view(np.uint32)
+    if levels.min() < 0 or levels.max() > white:
+        raise UserError(f"{name} has grey levels beyond 0..{white}, whose range is unknown; save it with 8 or 16 bits")
     if "transparency" in image.info:
-        levels[levels == image.info["transparency"]] = 65_535  # over white, as every transparency
-    return Image.fromarray(((levels.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        levels[levels == image.info["transparency"]] = white  # over white, as every transparency
+    scaled = (levels.astype(np.uint64 if white > 65_535 else np.uint32) * 255 + white // 2) // white
+    return Image.fromarray((255 - scaled if inverted else scaled).astype(np.uint8))

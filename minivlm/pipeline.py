@@ -49,7 +49,9 @@ class Pipeline:
     ) -> None:
         self.backend = backend
         self.words = backend.words
-        self._store = FeatureStore(features, backend.config, backend.detector_hash, note) if features else None
+        self._store = (
+            FeatureStore(features, backend.config, backend.detector_hash, note) if features is not None else None
+        )
 
     @classmethod
     def load(
@@ -71,8 +73,8 @@ class Pipeline:
         Raises:
             UserError: Unknown model, or a checkpoint that is missing, damaged or for another model.
         """
-        backend = load_torch_backend(name, checkpoint=Path(checkpoint) if checkpoint else None, seed=seed)
-        return cls(backend, features=Path(features) if features else None)
+        backend = load_torch_backend(name, checkpoint=_folder(checkpoint), seed=seed)
+        return cls(backend, features=_folder(features))
 
     def regions(self, path: Path | str) -> PhotoRegions:
         """Find the regions of a photo file, or take those that were kept.
@@ -225,6 +227,13 @@ class Pipeline:
         own = (inputs.token_types[0] == 0) & (inputs.mask[0, 0, :length] > HIDDEN)
         kept = int(own.sum()) - 2
         return TextUse(tokens=tuple(self.words.tokenizer.tokens(ids[:kept])), dropped=len(ids) - kept)
+
+
+def _folder(given: Path | str | None) -> Path | None:
+    """Return a folder that may be given; an empty name would be the current one."""
+    if given == "":
+        raise UserError("the name of a folder is empty: give one, or None for none")
+    return None if given is None else Path(given)
 
 
 def _pair(logits: Tensor) -> tuple[float, float]:

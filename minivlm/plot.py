@@ -8,7 +8,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from minivlm.errors import UserError, printable
-from minivlm.files import replacing
+from minivlm.files import is_folder, replacing
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 SMALLEST = 640
@@ -21,7 +21,8 @@ LINE_SHARE = 1 / 300
 """Width of a box's line over the photo's longer side."""
 GOLDEN = 0.618034
 """Step between the hues of tags, in turns: no two of the first few are close."""
-WEBP_LIMIT = 16_383
+LARGEST = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
+"""Pixels a side that each format, as written here, holds."""
 DARK = (15, 15, 15)
 BRIGHT = (255, 255, 255)
 
@@ -45,7 +46,7 @@ def check_plot_path(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"--plot {path}: the name must end in {', '.join(FORMATS)}")
-    if path.is_dir():
+    if is_folder(path):
         raise UserError(f"--plot {path} is a folder: name a file in it")
 
 
@@ -58,8 +59,11 @@ def save_plot(path: Path, photo: Image.Image, regions: Sequence[Drawn]) -> None:
     check_plot_path(path)
     picture = draw_regions(photo, regions)
     picture_format = FORMATS[path.suffix.lower()]
-    if picture_format == "WEBP" and max(picture.size) > WEBP_LIMIT:
-        raise UserError(f"--plot {path}: WebP holds {WEBP_LIMIT} pixels a side: use .png")
+    if max(picture.size) > LARGEST[picture_format]:
+        raise UserError(
+            f"--plot {path}: the picture has {picture.width} x {picture.height} pixels, and {picture_format} holds "
+            f"{LARGEST[picture_format]:,} a side: use .png"
+        )
     with replacing(path) as partial:
         picture.save(partial, format=picture_format)
 

@@ -1,12 +1,12 @@
 """What the command line prints: aligned text for people, one JSON object for programs."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from minivlm.errors import printable
+from minivlm.json_text import json_text
 from minivlm.photo_regions import PhotoRegions
 from minivlm.pipeline import Pipeline
 from minivlm.results import TextUse
@@ -46,7 +46,7 @@ class Report:
         if as_json:
             head = {"command": self.command, "model": pipeline.backend.model, "weights": asdict(origin)}
             seconds = {name: round(spent, 4) for name, spent in stages.seconds.items()}
-            print(json.dumps({**head, **self.fields, "notes": self.notes, "seconds": seconds}, indent=2))
+            print(json_text({**head, **self.fields, "notes": self.notes, "seconds": seconds}))
             return
         for line in self.lines:
             print(line)

@@ -1,6 +1,5 @@
 """Timing what a command does, and showing it only to a person who waits at a terminal."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from minivlm.console import quiet
+from minivlm.process import message_stream
 
 MANY = 10
 """Of more photos than this, the progress is also shown where there is no terminal."""
@@ -24,7 +24,7 @@ class Stages:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         # A descriptor of its own: what is shown must get past `quiet`.
-        self._console = Console(file=os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
+        self._console = Console(file=message_stream())
 
     @contextmanager
     def stage(self, name: str, *, number: int = 1, of: int = 1) -> Iterator[None]:

@@ -12,6 +12,7 @@ from bench.measure.request import PYTORCH_RUNTIMES
 from bench.records import Combination, Failure
 from export.formats import FORMATS, artifact_path
 from minivlm.console import Steps
+from minivlm.files import exists
 
 EXPORTER = (sys.executable, "-m", "bench.measure.export_worker")
 EXPORT_SECONDS = 3600.0
@@ -41,7 +42,7 @@ class Artifacts:
         """Export what is not there; a failure is said and kept."""
         wanted = {self.path(combination): combination for combination in combinations}
         for path, combination in wanted.items():
-            if path is None or path.exists():
+            if path is None or exists(path):
                 continue
             asked = {
                 "runtime": combination.runtime,

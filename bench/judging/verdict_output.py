@@ -1,6 +1,5 @@
 """Judgements as a terminal table, as Markdown for a pull request, and in formats that other programs read."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.judging.verdict import Judgement, Verdict
+from minivlm.json_text import json_text
 
 HEADINGS = ("model", "quantity", "base", "new", "change", "interval", "verdict")
 STYLES = {Verdict.SLOWER: "red", Verdict.DIFFERENT: "red", Verdict.BROKEN: "red", Verdict.FASTER: "green"}
@@ -53,7 +53,7 @@ def markdown(judgements: Sequence[Judgement]) -> str:
 
 def as_json(judgements: Sequence[Judgement]) -> str:
     """Return everything that is known, unrounded; numbers that do not exist are null."""
-    return json.dumps({"summary": summary(judgements), "judgements": [_plain(each) for each in judgements]}, indent=2)
+    return json_text({"summary": summary(judgements), "judgements": [_plain(each) for each in judgements]})
 
 
 def junit(judgements: Sequence[Judgement]) -> str:
@@ -86,7 +86,7 @@ def github_json(judgements: Sequence[Judgement]) -> str:
             entry = {"name": f"{judgement.combination}: {judgement.quantity}", "unit": judgement.unit}
             error = judgement.new * judgement.evidence.scatter / math.sqrt(judgement.evidence.repeats)
             entries.append({**entry, "value": judgement.new, "range": f"± {error:.3g}"})
-    return json.dumps(entries, indent=2) + "\n"
+    return json_text(entries) + "\n"
 
 
 def _worth_showing(judgements: Sequence[Judgement]) -> list[Judgement]:

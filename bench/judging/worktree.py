@@ -1,13 +1,10 @@
 """Another state of the repository beside the working one, for as long as it is needed."""
 
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from minivlm.errors import UserError
 
@@ -25,7 +22,7 @@ def checked_out(repository: Path, reference: str) -> Iterator[Path]:
             f"--base {reference}: no such commit in {repository}; give a branch, tag or hash that is here (a shallow "
             "clone lacks most: git fetch --unshallow)"
         )
-    with _terminable(), tempfile.TemporaryDirectory(prefix="base-") as folder:
+    with tempfile.TemporaryDirectory(prefix="base-") as folder:
         tree = Path(folder) / "tree"
         try:
             if _git(repository, "worktree", "add", "--detach", "--force", str(tree), commit.strip()) is None:
@@ -43,17 +40,3 @@ def _git(repository: Path, *arguments: str) -> str | None:
     except FileNotFoundError:
         raise UserError("git is not installed: it is needed to check the base out") from None
     return done.stdout if done.returncode == 0 else None
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a request to terminate end the block like Ctrl-C, so that it cleans up."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

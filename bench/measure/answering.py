@@ -2,9 +2,13 @@
 
 import faulthandler
 import os
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+
+from minivlm.process import GRACE_SECONDS
 
 
 def answer(respond: Callable[[str, Callable[[], None]], str]) -> None:
@@ -27,6 +31,8 @@ def end_with_caller() -> None:
     """Wait for the end of standard input, which comes when the caller is killed, and end then."""
     while os.read(0, 4096):  # not through sys.stdin, whose lock would be held at the end of the interpreter
         pass
+    os.kill(os.getpid(), signal.SIGTERM)  # the main thread removes what is half written, if it still can
+    time.sleep(GRACE_SECONDS)
     os._exit(1)
 
 

@@ -15,13 +15,16 @@ from bench.measure.timing import PROFILES
 from bench.reporting import latency
 from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, Format, artifact_path, require_runtime
-from minivlm.command_line import script_parser
+from minivlm.command_line import integer_argument, number_argument, script_parser
 from minivlm.errors import UserError, closest
+from minivlm.files import check_outputs, exists
 from minivlm.photos import default_photo, load_photo
 from minivlm.registry import get_config
 
 DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *latency.TRANSFORMERS)
 DEFAULT_RUNTIMES = (PYTORCH, "executorch")
+WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv")
+"""What a run writes into its folder."""
 COMPILERS = ("g++", "clang++", "c++")
 """One of them must be there for `torch.compile`, unless CXX names another."""
 
@@ -72,7 +75,13 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--device", default="cpu", help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)")
     add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
     add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
-    add("--cool-down", type=float, default=180.0, metavar="SECONDS", help="longest wait for a phone to cool down")
+    add(
+        "--cool-down",
+        type=number_argument,
+        default=180.0,
+        metavar="SECONDS",
+        help="longest wait for a phone to cool down",
+    )
     add("--models", default=",".join(DEFAULT_MODELS), metavar="A,B", help="default: %(default)s")
     add(
         "--runtimes",
@@ -84,10 +93,21 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--threads", default="4", metavar="N,M", help="one number, or several for a sweep (default: 4, the paper's)")
     add("--image", metavar="PHOTO", help="default: a photo that comes with scikit-learn")
     add("--profile", default="normal", help=f"{' | '.join(PROFILES)} (default: %(default)s)")
-    add("--repeats", type=int, metavar="N", help="rounds, each with a fresh process for every combination")
+    add("--repeats", type=integer_argument, metavar="N", help="rounds, each with a fresh process for every combination")
     add("--affinity", metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
-    add("--sustained", type=float, metavar="MINUTES", help="measure each combination for so long: latency over time")
-    add("--timeout", type=float, default=600.0, metavar="SECONDS", help="stop what shows no progress for so long")
+    add(
+        "--sustained",
+        type=number_argument,
+        metavar="MINUTES",
+        help="measure each combination for so long: latency over time",
+    )
+    add(
+        "--timeout",
+        type=number_argument,
+        default=600.0,
+        metavar="SECONDS",
+        help="stop what shows no progress for so long",
+    )
     add("--output", default="results", metavar="DIR", help="default: %(default)s")
     add("--artifacts", default="artifacts", metavar="DIR", help="default: %(default)s")
     return parser
@@ -119,6 +139,7 @@ def make_plan(flags: dict[str, Any]) -> Plan:
     if flags["sustained"] is not None and not 0.0 < flags["sustained"] < float("inf"):
         raise UserError(f"--sustained {flags['sustained']:g}: give minutes, more than 0")
     output = Path(flags["output"])
+    check_outputs((output / name for name in WRITTEN), [photo])
     check_writable(output)
     return Plan(
         device=flags["device"],
@@ -176,7 +197,7 @@ def _check_runtime(runtime: str, device: str) -> None:
 
 def _exported(plan: Plan, model: str, target: Format, precision: str) -> bool:
     try:
-        return artifact_path(plan.artifacts, model, target, precision).exists()
+        return exists(artifact_path(plan.artifacts, model, target, precision))
     except UserError:
         return False  # a baseline has no artifacts
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from bench.records import Failure
+from minivlm.process import end_group
 
 WORKER = (sys.executable, "-m", "bench.measure.worker")
 STDERR_LINES = 12
@@ -45,7 +46,7 @@ def ask(question: str, silence: float, command: Sequence[str] = WORKER) -> Answe
                 return _failed(f"stopped: nothing finished within {silence:g} s (--timeout)", None, stderr)
             return _answer(written, process.wait(), stderr)
         finally:
-            _stop(process)
+            end_group(process)
 
 
 def _started(command: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -99,10 +100,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all it started; those that ended well are left alone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

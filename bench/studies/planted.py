@@ -23,9 +23,10 @@ import torch
 from torch import nn
 
 from bench.measure.turns import VARIABLE, conducting
-from minivlm.command_line import script_parser
+from minivlm.command_line import integer_argument, number_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
+from minivlm.files import is_file
 from minivlm.language.transformer import MINILM_TINY, Encoder
 
 BASE_LAYERS = 100
@@ -80,7 +81,7 @@ def encoders(folder: Path) -> dict[int, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = {slowdown: folder / f"{BASE_LAYERS * (100 + slowdown) // 100}.onnx" for slowdown in (0, *SLOWDOWNS)}
     for path in paths.values():
-        if not path.is_file():
+        if not is_file(path):
             export_encoder(int(path.stem), path)
     return paths
 
@@ -165,13 +166,21 @@ def burning(count: int) -> Iterator[None]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument("--minutes", type=float, default=60.0, help="default: %(default)s")
-    parser.add_argument("--output", type=Path, default=Path("bench/studies/planted.csv"), metavar="FILE.csv")
-    parser.add_argument("--models", type=Path, default=Path("artifacts/planted"), metavar="DIR", help="the encoders")
+    parser.add_argument("--minutes", type=number_argument, default=60.0, help="default: %(default)s")
+    parser.add_argument("--output", type=path_argument, default=Path("bench/studies/planted.csv"), metavar="FILE.csv")
+    parser.add_argument(
+        "--models", type=path_argument, default=Path("artifacts/planted"), metavar="DIR", help="the encoders"
+    )
     parser.add_argument("--conditions", default="unknown", metavar="WORD", help="what else the machine does")
-    parser.add_argument("--burners", type=int, default=0, metavar="N", help="other processes to keep busy meanwhile")
-    parser.add_argument("--core", type=int, default=0, metavar="N", help="all run on this core (default: %(default)s)")
+    parser.add_argument(
+        "--burners", type=integer_argument, default=0, metavar="N", help="other processes to keep busy meanwhile"
+    )
+    parser.add_argument(
+        "--core", type=integer_argument, default=0, metavar="N", help="all run on this core (default: %(default)s)"
+    )
     arguments = parser.parse_args(argv)
+    if arguments.core not in os.sched_getaffinity(0):
+        raise UserError(f"--core {arguments.core}: this process may use {sorted(os.sched_getaffinity(0))}")
     os.sched_setaffinity(0, {arguments.core})
     with Steps().step("export the encoders"):
         models = encoders(arguments.models)

@@ -22,9 +22,9 @@ from bench.judging.evidence import paired_evidence
 from bench.judging.quantities import SCATTERED, Scattered
 from bench.judging.verdict import Verdict, decide
 from bench.studies.planted import BASES, SLOWDOWNS, Round, read_pool
-from minivlm.command_line import script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.errors import UserError, run_command
-from minivlm.files import write_text
+from minivlm.files import check_outputs, write_text
 
 REPEATS = (10, 15, 20, 30, 40, 60)
 AMONG = (1, 12)
@@ -129,9 +129,12 @@ def table(pool: Sequence[Round], conditions: str) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument("--pool", type=Path, default=Path("bench/studies/planted.csv"), metavar="FILE.csv")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, metavar="FILE.md", help="default: %(default)s")
+    parser.add_argument("--pool", type=path_argument, default=Path("bench/studies/planted.csv"), metavar="FILE.csv")
+    parser.add_argument(
+        "--document", type=path_argument, default=DOCUMENT, metavar="FILE.md", help="default: %(default)s"
+    )
     arguments = parser.parse_args(argv)
+    check_outputs([arguments.document], [arguments.pool])
     pool = read_pool(arguments.pool)
     try:
         before, after = arguments.document.read_text(encoding="utf-8").split(BEGIN)
