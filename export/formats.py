@@ -173,7 +173,7 @@ def artifact_path(folder: Path, model: str, target: Format, precision: str) -> P
 
 
 def check_precision(target: Format, model: str, precision: str) -> None:
-    """Refuse what a format cannot hold, with the table of what each can.
+    """Refuse what a format cannot hold, naming those that can.
 
     Raises:
         UserError: The precision is unknown, or not supported for this model.
@@ -183,8 +183,10 @@ def check_precision(target: Format, model: str, precision: str) -> None:
     family = family_of(model)
     supported = target.precisions.get(family, ())
     if precision not in supported:
-        choice = f"choose {' or '.join(supported)} here, or another format" if supported else "choose another format"
-        raise UserError(f"{target.title} takes no {precision} {family} such as {model}: {choice}:\n{support_table()}")
+        others = [found.title for found in FORMATS.values() if precision in found.precisions.get(family, ())]
+        ways = [" or ".join(supported)] if supported else []
+        ways += [f"{' or '.join(others)} for {precision}"] if others else []
+        raise UserError(f"{target.title} takes no {precision} {family} such as {model}: choose {', or '.join(ways)}")
 
 
 def support_table() -> str:

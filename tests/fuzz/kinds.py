@@ -77,7 +77,7 @@ def random_command(originals: Originals, work: Path, rng: random.Random) -> Comm
     return Command(main, usable, frozenset({0, 1, 2}) if name == "compare" else frozenset({0, 2}))
 
 
-FLAGS: Mapping[str, tuple[Callable[[Sequence[str]], object], tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
+FLAGS: Mapping[str, tuple[Callable[[Sequence[str]], None], tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
     {
         "minivlm": (
             cli.main,

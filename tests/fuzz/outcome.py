@@ -11,7 +11,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-Main = Callable[[Sequence[str]], object]
+from minivlm.errors import run_command
+
+Main = Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def complaint(command: Command, folder: Path) -> str | None:
     code: object = 0
     with redirect_stdout(stdout), redirect_stderr(stderr), full_disk(command.disk):
         try:
-            command.main(command.arguments)
+            run_command(lambda: command.main(command.arguments))
         except SystemExit as error:
             code = error.code or 0
         except BaseException:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from minivlm.errors import UserError, run_command
+from minivlm.errors import UserError
 from tests.fuzz.damage import damaged_json
 from tests.fuzz.kinds import KINDS, Originals, make_round
 from tests.fuzz.outcome import Command, complaint, full_disk
@@ -33,8 +33,8 @@ def test_whatever_happens_is_an_answer_or_one_line(kind, originals, tmp_path):
         (lambda _: 1 / 0, "ZeroDivisionError"),
         (lambda _: sys.exit(7), "exit code 7"),
         (lambda _: sys.exit(2), "not one line"),
-        (lambda _: run_command(lambda: _raise("one line")), None),
-        (lambda _: run_command(lambda: _raise("one line\nand another")), "not one line"),
+        (lambda _: _raise(UserError("one line")), None),
+        (lambda _: (print("error: one line\nerror: another", file=sys.stderr), sys.exit(2)), "not one line"),
         (lambda _: print('{"x": NaN}'), "no JSON"),
         (lambda _: print('{"x": 1}'), None),
     ],
@@ -44,8 +44,8 @@ def test_a_wrong_end_is_found(main, found, tmp_path):
     assert said is None if found is None else said is not None and found in said
 
 
-def _raise(message: str) -> None:
-    raise UserError(message)
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def test_leftovers_are_found(tmp_path):
