@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.formats import Format, check_precision, support_table
-from minivlm.command_line import integer_argument, path_argument, script_parser
+from minivlm.command_line import integer_argument, path_argument, script_parser, seed
 from minivlm.errors import UserError
 from minivlm.photos import default_photo, load_photo
 
@@ -96,7 +96,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         metavar="PATTERN",
         help="modules that int8 leaves in float, such as 'backbone.bifpn.*'; may be repeated",
     )
-    parser.add_argument("--seed", type=integer_argument, default=0, help="of random weights (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="of random weights (default: %(default)s)")
     arguments = parser.parse_args(argv)
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
@@ -104,8 +104,6 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         check_precision(target, arguments.model, arguments.precision)
     if arguments.num_calibration_samples < 1:
         raise UserError(f"--num-calibration-samples {arguments.num_calibration_samples}: give at least 1")
-    if not 0 <= arguments.seed < 2**63:
-        raise UserError(f"--seed {arguments.seed}: give a number from 0 to {2**63 - 1}")
     photo = arguments.photo or default_photo()
     load_photo(photo)
     check_writable(arguments.output)

@@ -89,8 +89,10 @@ class TestRequest:
         assert "does not exist" in refusal("--model", "minilm", "--photo", "none.jpg", "--output", str(tmp_path))
 
     def test_a_seed_must_be_one_that_generators_take(self, tmp_path):
-        assert "give a number from 0" in refusal("--model", "minilm", "--seed", "-1", "--output", str(tmp_path))
-        assert "give a number from 0" in refusal("--model", "minilm", "--seed", "9" * 30, "--output", str(tmp_path))
+        assert "is no whole number from 0 to" in refusal("--model", "minilm", "--seed", "-1", "--output", str(tmp_path))
+        assert "is no whole number from 0 to" in refusal(
+            "--model", "minilm", "--seed", "9" * 30, "--output", str(tmp_path)
+        )
 
 
 class TestWritable:

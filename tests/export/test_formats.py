@@ -54,12 +54,16 @@ def test_a_suffix_belongs_to_one_format_and_its_code_is_there(runtime):
     assert target.command == f"python export/{target.exporter.split(':')[0].split('.')[1]}.py"
 
 
-def test_an_unsupported_precision_is_refused_with_the_table():
+def test_an_unsupported_precision_is_refused_with_what_there_is():
     check_precision(SOME, "minilm", "int8")
-    with pytest.raises(UserError, match="Some Runtime takes no int8 detector such as tee-0: choose fp32") as caught:
+    with pytest.raises(
+        UserError, match="Some Runtime takes no int8 detector such as tee-0: choose fp32, or ExecuTorch"
+    ) as caught:
         check_precision(SOME, "tee-0", "int8")
-    assert support_table() in str(caught.value)
-    with pytest.raises(UserError, match="no fp32 whole such as minivlm: choose another format"):
+    assert str(caught.value).endswith("ONNX Runtime or LiteRT or Core ML for int8")
+    with pytest.raises(
+        UserError, match="no fp32 whole such as minivlm: choose ExecuTorch with XNNPACK or ONNX Runtime"
+    ):
         check_precision(SOME, "minivlm", "fp32")
 
 
