@@ -11,7 +11,7 @@ from torch import Tensor
 from export.arguments import ExportRequest
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds, bounds_of
-from export.catalogue import exportable_methods
+from export.catalogue import DetectorGraph, exportable_methods
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.layers import LayerOutput, weakest_layer
 from export.methods import Method
@@ -21,6 +21,7 @@ from export.program import Program
 from export.proof import prove_captions
 from export.recipe import Calibration, Recipe, calibration_set
 from export.sidecar import MethodReport, Sidecar, tensor_specs, tool_versions, words_folder
+from export.ties import settled
 from minivlm.backend import TorchBackend, words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
@@ -187,12 +188,30 @@ def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, .
     return compare_tensors(method.outputs, expected, given, bounds)
 
 
+def settle(
+    method: Method, inputs: Sequence[Tensor], expected: tuple[Tensor, ...], given: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """Return what a method's results have to equal: those of PyTorch, where it orders equal scores as was done there.
+
+    Args:
+        method: What was run.
+        inputs: On what.
+        expected: PyTorch's results, in its own order.
+        given: Results to be judged.
+    """
+    if not isinstance(method.module, DetectorGraph):
+        return expected
+    image, extent = inputs
+    return settled(method.module.detector, image, extent, given)
+
+
 def report(
     method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, bounds: Bounds, built: Built
 ) -> MethodReport:
     """Run a method of the artifact on all inputs of the proof and put together what the sidecar says about it."""
     given = [program.run(method.name, inputs) for inputs in method.proofs]
-    parity = worst([compare(method, *pair, bounds) for pair in zip(expected, given, strict=True)])
+    runs = zip(method.proofs, expected, given, strict=True)
+    parity = worst([compare(method, settle(method, *run), run[2], bounds) for run in runs])
     inputs, outputs = tensor_specs(method, given[0])
     return MethodReport(method.name, inputs, outputs, parity, total_macs(method), built.delegated[method.name])
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds
 from export.parity import Figure, compare_logits, mean_divergence
+from export.ties import settled
 from minivlm.backend import Backend, TorchBackend
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.model import join_regions
@@ -45,7 +46,8 @@ def prove_captions(
     """Compare captions about one photo.
 
     The language part is judged alone, on the reference's regions, and under the artifact's own; both along the
-    reference's caption, because after one other word every further word is another.
+    reference's caption, because after one other word every further word is another. Regions of equal scores are in the
+    artifact's order: their tags are words of a text.
 
     Args:
         reference: The PyTorch model.
@@ -54,8 +56,10 @@ def prove_captions(
         extent: (2,), see `NetworkInput`.
         bounds: Of the artifact's precision.
     """
-    expected = caption_context(reference, reference.module.vision(image, extent))
-    own = caption_context(artifact, artifact.find(image, extent))
+    found, proposals = artifact.detect(image, extent)
+    *regions, _ = settled(reference.module.vision, image, extent, (*found, proposals))
+    expected = caption_context(reference, Regions(*regions))
+    own = caption_context(artifact, found)
     tokens = write_freely(reference, expected)
     wanted = follow(reference, expected, tokens[:-1])
     given = follow(artifact, own, tokens[:-1])

@@ -15,7 +15,7 @@ from minivlm.vision.bifpn import BiFPN
 from minivlm.vision.box_head import AttributeHead, BoxHead
 from minivlm.vision.efficientnet import EfficientNetFeatures
 from minivlm.vision.pixels import IMAGENET_RGB, PixelFormat
-from minivlm.vision.regions import Regions, box_geometry
+from minivlm.vision.regions import Regions, regions_of
 from minivlm.vision.rpn import ProposalSelector, RPNConfig, RPNHead
 
 CANONICAL_SIZE = 224.0
@@ -183,16 +183,13 @@ class TEE(nn.Module):
             extent: (2,) height and width in pixels.
         """
         scores, tags = class_logits.softmax(dim=1)[:, 1:].max(dim=1)
-        boxes = clip_boxes(self.coder.decode(deltas, proposals), extent)
+        boxes = self.refine(deltas, proposals, extent)
         indices, kept = self.nms(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
-        boxes = boxes.index_select(0, indices)
-        return Regions(
-            features=features.index_select(0, indices),
-            boxes=boxes,
-            geometry=box_geometry(boxes, extent),
-            tags=tags.index_select(0, indices),
-            scores=torch.where(kept, scores.index_select(0, indices), 0.0),
-        )
+        return regions_of(features, boxes, tags, scores, extent, indices, kept)
+
+    def refine(self, deltas: Tensor, proposals: Tensor, extent: Tensor) -> Tensor:
+        """Apply (R, 4) deltas to (R, 4) proposals, within the photo."""
+        return clip_boxes(self.coder.decode(deltas, proposals), extent)
 
     @torch.no_grad()
     def randomize(self, generator: torch.Generator) -> None:
