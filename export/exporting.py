@@ -15,7 +15,7 @@ from export.catalogue import DetectorGraph, exportable_methods
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.layers import LayerOutput, weakest_layer
 from export.methods import Method
-from export.parity import Figure, compare_regions, compare_tensors, proposal_recall, worst
+from export.parity import Figure, compare_regions, compare_tensors, compare_proposals, worst
 from export.precision import Decision, Rule, by_rule, in_float, kept_in_float
 from export.program import Program
 from export.proof import prove_captions
@@ -182,7 +182,7 @@ def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, .
     if method.by_box:
         (*regions, proposals), (*other_regions, other_proposals) = expected, given
         return [
-            proposal_recall(proposals, other_proposals, bounds),
+            compare_proposals(proposals, other_proposals, bounds),
             *compare_regions(Regions(*regions), Regions(*other_regions), bounds),
         ]
     return compare_tensors(method.outputs, expected, given, bounds)

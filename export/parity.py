@@ -80,11 +80,17 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
     return torch.nan_to_num(shared / (areas[0][:, None] + areas[1][None] - shared))
 
 
-def proposal_recall(reference: Tensor, other: Tensor, bounds: Bounds) -> Figure:
-    """Compare two sets of (P, 4) xyxy proposals of one image; empty boxes only fill."""
-    wanted = reference[(reference[:, 2:] > reference[:, :2]).all(dim=1)]
-    found = (box_iou(wanted, other).amax(dim=1) >= MATCH_IOU).double().mean().item() if len(wanted) else 1.0
-    return Figure("proposals found at IoU 0.9", found, bounds.proposals)
+def compare_proposals(reference: Tensor, other: Tensor, bounds: Bounds) -> Figure:
+    """Compare two sets of (P, 4) xyxy proposals of one image; empty boxes only fill.
+
+    The figure is the share of either side's that the other has, whichever is less: nothing is missing, nothing made up.
+    """
+    sides = [boxes[(boxes[:, 2:] > boxes[:, :2]).all(dim=1)] for boxes in (reference, other)]
+    if not all(map(len, sides)):
+        return Figure("proposals found at IoU 0.9", float(not any(map(len, sides))), bounds.proposals)
+    same = box_iou(*sides) >= MATCH_IOU
+    shares = [same.any(dim=dim).double().mean().item() for dim in (0, 1)]
+    return Figure("proposals found at IoU 0.9", min(shares), bounds.proposals)
 
 
 def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[Figure]:

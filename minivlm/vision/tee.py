@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from minivlm.errors import UserError
 from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align
 from minivlm.vision import random_weights
 from minivlm.vision.bifpn import BiFPN
@@ -20,6 +21,11 @@ from minivlm.vision.rpn import ProposalSelector, RPNConfig, RPNHead
 
 CANONICAL_SIZE = 224.0
 """The RoI size in pixels that reads the map of stride 16 (Lin et al. 2017, equation 1)."""
+
+LARGEST_SIDE = 2048
+"""Of an input, in pixels: twice what tee-3 is made for. At 2048 x 2048 the largest map of tee-3 takes 0.6 GB in float32,
+and whole numbers of anchors and table rows are still exact in it.
+"""
 
 RANDOM_SHIFT = 1.0
 """Bias of every BatchNorm of a random TEE: it puts swish where it is nearly straight. At 0 each swish stretches the
@@ -66,6 +72,27 @@ class TEEConfig:
     size_multiple: int = 32
     rpn: RPNConfig = field(default_factory=RPNConfig)
     pixels: PixelFormat = IMAGENET_RGB
+
+    def __post_init__(self) -> None:
+        check_image_size(self.image_size, self.size_multiple)
+
+
+def check_image_size(size: tuple[int, int], multiple: int) -> None:
+    """Refuse a size of the input that a detector does not take.
+
+    Args:
+        size: (height, width) in pixels.
+        multiple: See `TEEConfig.size_multiple`.
+
+    Raises:
+        UserError: Height or width is no multiple of it between the multiple itself and `LARGEST_SIDE`.
+    """
+    if any(side % multiple or not multiple <= side <= LARGEST_SIDE for side in size):
+        near = [min(max(multiple, round(side / multiple) * multiple), LARGEST_SIDE) for side in size]
+        raise UserError(
+            f"image size {size[0]}x{size[1]}: height and width must be multiples of {multiple} from {multiple} to "
+            f"{LARGEST_SIDE}, for example {near[0]}x{near[1]}"
+        )
 
 
 TEE_0 = TEEConfig(efficientnet="efficientnet_b0", channels=64, cells=3, image_size=(512, 512))
