@@ -72,8 +72,12 @@ class ArtifactBackend:
 
     def find(self, image: Tensor, extent: Tensor) -> Regions:
         """Run the detector on an image of its size; see `TEE.forward`."""
-        *regions, _ = self._program.run("regions", [image, extent])
-        return Regions(*regions)
+        return self.detect(image, extent)[0]
+
+    def detect(self, image: Tensor, extent: Tensor) -> tuple[Regions, Tensor]:
+        """Run the detector and return its proposals, too; see `TEE.detect`."""
+        *regions, proposals = self._program.run("regions", [image, extent])
+        return Regions(*regions), proposals
 
     def session(self, context: CaptionContext) -> CaptionSession:
         """See `Backend`."""

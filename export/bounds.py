@@ -10,7 +10,7 @@ class Bounds:
     """What an artifact of one precision must reach.
 
     Attributes:
-        proposals: Share of the reference's proposals that the artifact has, at IoU 0.9.
+        proposals: Share of either side's proposals that the other has, too, at IoU 0.9.
         matched: Share of regions that both sides find, at IoU 0.9, of those that either does.
         tags: Share of matched regions with the reference's tag.
         feature_cosine: Median over matched regions of the cosine between their features.

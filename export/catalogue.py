@@ -18,7 +18,7 @@ from minivlm.photos import load_photo
 from minivlm.preprocess import letterbox
 from minivlm.registry import NamedModel
 from minivlm.vision.regions import Regions
-from minivlm.vision.tee import TEE
+from minivlm.vision.tee import TEE, check_image_size
 from minivlm.words import Words
 
 TEXT_TOKENS = 35
@@ -67,21 +67,6 @@ def exportable_methods(
     raise UserError(
         f"{model.name} is a baseline for comparison and has no artifact: export tee-0..3, minivlm or a transformer"
     )
-
-
-def check_image_size(image_size: tuple[int, int], multiple: int) -> None:
-    """Refuse a size that the detector does not take.
-
-    Raises:
-        UserError: Height or width is not a positive multiple of `multiple`.
-    """
-    if any(size <= 0 or size % multiple for size in image_size):
-        height, width = image_size
-        nearest = [max(multiple, round(size / multiple) * multiple) for size in image_size]
-        raise UserError(
-            f"image size {height}x{width}: height and width must be multiples of {multiple}, "
-            f"for example {nearest[0]}x{nearest[1]}"
-        )
 
 
 def regions_method(name: str, module: TEE, image_size: tuple[int, int] | None, photo: Path) -> Method:

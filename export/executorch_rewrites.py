@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from export.rewrites import prepared, replace_nms
 from minivlm.ops import NMS, pairwise_iou, scanned
-from minivlm.vision.bifpn import BiFPNCell
+from minivlm.vision.bifpn import BiFPNCell, cropped
 
 PENALTY = 1e30
 """Taken off a score for each unit of IoU above the threshold. The smallest step of a float32 between 0.5 and 1 is 3e-8,
@@ -51,9 +51,7 @@ class Doubling(nn.Module):
 
     def forward(self, feature: Tensor, like: Tensor) -> Tensor:
         """Enlarge a (1, C, H, W) map to the size of another, which is 2H x 2W or a row or column less."""
-        doubled = F.conv_transpose2d(feature, self.copies, stride=2, groups=self.groups)
-        # Not always: tracing turns a slice of all into an alias, and that stays outside the delegate.
-        return doubled if doubled.shape == like.shape else doubled[:, :, : like.shape[2], : like.shape[3]]
+        return cropped(F.conv_transpose2d(feature, self.copies, stride=2, groups=self.groups), like)
 
 
 class PenaltyNMS(nn.Module):

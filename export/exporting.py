@@ -11,16 +11,17 @@ from torch import Tensor
 from export.arguments import ExportRequest
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds, bounds_of
-from export.catalogue import exportable_methods
+from export.catalogue import DetectorGraph, exportable_methods
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.layers import LayerOutput, weakest_layer
 from export.methods import Method
-from export.parity import Figure, compare_regions, compare_tensors, proposal_recall, worst
+from export.parity import Figure, compare_regions, compare_tensors, compare_proposals, worst
 from export.precision import Decision, Rule, by_rule, in_float, kept_in_float
 from export.program import Program
 from export.proof import prove_captions
 from export.recipe import Calibration, Recipe, calibration_set
 from export.sidecar import MethodReport, Sidecar, sidecar_path, tensor_specs, tool_versions, words_folder
+from export.ties import settled
 from minivlm.backend import TorchBackend, words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
@@ -184,10 +185,27 @@ def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, .
     if method.by_box:
         (*regions, proposals), (*other_regions, other_proposals) = expected, given
         return [
-            proposal_recall(proposals, other_proposals, bounds),
+            compare_proposals(proposals, other_proposals, bounds),
             *compare_regions(Regions(*regions), Regions(*other_regions), bounds),
         ]
     return compare_tensors(method.outputs, expected, given, bounds)
+
+
+def settle(
+    method: Method, inputs: Sequence[Tensor], expected: tuple[Tensor, ...], given: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """Return what a method's results have to equal: those of PyTorch, where it orders equal scores as was done there.
+
+    Args:
+        method: What was run.
+        inputs: On what.
+        expected: PyTorch's results, in its own order.
+        given: Results to be judged.
+    """
+    if not isinstance(method.module, DetectorGraph):
+        return expected
+    image, extent = inputs
+    return settled(method.module.detector, image, extent, given)
 
 
 def report(
@@ -195,7 +213,8 @@ def report(
 ) -> MethodReport:
     """Run a method of the artifact on all inputs of the proof and put together what the sidecar says about it."""
     given = [program.run(method.name, inputs) for inputs in method.proofs]
-    parity = worst([compare(method, *pair, bounds) for pair in zip(expected, given, strict=True)])
+    runs = zip(method.proofs, expected, given, strict=True)
+    parity = worst([compare(method, settle(method, *run), run[2], bounds) for run in runs])
     inputs, outputs = tensor_specs(method, given[0])
     return MethodReport(method.name, inputs, outputs, parity, total_macs(method), built.delegated[method.name])
 

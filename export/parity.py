@@ -59,7 +59,7 @@ def match_regions(reference: Regions, other: Regions) -> list[tuple[int, int]]:
     Returns:
         (row of `reference`, row of `other`) pairs; rows that only fill the fixed number (score 0) take no part.
     """
-    iou = _iou(reference.boxes, other.boxes)
+    iou = box_iou(reference.boxes, other.boxes)
     iou[reference.scores <= 0.0] = 0.0
     iou[:, other.scores <= 0.0] = 0.0
     pairs = []
@@ -71,7 +71,8 @@ def match_regions(reference: Regions, other: Regions) -> list[tuple[int, int]]:
     return pairs
 
 
-def _iou(first: Tensor, second: Tensor) -> Tensor:
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the (N, M) IoU of (N, 4) with (M, 4) xyxy boxes; 0 with what is empty or not finite."""
     low = torch.maximum(first[:, None, :2], second[None, :, :2])
     high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = (high - low).clamp(min=0.0).prod(dim=2)
@@ -79,11 +80,17 @@ def _iou(first: Tensor, second: Tensor) -> Tensor:
     return torch.nan_to_num(shared / (areas[0][:, None] + areas[1][None] - shared))
 
 
-def proposal_recall(reference: Tensor, other: Tensor, bounds: Bounds) -> Figure:
-    """Compare two sets of (P, 4) xyxy proposals of one image; empty boxes only fill."""
-    wanted = reference[(reference[:, 2:] > reference[:, :2]).all(dim=1)]
-    found = (_iou(wanted, other).amax(dim=1) >= MATCH_IOU).double().mean().item() if len(wanted) else 1.0
-    return Figure("proposals found at IoU 0.9", found, bounds.proposals)
+def compare_proposals(reference: Tensor, other: Tensor, bounds: Bounds) -> Figure:
+    """Compare two sets of (P, 4) xyxy proposals of one image; empty boxes only fill.
+
+    The figure is the share of either side's that the other has, whichever is less: nothing is missing, nothing made up.
+    """
+    sides = [boxes[(boxes[:, 2:] > boxes[:, :2]).all(dim=1)] for boxes in (reference, other)]
+    if not all(map(len, sides)):
+        return Figure("proposals found at IoU 0.9", float(not any(map(len, sides))), bounds.proposals)
+    same = box_iou(*sides) >= MATCH_IOU
+    shares = [same.any(dim=dim).double().mean().item() for dim in (0, 1)]
+    return Figure("proposals found at IoU 0.9", min(shares), bounds.proposals)
 
 
 def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[Figure]:
@@ -93,7 +100,8 @@ def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[
         return [Figure("share of finite values", finite, 1.0)]
     pairs = match_regions(reference, other)
     found = max(int((regions.scores > 0.0).sum()) for regions in (reference, other))
-    matched = Figure("regions matched at IoU 0.9", len(pairs) / max(found, 1), bounds.matched)
+    share = len(pairs) / found if found else 1.0  # nothing on both sides is agreement
+    matched = Figure("regions matched at IoU 0.9", share, bounds.matched)
     if not pairs:
         return [matched]
     rows, columns = ([pair[side] for pair in pairs] for side in (0, 1))

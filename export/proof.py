@@ -1,6 +1,7 @@
 """How exact a whole model is, one part's errors under the next: an artifact's regions under its own captions."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -8,10 +9,12 @@ from torch import Tensor
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds
 from export.parity import Figure, compare_logits, mean_divergence
+from export.ties import settled
 from minivlm.backend import Backend, TorchBackend
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.model import join_regions
 from minivlm.vision.regions import Regions
+from minivlm.vision.tee import TEE
 
 STEPS = CAPTIONING.caption_length - 1
 """Tokens of a caption of full length after [CLS]."""
@@ -45,7 +48,8 @@ def prove_captions(
     """Compare captions about one photo.
 
     The language part is judged alone, on the reference's regions, and under the artifact's own; both along the
-    reference's caption, because after one other word every further word is another.
+    reference's caption, because after one other word every further word is another. Regions of equal scores are in the
+    artifact's order: their tags are words of a text.
 
     Args:
         reference: The PyTorch model.
@@ -54,8 +58,11 @@ def prove_captions(
         extent: (2,), see `NetworkInput`.
         bounds: Of the artifact's precision.
     """
-    expected = caption_context(reference, reference.module.vision(image, extent))
-    own = caption_context(artifact, artifact.find(image, extent))
+    found, proposals = artifact.detect(image, extent)
+    detector = cast(TEE, reference.module.vision)  # of others there are no artifacts
+    *regions, _ = settled(detector, image, extent, (*found, proposals))
+    expected = caption_context(reference, Regions(*regions))
+    own = caption_context(artifact, found)
     tokens = write_freely(reference, expected)
     wanted = follow(reference, expected, tokens[:-1])
     given = follow(artifact, own, tokens[:-1])

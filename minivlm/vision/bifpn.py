@@ -20,11 +20,24 @@ def halve(feature: Tensor) -> Tensor:
 
 
 class Enlarge(nn.Module):
-    """Nearest-neighbour upsampling: a module, so that an exporter may put its runtime's form in this place."""
+    """Nearest-neighbour upsampling: a module, so that an exporter may put its runtime's form in this place.
+
+    A map of 2n - 1 cells is pooled to n, and has to come back from n. Of n cells, cell i of 2n - 1 takes
+    floor(i n / (2n - 1)), which is floor(i / 2): n / (2n - 1) is 1/2 and less than 1/(2i) more. That is what doubling
+    and leaving out the last cell gives, and runtimes agree on doubling only: LiteRT takes other cells at a factor of
+    (2n - 1) / n, and Core ML's upsampling knows no size.
+    """
 
     def forward(self, feature: Tensor, like: Tensor) -> Tensor:
-        """Enlarge a (1, C, H, W) map to exactly the size of another."""
-        return F.interpolate(feature, size=like.shape[2:], mode="nearest")
+        """Enlarge a (1, C, H, W) map to the size of another, which is 2H x 2W or a row or column less."""
+        doubled = F.interpolate(feature, size=[2 * side for side in feature.shape[2:]], mode="nearest")
+        return cropped(doubled, like)
+
+
+def cropped(doubled: Tensor, like: Tensor) -> Tensor:
+    """Cut a (1, C, H, W) map to the size of another, where it is larger at all."""
+    # Not always: tracing turns a slice of all into an alias, which delegates leave outside.
+    return doubled if doubled.shape == like.shape else doubled[:, :, : like.shape[2], : like.shape[3]]
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:

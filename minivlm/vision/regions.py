@@ -39,3 +39,27 @@ def box_geometry(boxes: Tensor, extent: Tensor) -> Tensor:
     height, width = extent.unbind(0)
     corners = boxes / torch.stack([width, height, width, height])
     return torch.cat([corners, corners[:, 2:] - corners[:, :2]], dim=1)
+
+
+def regions_of(
+    features: Tensor, boxes: Tensor, tags: Tensor, scores: Tensor, extent: Tensor, rows: Tensor, kept: Tensor
+) -> Regions:
+    """Pick the regions that NMS kept.
+
+    Args:
+        features: (R, D).
+        boxes: (R, 4) xyxy pixels.
+        tags: (R,) int64.
+        scores: (R,).
+        extent: (2,), see `box_geometry`.
+        rows: (N,) int64, of the above.
+        kept: (N,) bool, False for rows that only fill.
+    """
+    boxes = boxes.index_select(0, rows)
+    return Regions(
+        features=features.index_select(0, rows),
+        boxes=boxes,
+        geometry=box_geometry(boxes, extent),
+        tags=tags.index_select(0, rows),
+        scores=torch.where(kept, scores.index_select(0, rows), 0.0),
+    )

@@ -127,10 +127,16 @@ class ProposalSelector(nn.Module):
             valid: (proposals,) bool; False for rows that only fill the fixed number.
         """
         scores, numbers = objectness.topk(min(self.config.pre_nms, objectness.shape[0]))
-        anchors, levels = Anchors(self.config, sizes).boxes(numbers)
-        boxes = clip_boxes(self.coder.decode(deltas.index_select(0, numbers), anchors), extent)
+        boxes, levels = self.decode(numbers, deltas, sizes, extent)
         # Side by side, boxes of different levels never overlap: one NMS serves all levels.
         aside = levels.to(boxes.dtype) * float(sizes[0][1] * self.config.strides[0])
         shifted = boxes + torch.stack([aside, torch.zeros_like(aside)], dim=1).repeat(1, 2)
         indices, valid = self.nms(shifted, torch.where(nonempty(boxes), scores, float("-inf")))
         return boxes.index_select(0, indices), valid
+
+    def decode(
+        self, numbers: Tensor, deltas: Tensor, sizes: Sequence[tuple[int, int]], extent: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the (N, 4) boxes, within the photo, and the (N,) levels of anchors by their (N,) numbers."""
+        anchors, levels = Anchors(self.config, sizes).boxes(numbers)
+        return clip_boxes(self.coder.decode(deltas.index_select(0, numbers), anchors), extent), levels

@@ -9,17 +9,23 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from minivlm.errors import UserError
 from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align
 from minivlm.vision import random_weights
 from minivlm.vision.bifpn import BiFPN
 from minivlm.vision.box_head import AttributeHead, BoxHead
 from minivlm.vision.efficientnet import EfficientNetFeatures
 from minivlm.vision.pixels import IMAGENET_RGB, PixelFormat
-from minivlm.vision.regions import Regions, box_geometry
+from minivlm.vision.regions import Regions, regions_of
 from minivlm.vision.rpn import ProposalSelector, RPNConfig, RPNHead
 
 CANONICAL_SIZE = 224.0
 """The RoI size in pixels that reads the map of stride 16 (Lin et al. 2017, equation 1)."""
+
+LARGEST_SIDE = 2048
+"""Of an input, in pixels: twice what tee-3 is made for. At 2048 x 2048 the largest map of tee-3 takes 0.6 GB in float32,
+and whole numbers of anchors and table rows are still exact in it.
+"""
 
 RANDOM_SHIFT = 1.0
 """Bias of every BatchNorm of a random TEE: it puts swish where it is nearly straight. At 0 each swish stretches the
@@ -66,6 +72,27 @@ class TEEConfig:
     size_multiple: int = 32
     rpn: RPNConfig = field(default_factory=RPNConfig)
     pixels: PixelFormat = IMAGENET_RGB
+
+    def __post_init__(self) -> None:
+        check_image_size(self.image_size, self.size_multiple)
+
+
+def check_image_size(size: tuple[int, int], multiple: int) -> None:
+    """Refuse a size of the input that a detector does not take.
+
+    Args:
+        size: (height, width) in pixels.
+        multiple: See `TEEConfig.size_multiple`.
+
+    Raises:
+        UserError: Height or width is no multiple of it between the multiple itself and `LARGEST_SIDE`.
+    """
+    if any(side % multiple or not multiple <= side <= LARGEST_SIDE for side in size):
+        near = [min(max(multiple, round(side / multiple) * multiple), LARGEST_SIDE) for side in size]
+        raise UserError(
+            f"image size {size[0]}x{size[1]}: height and width must be multiples of {multiple} from {multiple} to "
+            f"{LARGEST_SIDE}, for example {near[0]}x{near[1]}"
+        )
 
 
 TEE_0 = TEEConfig(efficientnet="efficientnet_b0", channels=64, cells=3, image_size=(512, 512))
@@ -183,16 +210,13 @@ class TEE(nn.Module):
             extent: (2,) height and width in pixels.
         """
         scores, tags = class_logits.softmax(dim=1)[:, 1:].max(dim=1)
-        boxes = clip_boxes(self.coder.decode(deltas, proposals), extent)
+        boxes = self.refine(deltas, proposals, extent)
         indices, kept = self.nms(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
-        boxes = boxes.index_select(0, indices)
-        return Regions(
-            features=features.index_select(0, indices),
-            boxes=boxes,
-            geometry=box_geometry(boxes, extent),
-            tags=tags.index_select(0, indices),
-            scores=torch.where(kept, scores.index_select(0, indices), 0.0),
-        )
+        return regions_of(features, boxes, tags, scores, extent, indices, kept)
+
+    def refine(self, deltas: Tensor, proposals: Tensor, extent: Tensor) -> Tensor:
+        """Apply (R, 4) deltas to (R, 4) proposals, within the photo."""
+        return clip_boxes(self.coder.decode(deltas, proposals), extent)
 
     @torch.no_grad()
     def randomize(self, generator: torch.Generator) -> None:

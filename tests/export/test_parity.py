@@ -17,7 +17,7 @@ from export.parity import (
     compare_regions,
     compare_tensors,
     match_regions,
-    proposal_recall,
+    compare_proposals,
     sqnr,
     worst,
 )
@@ -167,9 +167,19 @@ class TestRegions:
         reference = example()
         assert failed(reference, reference._replace(features=reference.features.roll(1, dims=0))) == FEATURE_FIGURES
 
-    def test_no_regions_at_all_fail(self):
-        reference = example()
-        assert failed(reference, reference._replace(scores=torch.zeros(ROWS))) == ["regions matched at IoU 0.9"]
+    def test_none_on_one_side_only_fail(self):
+        reference, nothing = example(), example()._replace(scores=torch.zeros(ROWS))
+        assert failed(reference, nothing) == ["regions matched at IoU 0.9"]
+        assert failed(nothing, reference) == ["regions matched at IoU 0.9"]
+
+    def test_none_on_both_sides_are_agreement(self):
+        nothing = example()._replace(scores=torch.zeros(ROWS))
+        (matched,) = compare_regions(nothing, nothing, FP32)
+        assert matched.value == 1.0
+
+    def test_none_but_one_that_is_not_finite_fail(self):
+        nothing = example()._replace(scores=torch.zeros(ROWS))
+        assert failed(nothing, changed(nothing, "features", 0, math.nan)) == ["share of finite values"]
 
     def test_regions_that_pytorch_did_not_find_fail(self):
         assert failed(example(found=10), example(found=20)) == ["regions matched at IoU 0.9"]
@@ -200,25 +210,31 @@ class TestTensors:
             compare_tensors(("x", "y"), [torch.ones(1)] * 2, [torch.ones(1)], FP32)
 
 
-class TestProposalRecall:
-    def test_is_the_share_of_the_reference_s_boxes_that_are_there_in_any_order(self):
+class TestProposals:
+    def test_is_the_share_of_boxes_that_are_there_in_any_order(self):
         boxes = example().boxes
-        assert proposal_recall(boxes, boxes.flip(0), FP32).value == 1.0
+        assert compare_proposals(boxes, boxes.flip(0), FP32).value == 1.0
         half = torch.cat([boxes[: ROWS // 2], torch.zeros(ROWS // 2, 4)])
-        assert proposal_recall(boxes, half, FP32).value == 0.5
-        assert not proposal_recall(boxes, half, FP32).passed
+        assert compare_proposals(boxes, half, FP32).value == 0.5
+        assert not compare_proposals(boxes, half, FP32).passed
 
-    def test_empty_rows_of_the_reference_are_not_looked_for(self):
+    def test_those_that_were_made_up_count_as_those_that_are_missing(self):
         boxes = example().boxes
         half = torch.cat([boxes[: ROWS // 2], torch.zeros(ROWS // 2, 4)])
-        assert proposal_recall(half, boxes, FP32).value == 1.0
-        assert proposal_recall(torch.zeros(3, 4), boxes, FP32).value == 1.0
+        assert compare_proposals(half, boxes, FP32).value == 0.5
+
+    def test_empty_rows_only_fill(self):
+        boxes, nothing = example().boxes, torch.zeros(3, 4)
+        assert compare_proposals(torch.cat([boxes, nothing]), torch.cat([nothing, boxes]), FP32).value == 1.0
+        assert compare_proposals(nothing, torch.zeros(5, 4), FP32).value == 1.0, "nothing on both sides is agreement"
+        assert compare_proposals(nothing, boxes, FP32).value == 0.0
+        assert compare_proposals(boxes, nothing, FP32).value == 0.0
 
     def test_a_box_moved_by_a_tenth_of_its_side_is_another_box(self):
         # Squares of 10, moved by 1: they share 90 of 110.
         box = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
-        assert proposal_recall(box, box + torch.tensor([1.0, 0.0, 1.0, 0.0]), FP32).value == 0.0
-        assert proposal_recall(box, box + torch.tensor([0.5, 0.0, 0.5, 0.0]), FP32).value == 1.0  # 95 of 105
+        assert compare_proposals(box, box + torch.tensor([1.0, 0.0, 1.0, 0.0]), FP32).value == 0.0
+        assert compare_proposals(box, box + torch.tensor([0.5, 0.0, 0.5, 0.0]), FP32).value == 1.0  # 95 of 105
 
 
 class TestLogits:
