@@ -53,7 +53,7 @@ def whole_argument(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
 
 def integer_argument(text: str) -> int:
     """Read a whole number in plain digits, whose bounds the command checks."""
-    if re.fullmatch(r"[+-]?[0-9]{1,18}", text) is None:
+    if re.fullmatch(r"[+-]?[0-9]{1,99}", text) is None:
         raise argparse.ArgumentTypeError(f"{text!r:.80} is no whole number")
     return int(text)
 

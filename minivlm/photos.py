@@ -222,8 +222,9 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _is_unused_alpha(image: Image.Image) -> bool:
-    """Tell whether nothing of a BMP would show: writers leave the alpha of 32-bit pixels 0, and viewers ignore it."""
-    return image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getbbox() is None
+    """Tell whether nothing would show of a photo whose fourth channel nobody filled, and which viewers ignore then."""
+    vague = image.format == "BMP" or (image.format == "TIFF" and not tiff_tones.names_alpha(image))
+    return vague and image.mode == "RGBA" and image.getchannel("A").getbbox() is None
 
 
 def _correct_key(image: Image.Image, name: str) -> None:

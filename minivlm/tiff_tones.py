@@ -76,6 +76,11 @@ def white_level(image: Image.Image) -> int:
     return 2**bits - 1
 
 
+def names_alpha(image: Image.Image) -> bool:
+    """Tell whether a TIFF says what samples beyond its colours are."""
+    return EXTRA_SAMPLES in _tags(image)
+
+
 def eight_bit_palette(image: Image.Image) -> bytes | None:
     """Return the palette of a TIFF whose colour map has levels up to 255 instead of 65535, as many writers leave it."""
     levels = _numbers(_tags(image).get(COLOUR_MAP, ()))

@@ -25,9 +25,15 @@ def test_ctrl_c_says_what_was_kept_and_exits_with_130(capsys):
     assert "kept" in err
 
 
-def test_a_mistake_of_ours_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run_command(lambda: print(1 // 0))
+def test_a_mistake_of_ours_shows_its_traceback_and_is_no_verdict_of_1(capsys):
+    code, _, err = exit_of(ZeroDivisionError("planted"), capsys)
+    assert code == 70  # EX_SOFTWARE of sysexits.h
+    assert "Traceback" in err
+    assert "ZeroDivisionError: planted" in err
+
+
+def test_a_message_with_a_line_break_stays_on_one_line(capsys):
+    assert exit_of(UserError("no a\nb\udce9: give one"), capsys)[2] == "error: no a\\nb\\udce9: give one\n"
 
 
 def test_success_just_returns(capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from minivlm.errors import UserError
-from minivlm.files import assembling, replacing, sha256, size_bytes, write_text
+from minivlm.files import assembling, check_output, check_outputs, replacing, sha256, size_bytes, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -74,9 +74,76 @@ class TestReplacing:
             write_text(tmp_path / "note.txt", "x")
         assert names(tmp_path) == ["note.txt"]
 
-    def test_others_may_read_the_result(self, tmp_path):
+    @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+    def test_permissions_of_a_new_file_are_those_the_user_wants(self, tmp_path, umask, mode):
+        before = os.umask(umask)
+        try:
+            write_text(tmp_path / "note.txt", "x")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "note.txt").stat().st_mode) == mode  # 0666 without the umask
+
+    def test_a_replaced_file_hands_its_permissions_on(self, tmp_path):
+        (tmp_path / "note.txt").touch(0o600)
         write_text(tmp_path / "note.txt", "x")
-        assert stat.S_IMODE((tmp_path / "note.txt").stat().st_mode) == 0o644  # temporary files start as 0600
+        assert stat.S_IMODE((tmp_path / "note.txt").stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("name", ["n" * 255, "ü" * 127, "a" * 250 + ".json"])
+    def test_a_name_may_be_as_long_as_the_system_takes(self, tmp_path, name):
+        write_text(tmp_path / name, "x")
+        with assembling(tmp_path / name) as made:
+            made.write_text("y")
+        assert (tmp_path / name).read_text() == "y"
+
+    @pytest.mark.parametrize("name", ["n" * 256, "a\0b"])
+    def test_one_that_it_does_not_take_is_a_user_s_error(self, tmp_path, name):
+        with pytest.raises(UserError):
+            write_text(tmp_path / name, "x")
+        assert names(tmp_path) == []
+
+    def test_a_link_stays_and_its_target_is_replaced(self, tmp_path):
+        (tmp_path / "there").mkdir()
+        (tmp_path / "there" / "note.txt").write_text("old")
+        (tmp_path / "link").symlink_to(Path("there") / "note.txt")
+        write_text(tmp_path / "link", "new")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there" / "note.txt").read_text() == "new"
+        (tmp_path / "loop").symlink_to("loop")
+        with pytest.raises(UserError):
+            write_text(tmp_path / "loop", "x")
+
+    def test_a_pipe_gets_the_content_and_stays(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        write_text(tmp_path / "pipe", "content")
+        assert os.read(reader, 100) == b"content"
+        os.close(reader)
+        assert (tmp_path / "pipe").is_fifo()
+
+    def test_a_device_stays(self):
+        write_text(Path("/dev/null"), "x")
+        assert Path("/dev/null").is_char_device()
+
+    @pytest.mark.parametrize(
+        "text", ["I/O error: No space left on device (os error 28)", "writer: Disk quota exceeded"]
+    )
+    def test_a_library_s_own_error_of_a_full_disk_is_a_user_s_error(self, tmp_path, text):
+        def write() -> None:
+            with replacing(tmp_path / "weights"):
+                raise RuntimeError(text)
+
+        with pytest.raises(UserError, match="cannot write"):
+            write()
+        assert names(tmp_path) == []
+
+    def test_a_writer_s_other_errors_are_not_blamed_on_the_disk(self, tmp_path):
+        def write() -> None:
+            with replacing(tmp_path / "weights"):
+                Path("/nowhere/library.so").read_bytes()
+
+        with pytest.raises(FileNotFoundError):
+            write()
+        assert names(tmp_path) == []
 
 
 def test_text_is_utf_8_with_its_line_breaks(tmp_path):
@@ -135,6 +202,85 @@ class TestAssembling:
 
         with pytest.raises(UserError, match="No space left"):
             write()
+
+    def test_what_was_there_comes_back_where_the_new_cannot_take_its_place(self, tmp_path, monkeypatch):
+        target = tmp_path / "model.package"
+        target.mkdir()
+        (target / "old").touch()
+        rename = Path.rename
+
+        def fail(self, other):
+            if self.name == target.name and (self / "new").exists():
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return rename(self, other)
+
+        def write() -> None:
+            with assembling(target) as made:
+                made.mkdir()
+                (made / "new").touch()
+                monkeypatch.setattr(Path, "rename", fail)  # the system's side: a disk that fails at that moment
+
+        with pytest.raises(UserError, match="Input/output error"):
+            write()
+        monkeypatch.undo()
+        assert names(target) == ["old"]
+        assert names(tmp_path) == ["model.package"]
+
+    @pytest.mark.parametrize("folder_is_there", [True, False])
+    def test_a_file_and_a_folder_do_not_replace_each_other(self, tmp_path, folder_is_there):
+        target = tmp_path / "model"
+        target.mkdir() if folder_is_there else target.write_text("the user's")
+
+        def write() -> None:
+            with assembling(target) as made:
+                made.write_text("new") if folder_is_there else made.mkdir()
+
+        with pytest.raises(UserError, match="move it away"):
+            write()
+        assert target.is_dir() is folder_is_there
+        assert names(tmp_path) == ["model"]
+
+
+class TestOutputs:
+    @pytest.fixture
+    def photo(self, tmp_path):
+        (tmp_path / "photo.jpg").write_text("pixels")
+        return tmp_path / "photo.jpg"
+
+    @pytest.mark.parametrize("way", ["same", "dots", "symbolic link", "hard link", "relative"])
+    def test_an_input_by_any_name_is_refused(self, tmp_path, photo, monkeypatch, way):
+        monkeypatch.chdir(tmp_path)
+        output = tmp_path / "other.jpg"
+        match way:
+            case "same":
+                output = photo
+            case "dots":
+                (tmp_path / "sub").mkdir()
+                output = tmp_path / "sub" / ".." / "photo.jpg"
+            case "symbolic link":
+                output.symlink_to(photo)
+            case "hard link":
+                output.hardlink_to(photo)
+            case "relative":
+                output = Path("photo.jpg")
+        with pytest.raises(UserError, match="would be overwritten"):
+            check_outputs([output], [photo])
+
+    def test_a_file_in_an_input_folder_and_a_folder_around_an_input_are_refused(self, tmp_path, photo):
+        for output, given in ((photo, tmp_path), (tmp_path, photo)):
+            with pytest.raises(UserError, match="would be overwritten"):
+                check_output(output, [given])
+        check_output(tmp_path / "new.jpg", [tmp_path])
+
+    def test_two_outputs_of_one_name_are_refused(self, tmp_path):
+        with pytest.raises(UserError, match="one file"):
+            check_outputs([tmp_path / "x", tmp_path / "y" / ".." / "x"])
+        check_outputs([tmp_path / "x", tmp_path / "y"])
+        check_outputs([Path("/dev/null"), Path("/dev/null")])
+
+    def test_a_folder_is_no_file_to_write(self, tmp_path):
+        with pytest.raises(UserError, match="is a folder"):
+            check_outputs([tmp_path])
 
 
 class TestFolders:

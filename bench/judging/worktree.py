@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minivlm.errors import UserError
+from minivlm.process import terminable
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def checked_out(repository: Path, reference: str) -> Iterator[Path]:
             f"--base {reference}: no such commit in {repository}; give a branch, tag or hash that is here (a shallow "
             "clone lacks most: git fetch --unshallow)"
         )
-    with tempfile.TemporaryDirectory(prefix="base-") as folder:
+    with terminable(), tempfile.TemporaryDirectory(prefix="base-") as folder:
         tree = Path(folder) / "tree"
         try:
             if _git(repository, "worktree", "add", "--detach", "--force", str(tree), commit.strip()) is None:

@@ -15,7 +15,7 @@ from bench.measure.timing import PROFILES
 from bench.reporting import latency
 from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, Format, artifact_path, require_runtime
-from minivlm.command_line import integer_argument, number_argument, script_parser
+from minivlm.command_line import integer_argument, script_parser
 from minivlm.errors import UserError, closest
 from minivlm.files import check_outputs, exists
 from minivlm.photos import default_photo, load_photo
@@ -77,7 +77,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
     add(
         "--cool-down",
-        type=number_argument,
+        type=float,
         default=180.0,
         metavar="SECONDS",
         help="longest wait for a phone to cool down",
@@ -90,20 +90,26 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         "others those artifacts that are there); artifacts that are missing are exported",
     )
     add("--precision", default="fp32", metavar="A,B", help=f"of {', '.join(PRECISIONS)} (default: %(default)s)")
-    add("--threads", default="4", metavar="N,M", help="one number, or several for a sweep (default: 4, the paper's)")
+    add(
+        "--threads",
+        type=str,
+        default="4",
+        metavar="N,M",
+        help="one number, or several for a sweep (default: 4, the paper's)",
+    )
     add("--image", metavar="PHOTO", help="default: a photo that comes with scikit-learn")
     add("--profile", default="normal", help=f"{' | '.join(PROFILES)} (default: %(default)s)")
     add("--repeats", type=integer_argument, metavar="N", help="rounds, each with a fresh process for every combination")
-    add("--affinity", metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
+    add("--affinity", type=str, metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
     add(
         "--sustained",
-        type=number_argument,
+        type=float,
         metavar="MINUTES",
         help="measure each combination for so long: latency over time",
     )
     add(
         "--timeout",
-        type=number_argument,
+        type=float,
         default=600.0,
         metavar="SECONDS",
         help="stop what shows no progress for so long",
@@ -219,7 +225,7 @@ def _names(flag: str, text: str) -> list[str]:
 
 def _threads(text: str) -> list[int]:
     try:
-        counts = [int(part) for part in text.split(",")]
+        counts = [int(part) for part in text.split(",") if text.isascii()]
     except ValueError:
         counts = []
     if not counts or min(counts) < 1:
@@ -237,7 +243,7 @@ def _cores(text: str) -> list[int]:
     allowed = sorted(os.sched_getaffinity(0))
     cores: set[int] = set()
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        found = re.fullmatch(r"\s*([0-9]+)(?:-([0-9]+))?\s*", part)
         if found is None:
             raise UserError(f"--affinity {text}: give core numbers, such as 0-3 or 0,2")
         first, last = int(found[1]), int(found[2] or found[1])
