@@ -29,6 +29,7 @@ class ExportRequest:
         calibration: Folder of photos for int8; None takes one that is there without a download.
         calibration_samples: Views of them to measure ranges on.
         keep_float: Patterns of module names that int8 leaves in float.
+        artifact: File to write; None takes the name that `export.formats.artifact_path` gives.
     """
 
     runtime: str
@@ -42,6 +43,7 @@ class ExportRequest:
     calibration: Path | None = None
     calibration_samples: int = CALIBRATION_SAMPLES
     keep_float: tuple[str, ...] = ()
+    artifact: Path | None = None
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

@@ -5,7 +5,6 @@ mean from the folder beside it.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,9 +17,9 @@ from minivlm.errors import UserError
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession
 from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
-from minivlm.model import HEADS, VisionLanguageConfig
+from minivlm.model import VisionLanguageConfig
 from minivlm.preprocess import NetworkInput, letterbox
-from minivlm.registry import WeightsOrigin, vision_language_config
+from minivlm.registry import WeightsOrigin
 from minivlm.vision.regions import Regions
 from minivlm.words import Words, read_words
 
@@ -31,6 +30,7 @@ class ArtifactBackend:
     Args:
         program: The artifact of a whole model.
         model: Name in the registry.
+        config: Of the model, with the heads that the artifact has.
         origin: Where its weights come from.
         words: What its ids mean.
         image_size: Height and width in pixels of the photos it takes.
@@ -44,6 +44,7 @@ class ArtifactBackend:
         program: Program,
         *,
         model: str,
+        config: VisionLanguageConfig,
         origin: WeightsOrigin,
         words: Words,
         image_size: tuple[int, int],
@@ -55,7 +56,7 @@ class ArtifactBackend:
         self.words = words
         self.image_size = image_size
         self.detector_hash = detector_hash
-        self.config = config_of(model, program)
+        self.config = config
 
     @property
     def threads(self) -> int:
@@ -117,11 +118,6 @@ class ArtifactBackend:
         return torch.cat(rows)
 
 
-def config_of(model: str, program: Program) -> VisionLanguageConfig:
-    """Return a model's config with the heads that an artifact of it has."""
-    return replace(vision_language_config(model), heads=tuple(name for name in HEADS if name in program.methods))
-
-
 def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
     """Open an artifact for the pipeline.
 
@@ -138,14 +134,15 @@ def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
 def backend_of(path: Path, program: Program) -> ArtifactBackend:
     """Put a backend around an artifact that is open already; see `open_backend`."""
     sidecar = Sidecar.read(path)
-    words = read_words(words_folder(path), config_of(sidecar.model, program))
-    if sidecar.image_size is None:
+    config = sidecar.config
+    if not isinstance(config, VisionLanguageConfig) or sidecar.image_size is None:
         raise UserError(f"{path} has no method that takes an image: export a whole model")
     return ArtifactBackend(
         program,
         model=sidecar.model,
+        config=config,
         origin=sidecar.weights,
-        words=words,
+        words=read_words(words_folder(path), config),
         image_size=sidecar.image_size,
         detector_hash=sidecar.sha256,
     )

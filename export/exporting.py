@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from minivlm.errors import UserError
 from minivlm.files import assembling, check_output, sha256, size_bytes
 from minivlm.model import VisionLanguageModel
 from minivlm.registry import NamedModel, load_model
+from minivlm.sizes import sizes_of
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE
 from minivlm.words import Words, write_words
@@ -110,7 +111,7 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     report_calibration(job.recipe.calibration, steps)
     with steps.step("run it in PyTorch"):
         expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
-    artifact = artifact_path(request.output, job.model.name, exporter.format, request.precision)
+    artifact = request.artifact or artifact_path(request.output, job.model.name, exporter.format, request.precision)
     inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
     for output in (artifact, sidecar_path(artifact), words_folder(artifact)):
         check_output(output, inputs)
@@ -226,15 +227,16 @@ def prove_whole(job: Job, program: Program, bounds: Bounds, steps: Steps) -> lis
         return []
     finder = next(method for method in job.methods if method.detector)
     height, width = finder.inputs["image"].shape[2:]
+    reference = TorchBackend(job.model, job.words)
     artifact = ArtifactBackend(
         program,
         model=job.model.name,
+        config=reference.config,
         origin=job.model.origin,
         words=job.words,
         image_size=(height, width),
         detector_hash="",
     )
-    reference = TorchBackend(job.model, job.words)
     with steps.step("write captions with both"):
         return worst([prove_captions(reference, artifact, image, extent, bounds) for image, extent in finder.proofs])
 
@@ -277,6 +279,7 @@ def describe(
 ) -> Sidecar:
     """Put together the sidecar of a finished artifact, wherever the file is now."""
     calibration = job.recipe.calibration
+    config: Any = job.model.module.config
     return Sidecar(
         model=job.model.name,
         runtime=target.runtime,
@@ -298,5 +301,6 @@ def describe(
         sha256=sha256(artifact),
         seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
         versions=tool_versions(*target.packages),
+        sizes=sizes_of(config),
         quantization=by_rule(built.decisions),
     )

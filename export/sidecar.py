@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from export.methods import Method
 from export.parity import Figure
 from minivlm.errors import UserError
 from minivlm.files import exists, sha256, write_text
-from minivlm.registry import WeightsOrigin
+from minivlm.model import HEADS, VisionLanguageConfig
+from minivlm.registry import ModelConfig, WeightsOrigin, get_config
+from minivlm.sizes import with_sizes
 
 FORMAT = 2
 
@@ -65,6 +67,7 @@ class Sidecar:
         seconds: By step of the export.
         versions: Of the tools.
         quantization: By rule in the order of the recipe, which layers with weights it decided; see `by_rule`.
+        sizes: Of the model, see `minivlm.sizes`; those that are missing are the registry's.
     """
 
     model: str
@@ -81,6 +84,7 @@ class Sidecar:
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
     quantization: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     format: int = FORMAT
 
     def write(self, artifact: Path) -> None:
@@ -106,6 +110,19 @@ class Sidecar:
         if sidecar.sha256 != sha256(artifact):
             raise UserError(f"{path.name} describes other bytes than {artifact} holds: export again")
         return sidecar
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's config: its sizes, and those heads that the artifact has a method for.
+
+        Raises:
+            UserError: There is no such model, or it has no such sizes.
+        """
+        config = with_sizes(get_config(self.model), self.sizes)
+        if not isinstance(config, VisionLanguageConfig):
+            return config
+        methods = [method.name for method in self.methods]
+        return replace(config, heads=tuple(name for name in HEADS if name in methods))
 
     @property
     def image_size(self) -> tuple[int, int] | None:

@@ -46,7 +46,7 @@ class OnnxExporter:
                 for method in methods:
                     graphs[method.name], made = quantize(graphs[method.name], method, recipe)
                     decided += made
-        model_name = path.stem.removesuffix(f"-{self.format.runtime}-{recipe.precision}")
+        model_name = path.stem.partition(f"-{self.format.runtime}-{recipe.precision}")[0]
         for name, graph in graphs.items():
             describe(graph, model=model_name, precision=recipe.precision, method=name)
         with steps.step("write the artifact"):

@@ -11,14 +11,15 @@ answers.txt         VQA answers, one a line                       (models with t
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from minivlm.errors import UserError, closest
-from minivlm.files import replacing, sha256, write_text
+from minivlm.files import is_file, replacing, sha256, write_text
+from minivlm.sizes import sizes_of
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -35,6 +36,7 @@ class CheckpointInfo:
         random: Whether any part was never trained: then outputs mean nothing.
         heads: Task heads whose weights the checkpoint holds; empty for a model that is no vision-language model.
         sources: Part of the model -> where its weights come from, for a checkpoint put together from several.
+        sizes: By a name of `minivlm.sizes`; those that are left out are the registry's.
         format: Version of the folder's layout.
     """
 
@@ -43,6 +45,7 @@ class CheckpointInfo:
     random: bool
     heads: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -78,9 +81,7 @@ def load_weights(folder: Path, module: nn.Module) -> str:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise UserError(f"checkpoint {folder} has no {WEIGHTS}: copy it there, or save the checkpoint again")
+    path = weights_file(folder)
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -98,8 +99,20 @@ def load_weights(folder: Path, module: nn.Module) -> str:
     return sha256(path)
 
 
+def weights_file(folder: Path) -> Path:
+    """Return the path of a checkpoint's weights.
+
+    Raises:
+        UserError: They are not there.
+    """
+    path = folder / WEIGHTS
+    if not is_file(path):
+        raise UserError(f"checkpoint {folder} has no {WEIGHTS}: copy it there, or save the checkpoint again")
+    return path
+
+
 def save(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
-    """Write `model.safetensors` and, when that is complete, `config.json`.
+    """Write `model.safetensors` and, when that is complete, `config.json` with the module's own sizes.
 
     Loading them gives the same weights bit for bit. A vision-language model also needs `words.write_words`, first.
 
@@ -110,7 +123,9 @@ def save(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
 
     with replacing(folder / WEIGHTS) as partial:
         save_file({key: tensor.contiguous() for key, tensor in module.state_dict().items()}, partial)
-    write_text(folder / CONFIG, json.dumps(asdict(info), indent=2) + "\n")
+    config: Any = module.config
+    told = replace(info, sizes=sizes_of(config))
+    write_text(folder / CONFIG, json.dumps(asdict(told), indent=2) + "\n")
 
 
 def _check_fields(path: Path, content: Mapping[str, Any]) -> None:
@@ -129,6 +144,7 @@ def _check_fields(path: Path, content: Mapping[str, Any]) -> None:
         "random": isinstance(content["random"], bool),
         "heads": isinstance(heads, list) and all(isinstance(name, str) for name in heads),
         "sources": isinstance(sources, dict) and all(isinstance(text, str) for text in sources.values()),
+        "sizes": isinstance(content.get("sizes", {}), dict),
     }
     for key, fits in right.items():
         if not fits:

@@ -9,6 +9,7 @@ from minivlm.errors import UserError
 from minivlm.language.hf import load_pretrained
 from minivlm.model import VisionLanguageModel
 from minivlm.registry import NamedModel, load_model, vision_language_config
+from minivlm.sizes import with_sizes
 from minivlm.vision.pretrained import load_backbone
 from minivlm.vision.tee import TEE
 from minivlm.words import VOCABULARY, Words, random_words, write_words
@@ -16,26 +17,42 @@ from minivlm.words import VOCABULARY, Words, random_words, write_words
 BACKBONE = "vision.backbone.efficientnet"
 
 
-def make_random(folder: Path, name: str, *, seed: int = 0) -> CheckpointInfo:
+def make_random(
+    folder: Path,
+    name: str,
+    *,
+    seed: int = 0,
+    sizes: Mapping[str, int] | None = None,
+    vocabulary: Path | None = None,
+) -> CheckpointInfo:
     """Write a checkpoint of seeded random weights, with made-up tags and answers.
 
     Args:
         folder: Must not exist yet, or be empty.
         name: A vision-language model.
         seed: Of the weights.
+        sizes: Where they differ from the model's own; see `minivlm.sizes`.
+        vocabulary: File with as many lines as the model has tokens; None takes one that comes with the package.
 
     Raises:
-        UserError: No such model, or the folder is in use or cannot be written.
+        UserError: No such model or size, no vocabulary of that size, or the folder is in use or cannot be written.
     """
-    config = vision_language_config(name)
+    config = with_sizes(vision_language_config(name), sizes or {})
     check_free(folder)
-    model = load_model(name, seed=seed)
+    words = random_words(config, vocabulary)
+    model = load_model(name, seed=seed, sizes=sizes)
     info = CheckpointInfo(name, model.origin.description, random=True, heads=config.heads)
-    return _write(folder, model, info, random_words(config))
+    return _write(folder, model, info, words)
 
 
 def import_weights(
-    folder: Path, name: str, *, bert: str | None = None, backbone: str | None = None, seed: int = 0
+    folder: Path,
+    name: str,
+    *,
+    bert: str | None = None,
+    backbone: str | None = None,
+    seed: int = 0,
+    sizes: Mapping[str, int] | None = None,
 ) -> CheckpointInfo:
     """Write a checkpoint from published weights; what these do not hold is seeded random, and so are tags and answers.
 
@@ -45,6 +62,7 @@ def import_weights(
         bert: For the transformer: see `hf.load_pretrained`. A vocab.txt in a local folder becomes the checkpoint's.
         backbone: For the EfficientNet: see `pretrained.load_backbone`.
         seed: Of the random weights.
+        sizes: Where they differ from the model's own; see `minivlm.sizes`. Imported weights must have them.
 
     Returns:
         What was written; its `sources` say what came from where.
@@ -52,11 +70,11 @@ def import_weights(
     Raises:
         UserError: Nothing to import, weights that cannot be had or do not fit, or a folder in use.
     """
-    config = vision_language_config(name)
+    config = with_sizes(vision_language_config(name), sizes or {})
     if bert is None and backbone is None:
         raise UserError("nothing to import: pass --bert, --backbone or both, or make a random checkpoint instead")
     check_free(folder)
-    model = load_model(name, seed=seed)
+    model = load_model(name, seed=seed, sizes=sizes)
     sources: dict[str, str] = {}
     if backbone is not None:
         _import_backbone(model, backbone)

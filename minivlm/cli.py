@@ -7,6 +7,7 @@ from typing import Any
 from minivlm import commands
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed
 from minivlm.errors import run_command
+from minivlm.sizes import SIZES
 
 DESCRIPTION = """\
 Find regions in photos, describe photos, and answer questions about them.
@@ -140,6 +141,12 @@ def _add_checkpoint(subparsers: Any) -> None:
             "--model", type=name_argument, default=commands.DEFAULT_MODEL, metavar="NAME", help="default: %(default)s"
         )
         one.add_argument("--seed", type=seed, default=0, metavar="N", help="of random weights (default: %(default)s)")
+        for name, size in SIZES.items():
+            flag = f"--{name.replace('_', '-')}"
+            one.add_argument(flag, dest=name, type=positive, metavar="N", help=f"{size.meaning} (default: the model's)")
+    random.add_argument(
+        "--vocabulary", type=path_argument, metavar="FILE", help="vocab.txt with as many lines as --tokens says"
+    )
     imported.add_argument(
         "--bert", type=name_argument, metavar="NAME|FOLDER", help="BERT or MiniLM: on the Hugging Face hub, or local"
     )

@@ -16,6 +16,7 @@ from minivlm.photos import load_photo
 from minivlm.pipeline import Pipeline
 from minivlm.plot import Drawn, check_plot_path, save_plot
 from minivlm.reporting import Report, ranking, region_fields, region_lines
+from minivlm.sizes import SIZES
 from minivlm.stages import Stages
 
 DEFAULT_MODEL = "minivlm"
@@ -98,7 +99,13 @@ def retrieve(arguments: Namespace) -> None:
 def checkpoint_random(arguments: Namespace) -> None:
     """Write a random checkpoint."""
     with Stages().stage("make the checkpoint"):
-        info = make_random(arguments.folder, arguments.model, seed=arguments.seed)
+        info = make_random(
+            arguments.folder,
+            arguments.model,
+            seed=arguments.seed,
+            sizes=_sizes(arguments),
+            vocabulary=arguments.vocabulary,
+        )
     print(f"{arguments.folder}: {info.model}, weights {info.origin}: outputs mean nothing")
 
 
@@ -106,12 +113,23 @@ def checkpoint_import(arguments: Namespace) -> None:
     """Write a checkpoint from published weights."""
     with Stages().stage("import the weights"):
         info = import_weights(
-            arguments.folder, arguments.model, bert=arguments.bert, backbone=arguments.backbone, seed=arguments.seed
+            arguments.folder,
+            arguments.model,
+            bert=arguments.bert,
+            backbone=arguments.backbone,
+            seed=arguments.seed,
+            sizes=_sizes(arguments),
         )
     print(f"{arguments.folder}: {info.model}")
     for part, source in info.sources.items():
         print(f"  {part}: {source}")
     print("what is random must be trained before outputs mean anything")
+
+
+def _sizes(arguments: Namespace) -> dict[str, int]:
+    """Return the sizes that were given."""
+    given = {name: getattr(arguments, name) for name in SIZES}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _rank_photos(arguments: Namespace, text: str, photos: Sequence[str]) -> None:

@@ -10,16 +10,17 @@ from torch import nn
 
 from minivlm import checkpoint as checkpoints
 from minivlm.errors import UserError, closest
+from minivlm.files import sha256
 from minivlm.language import transformer
 from minivlm.language.transformer import FusionTransformer, TransformerConfig
 from minivlm.model import VisionLanguageConfig, VisionLanguageModel
+from minivlm.sizes import ModelConfig, with_sizes
 from minivlm.vision import faster_rcnn, grid, tee
 from minivlm.vision.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from minivlm.vision.grid import GridConfig, GridExtractor
 from minivlm.vision.tee import TEE, TEEConfig
 
 Model = TEE | FasterRCNN | GridExtractor | FusionTransformer | VisionLanguageModel
-ModelConfig = TEEConfig | FasterRCNNConfig | GridConfig | TransformerConfig | VisionLanguageConfig
 
 GEOMETRY = 6
 """Box numbers appended to a region's feature."""
@@ -62,14 +63,27 @@ class WeightsOrigin:
     """Where a model's weights come from, for everything that reports about the model.
 
     Attributes:
-        description: For people, such as "random (seed 0)".
+        description: For people, such as "random (seed 0)"; a checkpoint's ends with the start of its hash and not with
+            its folder's name, so that it stays the same wherever the folder is.
         random: Whether any part was never trained: then outputs mean nothing, however exact they are.
         sha256: Hash of the checkpoint's weights file; None for weights made on the spot.
+        seed: Of weights made on the spot; None for a checkpoint's.
     """
 
     description: str
     random: bool
     sha256: str | None = None
+    seed: int | None = None
+
+    @classmethod
+    def of_seed(cls, seed: int) -> "WeightsOrigin":
+        """Describe random weights. Their seed says which they are: their last bits differ between machines."""
+        return cls(f"random (seed {seed})", random=True, seed=seed)
+
+    @property
+    def identity(self) -> tuple[str | None, int | None]:
+        """What two origins of the same weights have in common, and no others."""
+        return self.sha256, self.seed
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,15 @@ class NamedModel:
 
     name: str
     module: nn.Module
+    origin: WeightsOrigin
+
+
+@dataclass(frozen=True)
+class DescribedModel:
+    """What `load_model` would give, without its weights."""
+
+    name: str
+    config: ModelConfig
     origin: WeightsOrigin
 
 
@@ -126,47 +149,106 @@ def vision_language_config(name: str) -> VisionLanguageConfig:
     return config
 
 
-def load_model(name: str | None = None, *, checkpoint: Path | str | None = None, seed: int = 0) -> NamedModel:
+def load_model(
+    name: str | None = None,
+    *,
+    checkpoint: Path | str | None = None,
+    seed: int = 0,
+    sizes: Mapping[str, int] | None = None,
+) -> NamedModel:
     """Build a model and give it weights.
 
     Args:
-        name: A name of `list_models`; with a checkpoint it may be left out, as the checkpoint knows its model.
+        name: A name of `list_models`; with a checkpoint it may be left out, as the checkpoint knows its model, or be
+            the name of a part of it.
         checkpoint: Folder in the format of `minivlm.checkpoint`. Without one, weights are random.
         seed: Of the random weights.
+        sizes: Of random weights, where they differ from the model's own; see `minivlm.sizes`.
 
     Raises:
-        UserError: Unknown model; or a checkpoint that is missing, damaged or for another model.
+        UserError: Unknown model or size; or a checkpoint that is missing, damaged or for another model.
     """
     if checkpoint is not None:
         return _from_checkpoint(name, Path(checkpoint))
     if name is None:
         raise UserError("no model given: name one, or a checkpoint folder, which knows its model")
-    config = get_config(name)
+    config = with_sizes(get_config(name), sizes or {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build(config)
     module.randomize(torch.Generator().manual_seed(seed))
-    return NamedModel(name, module, WeightsOrigin(f"random (seed {seed})", random=True))
+    return NamedModel(name, module, WeightsOrigin.of_seed(seed))
+
+
+def describe_model(name: str | None, *, checkpoint: Path | None = None, seed: int = 0) -> DescribedModel:
+    """Return what `load_model` would give with these arguments, without building anything.
+
+    Raises:
+        UserError: As `load_model`, of weights only that they are not there.
+    """
+    if checkpoint is None:
+        if name is None:
+            raise UserError("no model given: name one, or a checkpoint folder, which knows its model")
+        return DescribedModel(name, get_config(name), WeightsOrigin.of_seed(seed))
+    info = checkpoints.read_info(checkpoint)
+    whole = _checkpoint_config(info, checkpoint)
+    part = _part_of(name, info, checkpoint)
+    config = whole if part is None else getattr(whole, part)
+    digest = sha256(checkpoints.weights_file(checkpoint))
+    return DescribedModel(name or info.model, config, _checkpoint_origin(info, digest))
 
 
 def _from_checkpoint(name: str | None, folder: Path) -> NamedModel:
     info = checkpoints.read_info(folder)
-    if name is not None and info.model != name:
-        get_config(name)  # a misspelt name deserves that message, not this one
-        raise UserError(f"checkpoint {folder} holds {info.model!r}, not {name!r}: pass --model {info.model}")
-    module = build(_with_heads(get_config(info.model), info, folder))
+    part = _part_of(name, info, folder)
+    module: nn.Module = build(_checkpoint_config(info, folder))
     digest = checkpoints.load_weights(folder, module)
-    description = f"{info.origin}, from checkpoint {folder.resolve().name}"
-    return NamedModel(info.model, module, WeightsOrigin(description, info.random, digest))
+    if part is not None:
+        module = module.get_submodule(part)
+    return NamedModel(name or info.model, module, _checkpoint_origin(info, digest))
 
 
-def _with_heads(config: ModelConfig, info: checkpoints.CheckpointInfo, folder: Path) -> ModelConfig:
-    """Return the config of a model with those heads only that the checkpoint holds."""
-    if isinstance(config, VisionLanguageConfig):
-        return replace(config, heads=info.heads)
-    if info.heads:
+def _checkpoint_origin(info: checkpoints.CheckpointInfo, digest: str) -> WeightsOrigin:
+    return WeightsOrigin(f"{info.origin}, sha256 {digest[:12]}", info.random, digest)
+
+
+def _checkpoint_config(info: checkpoints.CheckpointInfo, folder: Path) -> ModelConfig:
+    """Return the config of a checkpoint's model: its sizes, and those heads only that it holds."""
+    base = get_config(info.model)
+    if info.heads and not isinstance(base, VisionLanguageConfig):
         raise UserError(f"checkpoint {folder} lists heads, and {info.model!r} has none: take them out of its config")
-    return config
+    try:
+        config = with_sizes(base, info.sizes)
+    except UserError as error:
+        raise UserError(f"{folder / checkpoints.CONFIG} does not fit its model {info.model!r}: {error}") from None
+    return replace(config, heads=info.heads) if isinstance(config, VisionLanguageConfig) else config
+
+
+def parts_of(model: str) -> dict[str, str]:
+    """Return the models that are parts of a model, by name, with the attribute that holds each; none of a part."""
+    whole = get_config(model)
+    if not isinstance(whole, VisionLanguageConfig):
+        return {}
+    region_dim = whole.language.region_dim
+    found = {}
+    for name, config in MODELS.items():
+        if config == whole.vision:
+            found[name] = "vision"
+        elif isinstance(config, TransformerConfig) and replace(config, region_dim=region_dim) == whole.language:
+            found[name] = "language"
+    return found
+
+
+def _part_of(name: str | None, info: checkpoints.CheckpointInfo, folder: Path) -> str | None:
+    """Return the attribute of a checkpoint's model that is the model of this name; None where that is the whole."""
+    if name is None or name == info.model:
+        return None
+    get_config(name)  # a misspelt name deserves that message, not this one
+    parts = parts_of(info.model)
+    if name not in parts:
+        held = " or ".join([info.model, *parts])
+        raise UserError(f"checkpoint {folder} holds {info.model!r}, not {name!r}: pass --model {held}")
+    return parts[name]
 
 
 def create_model(name: str, *, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:

@@ -3,6 +3,8 @@
 vocab.txt, tags.txt and answers.txt hold one entry a line in UTF-8; an entry's id is its line number from 0.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -37,6 +39,12 @@ class Words:
     tokenizer: WordPieceTokenizer
     tags: tuple[str, ...]
     answers: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash, in hexadecimal, over all that the words say."""
+        tokens = self.tokenizer.tokens(range(len(self.tokenizer)))
+        return hashlib.sha256(json.dumps([tokens, self.tags, self.answers]).encode()).hexdigest()
 
     def tag_ids(self, tags: Sequence[int]) -> list[int]:
         """Return the token ids of Oscar's tag text: distinct names in the given order, separated by spaces.

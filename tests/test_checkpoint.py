@@ -68,8 +68,8 @@ def test_the_folder_alone_says_which_model_it_is_and_that_it_is_random(folder: P
     model = load_model(checkpoint=folder)
     assert model.name == NAME
     assert model.origin.random
-    assert model.origin.description == "random (seed 3), from checkpoint saved"
     assert model.origin.sha256 == sha256(folder / "model.safetensors")
+    assert model.origin.description == f"random (seed 3), sha256 {model.origin.sha256[:12]}"
 
 
 def test_a_checkpoint_may_have_some_heads_only(tmp_path: Path) -> None:

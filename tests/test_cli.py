@@ -14,6 +14,7 @@ from PIL import Image
 from minivlm import checkpoint
 from minivlm.checkpoint import CheckpointInfo
 from minivlm.cli import main
+from minivlm.files import sha256
 from minivlm.pipeline import Pipeline
 from minivlm.registry import build
 from minivlm.words import random_words, write_words
@@ -163,7 +164,8 @@ class TestJson:
             assert (ended.code, ended.err) == (0, "")
             assert ended.json["command"] == task
             assert ended.json["model"] == NAME
-            assert ended.json["weights"] == {"description": "random (seed 0)", "random": True, "sha256": None}
+            weights = {"description": "random (seed 0)", "random": True, "sha256": None, "seed": 0}
+            assert ended.json["weights"] == weights
             assert ended.json["seconds"].keys() >= {"load", "regions"}
             assert all(spent >= 0.0 for spent in ended.json["seconds"].values())
 
@@ -335,7 +337,8 @@ def test_a_random_checkpoint_says_what_the_seed_says(run: Command, photo: Path, 
     assert "random (seed 3): outputs mean nothing" in made.out
     ended = run("caption", photo, "--checkpoint", tmp_path / "new")
     assert ended.out == run("caption", photo, "--model", NAME, "--seed", 3).out
-    assert ended.err == "weights: random (seed 3), from checkpoint new: outputs mean nothing\n"
+    digest = sha256(tmp_path / "new" / "model.safetensors")
+    assert ended.err == f"weights: random (seed 3), sha256 {digest[:12]}: outputs mean nothing\n"
     assert run("caption", photo, "--checkpoint", tmp_path / "new", "--json").json["weights"]["random"]
 
 

@@ -9,10 +9,12 @@ from torch import nn
 import minivlm
 from minivlm import checkpoint
 from minivlm.checkpoint import CheckpointInfo
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
+from minivlm.files import sha256
 from minivlm.language.transformer import FusionTransformer
 from minivlm.model import VisionLanguageModel
-from minivlm.registry import build, create_model, get_config, list_models, load_model
+from minivlm.registry import build, create_model, describe_model, get_config, list_models, load_model, parts_of
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
 from minivlm.vision.tee import TEE
@@ -143,8 +145,20 @@ class TestCheckpoints:
             assert not loaded.module.training
             assert not loaded.origin.random
             assert "trained on VG" in loaded.origin.description
-            assert "run-7" in loaded.origin.description
-            assert len(loaded.origin.sha256) == 64
+            assert loaded.origin.description.endswith(f", sha256 {loaded.origin.sha256[:12]}")
+            assert loaded.origin.sha256 == sha256(folder / checkpoint.WEIGHTS)
+
+    def test_is_the_same_wherever_its_folder_is(self, saved):
+        folder, name, _ = saved
+        before = load_model(checkpoint=folder).origin
+        assert load_model(checkpoint=folder.rename(folder.with_name("elsewhere"))).origin == before
+
+    def test_is_described_without_being_built(self, saved):
+        folder, name, model = saved
+        described = describe_model(None, checkpoint=folder)
+        assert (described.name, described.config) == (name, model.config)
+        assert described.origin == load_model(checkpoint=folder).origin
+        assert describe_model(name, seed=4).origin == load_model(name, seed=4).origin
 
     def test_of_another_model_is_refused_with_its_name(self, saved):
         folder, name, _ = saved
@@ -167,3 +181,31 @@ class TestCheckpoints:
     def test_with_the_tensors_of_another_model_is_refused(self, tmp_path):
         checkpoint.save(tmp_path, create_model("minilm-tiny"), CheckpointInfo("tee-tiny", origin="x", random=False))
         assert "does not fit its model" in refusal(checkpoint=tmp_path)
+
+
+class TestPartsOfACheckpoint:
+    """A whole model's checkpoint holds its two parts, which are then had by their own names."""
+
+    @pytest.fixture
+    def folder(self, tmp_path) -> Path:
+        make_random(tmp_path / "whole", "minivlm-tiny", seed=2, sizes={"tags": 7, "layers": 3})
+        return tmp_path / "whole"
+
+    @pytest.mark.parametrize(("whole", "parts"), PARTS.items())
+    def test_are_these(self, whole, parts):
+        found = parts_of(whole)
+        assert {"vision": parts[0], "language": parts[1]}.items() <= {at: name for name, at in found.items()}.items()
+        assert parts_of(parts[0]) == {}
+
+    def test_have_its_weights_and_sizes(self, folder):
+        whole = load_model(checkpoint=folder)
+        for name, part in (("tee-tiny", whole.module.vision), ("minilm-tiny", whole.module.language)):
+            loaded = load_model(name, checkpoint=folder)
+            assert (loaded.name, loaded.origin) == (name, whole.origin)
+            assert equal_weights(loaded.module, part)
+            assert describe_model(name, checkpoint=folder).config == part.config
+        assert load_model("tee-tiny", checkpoint=folder).module.config.classes == 8
+        assert load_model("minilm-tiny", checkpoint=folder).module.config.layers == 3
+
+    def test_others_are_refused_with_what_it_holds(self, folder):
+        assert "pass --model minivlm-tiny or tee-tiny or minilm-tiny" in refusal("r101-f-tiny", checkpoint=folder)
