@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minivlm import commands
-from minivlm.command_line import OneLineParser
+from minivlm.command_line import OneLineParser, path
 from minivlm.errors import run_command
 
 DESCRIPTION = """\
@@ -140,7 +140,7 @@ def _add_checkpoint(subparsers: Any) -> None:
         "minivlm checkpoint import my-checkpoint --bert folder/ --backbone efficientnet_b0.pth",
     )
     for one in (random, imported):
-        one.add_argument("folder", type=Path, metavar="DIR", help="new or empty")
+        one.add_argument("folder", type=path, metavar="DIR", help="new or empty")
         one.add_argument("--model", default=commands.DEFAULT_MODEL, metavar="NAME", help="default: %(default)s")
         one.add_argument("--seed", type=seed, default=0, metavar="N", help="of random weights (default: %(default)s)")
     imported.add_argument("--bert", metavar="NAME|FOLDER", help="BERT or MiniLM: on the Hugging Face hub, or local")
@@ -150,7 +150,7 @@ def _add_checkpoint(subparsers: Any) -> None:
 def _task(subparsers: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
     """Add a subcommand with the flags that all tasks share."""
     parser = _command(subparsers, name, run, summary, example)
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights and words; it knows its model")
+    parser.add_argument("--checkpoint", type=path, metavar="DIR", help="weights and words; it knows its model")
     parser.add_argument("--artifact", type=Path, metavar="FILE", help="run an exported model instead of PyTorch")
     parser.add_argument("--model", metavar="NAME", help=f"default: {commands.DEFAULT_MODEL}, or the checkpoint's")
     parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")

@@ -71,7 +71,7 @@ class Pipeline:
         Raises:
             UserError: Unknown model, or a checkpoint that is missing, damaged or for another model.
         """
-        backend = load_torch_backend(name, checkpoint=Path(checkpoint) if checkpoint else None, seed=seed)
+        backend = load_torch_backend(name, checkpoint=checkpoint, seed=seed)
         return cls(backend, features=Path(features) if features else None)
 
     def regions(self, path: Path | str) -> PhotoRegions:
