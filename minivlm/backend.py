@@ -177,7 +177,7 @@ class TorchBackend:
         return head(self.pooled(inputs))
 
 
-def load_torch_backend(name: str | None = None, *, checkpoint: Path | None = None, seed: int = 0) -> TorchBackend:
+def load_torch_backend(name: str | None = None, *, checkpoint: Path | str | None = None, seed: int = 0) -> TorchBackend:
     """Load a model with the words that go with it.
 
     Args:
@@ -193,7 +193,7 @@ def load_torch_backend(name: str | None = None, *, checkpoint: Path | None = Non
     named = load_model(name, checkpoint=checkpoint, seed=seed)
     if not isinstance(named.module, VisionLanguageModel):
         raise UserError(f"checkpoint {checkpoint} holds {named.name}, only a part of a vision-language model")
-    return TorchBackend(named, words_of(named.module.config, checkpoint))
+    return TorchBackend(named, words_of(named.module.config, None if checkpoint is None else Path(checkpoint)))
 
 
 def words_of(config: VisionLanguageConfig, checkpoint: Path | None) -> Words:

@@ -18,8 +18,10 @@ from typing import Any
 from torch import nn
 
 from minivlm.errors import UserError, closest
-from minivlm.files import is_file, replacing, sha256, write_text
+from minivlm.files import exists, is_folder, replacing, sha256, write_text
+from minivlm.json_files import read_object
 from minivlm.sizes import sizes_of
+from minivlm.state_dicts import check_values, read_state_file
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -56,16 +58,11 @@ def read_info(folder: Path) -> CheckpointInfo:
         UserError: No such folder or file, or not a checkpoint's.
     """
     path = folder / CONFIG
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(f"checkpoint {folder} is not a folder: give the folder that holds {CONFIG} and {WEIGHTS}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"checkpoint {folder} has no {CONFIG}: it must name the model") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not a checkpoint's config ({error}): it must be a JSON object") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is not a checkpoint's config: it must be a JSON object, as in docs/checkpoint.md")
+    if not exists(path):
+        raise UserError(f"checkpoint {folder} has no {CONFIG}: it must name the model")
+    content = read_object(path, "a checkpoint's config", "docs/checkpoint.md says what it must hold")
     if content.get("format", FORMAT) != FORMAT:
         raise UserError(f"{path} has format {content['format']!r}: this version reads format {FORMAT}")
     _check_fields(path, content)
@@ -76,16 +73,10 @@ def load_weights(folder: Path, module: nn.Module) -> str:
     """Fill a module from `model.safetensors` and return the file's SHA-256.
 
     Raises:
-        UserError: The file is missing, truncated, or its tensors are not this module's.
+        UserError: The file is missing or truncated, its tensors are not this module's, or a value is not finite.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = weights_file(folder)
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read ({error}): it is truncated or damaged; copy it again") from None
+    state = read_state_file(path).state
     expected = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in module.state_dict().items()}
     given = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in state.items()}
     wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
@@ -95,6 +86,8 @@ def load_weights(folder: Path, module: nn.Module) -> str:
             f"{path} does not fit its model: {len(wrong)} tensors differ, first {first} "
             f"(expected {expected.get(first, 'none')}, found {given.get(first, 'none')}); save the checkpoint again"
         )
+    for key, tensor in state.items():
+        check_values(tensor, key, str(path))
     module.load_state_dict(state)
     return sha256(path)
 
@@ -106,7 +99,7 @@ def weights_file(folder: Path) -> Path:
         UserError: They are not there.
     """
     path = folder / WEIGHTS
-    if not is_file(path):
+    if not exists(path):
         raise UserError(f"checkpoint {folder} has no {WEIGHTS}: copy it there, or save the checkpoint again")
     return path
 
@@ -117,12 +110,21 @@ def save(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
     Loading them gives the same weights bit for bit. A vision-language model also needs `words.write_words`, first.
 
     Raises:
-        UserError: The folder cannot be written.
+        UserError: The folder cannot be written, or a value is not finite: nobody could load it.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    state = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
+    for key, tensor in state.items():
+        check_values(tensor, key, "the model")
     with replacing(folder / WEIGHTS) as partial:
-        save_file({key: tensor.contiguous() for key, tensor in module.state_dict().items()}, partial)
+        try:
+            save_file(state, partial)
+        except SafetensorError as error:  # a full disk, too, is one of these
+            raise UserError(
+                f"cannot write {folder / WEIGHTS} ({error}): free space, or choose another folder"
+            ) from None
     config: Any = module.config
     told = replace(info, sizes=sizes_of(config))
     write_text(folder / CONFIG, json.dumps(asdict(told), indent=2) + "\n")

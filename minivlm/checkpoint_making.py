@@ -3,16 +3,22 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from torch import nn
+
 from minivlm import checkpoint
 from minivlm.checkpoint import CheckpointInfo
 from minivlm.errors import UserError
-from minivlm.language.hf import load_pretrained
+from minivlm.files import assembling, exists, is_folder
+from minivlm.language.hf import LoadReport, find_folder, load_folder
+from minivlm.language.hf_vocabulary import SourceVocabulary, read_source_vocabulary
+from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.model import VisionLanguageModel
 from minivlm.registry import NamedModel, load_model, vision_language_config
 from minivlm.sizes import with_sizes
-from minivlm.vision.pretrained import load_backbone
+from minivlm.state_dicts import modules_of
+from minivlm.vision.pretrained import BackboneReport, load_backbone
 from minivlm.vision.tee import TEE
-from minivlm.words import VOCABULARY, Words, random_words, write_words
+from minivlm.words import VOCABULARY, Words, random_words, read_vocabulary, write_words
 
 BACKBONE = "vision.backbone.efficientnet"
 
@@ -39,10 +45,10 @@ def make_random(
     """
     config = with_sizes(vision_language_config(name), sizes or {})
     check_free(folder)
-    words = random_words(config, vocabulary)
+    words = random_words(config, None if vocabulary is None else read_vocabulary(vocabulary, config))
     model = load_model(name, seed=seed, sizes=sizes)
     info = CheckpointInfo(name, model.origin.description, random=True, heads=config.heads)
-    return _write(folder, model, info, words)
+    return write_checkpoint(folder, model.module, info, words)
 
 
 def import_weights(
@@ -59,13 +65,13 @@ def import_weights(
     Args:
         folder: Must not exist yet, or be empty.
         name: A vision-language model.
-        bert: For the transformer: see `hf.load_pretrained`. A vocab.txt in a local folder becomes the checkpoint's.
+        bert: For the transformer: see `hf.find_folder`. Its vocabulary becomes the checkpoint's.
         backbone: For the EfficientNet: see `pretrained.load_backbone`.
         seed: Of the random weights.
         sizes: Where they differ from the model's own; see `minivlm.sizes`. Imported weights must have them.
 
     Returns:
-        What was written; its `sources` say what came from where.
+        What was written; its `sources` say what came from where, what was assumed, and what was left out.
 
     Raises:
         UserError: Nothing to import, weights that cannot be had or do not fit, or a folder in use.
@@ -75,39 +81,78 @@ def import_weights(
         raise UserError("nothing to import: pass --bert, --backbone or both, or make a random checkpoint instead")
     check_free(folder)
     model = load_model(name, seed=seed, sizes=sizes)
-    sources: dict[str, str] = {}
+    sources, details = {}, {}
     if backbone is not None:
-        _import_backbone(model, backbone)
+        found = _import_backbone(model, backbone)
         sources[BACKBONE] = backbone
+        details[BACKBONE] = f"{backbone} ({found.convention})"
+        details[f"left out of {backbone}"] = modules_of(found.ignored)
+    tokenizer = None
     if bert is not None:
-        module = model.module
-        assert isinstance(module, VisionLanguageModel)
-        report = load_pretrained(module.language, bert)
-        sources.update({f"language.{part}": bert for part in report.loaded})
+        report, vocabulary = _import_bert(model, bert)
+        sources.update({f"language.{part}": bert for part in report.loaded} | {VOCABULARY: bert})
+        details[VOCABULARY] = f"{bert} ({vocabulary.file})"
+        details[f"left out of {bert}"] = modules_of(report.ignored)
+        tokenizer = WordPieceTokenizer.of_tokens(vocabulary.tokens, f"{bert} ({vocabulary.file})")
     sources["everything else"] = model.origin.description
-    info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=sources)
-    own_vocabulary = Path(bert) / VOCABULARY if bert is not None else None
-    found = own_vocabulary if own_vocabulary is not None and own_vocabulary.is_file() else None
-    return _write(folder, model, info, random_words(config, found))
+    told = sources | {part: text for part, text in details.items() if text}
+    info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=told)
+    return write_checkpoint(folder, model.module, info, random_words(config, tokenizer))
+
+
+def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, words: Words) -> CheckpointInfo:
+    """Write a vision-language model's checkpoint as a whole or not at all.
+
+    Args:
+        folder: Must not exist yet, or be empty.
+        module: A model of the name in `info`, with its heads.
+        info: Becomes config.json.
+        words: What the model's ids mean.
+
+    Raises:
+        UserError: The folder is in use or cannot be written, or a weight is not finite.
+    """
+    check_free(folder)
+    with assembling(folder.resolve()) as made:  # a link stays one, and "." has a name
+        made.mkdir()
+        write_words(made, words)
+        checkpoint.save(made, module, info)
+    return info
 
 
 def check_free(folder: Path) -> None:
-    """Refuse a folder in which a checkpoint could overwrite something.
+    """Refuse a folder in which a checkpoint could overwrite something, or whose place none could take.
 
     Raises:
-        UserError: It is not a folder, or not empty.
+        UserError: It is not a folder, not empty, or cannot be replaced.
     """
-    if folder.exists() and not folder.is_dir():
+    if folder == Path() or folder.is_mount():
+        raise UserError(f"{folder} cannot be replaced as a whole: name a new folder in it for the checkpoint")
+    if not exists(folder):
+        return
+    if not is_folder(folder):
         raise UserError(f"{folder} is a file: name a new folder for the checkpoint")
-    if folder.is_dir() and any(folder.iterdir()):
+    try:
+        used = any(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot look into {folder} ({error.strerror}): name a new folder for the checkpoint") from None
+    if used:
         raise UserError(f"the folder {folder} is not empty: name a new one for the checkpoint, or empty it")
 
 
-def _import_backbone(model: NamedModel, source: str) -> None:
+def _import_backbone(model: NamedModel, source: str) -> BackboneReport:
     module = model.module
     if not isinstance(module, VisionLanguageModel) or not isinstance(module.vision, TEE):
         raise UserError(f"--backbone takes an EfficientNet, and {model.name} has none: leave it out")
-    load_backbone(module.vision.backbone.efficientnet, source)
+    return load_backbone(module.vision.backbone.efficientnet, source)
+
+
+def _import_bert(model: NamedModel, source: str) -> tuple[LoadReport, SourceVocabulary]:
+    assert isinstance(model.module, VisionLanguageModel)
+    transformer = model.module.language
+    folder = find_folder(source)
+    report = load_folder(transformer, folder, source)
+    return report, read_source_vocabulary(folder, transformer.config.vocabulary, source)
 
 
 def _summary(sources: Mapping[str, str]) -> str:
@@ -116,9 +161,3 @@ def _summary(sources: Mapping[str, str]) -> str:
     for part, source in sources.items():
         by_source.setdefault(source, []).append(part)
     return "; ".join(f"{', '.join(parts)}: {source}" for source, parts in by_source.items())
-
-
-def _write(folder: Path, model: NamedModel, info: CheckpointInfo, words: Words) -> CheckpointInfo:
-    write_words(folder, words)
-    checkpoint.save(folder, model.module, info)
-    return info

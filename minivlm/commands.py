@@ -213,7 +213,8 @@ def _backend(arguments: Namespace) -> Backend:
         return _artifact_backend(arguments)
     if arguments.checkpoint is not None and arguments.seed is not None:
         raise UserError("--seed is for random weights, and --checkpoint has its own: leave one of the two out")
-    name = arguments.model or (None if arguments.checkpoint else DEFAULT_MODEL)
+    default = DEFAULT_MODEL if arguments.checkpoint is None else None
+    name = default if arguments.model is None else arguments.model
     return load_torch_backend(name, checkpoint=arguments.checkpoint, seed=arguments.seed or 0)
 
 

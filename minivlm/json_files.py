@@ -11,6 +11,9 @@ from minivlm.text_files import read_text
 MOST_LEVELS = 64
 """Of objects and lists within each other; what is deeper could not even be shown in a message."""
 
+MOST_DIGITS = 300
+"""Of a whole number: it then still fits a float. Tokenizers' settings do write 1000000000000000019884624838656."""
+
 
 def read_object(path: Path, what: str, way_out: str) -> dict[str, Any]:
     """Read a file that holds one JSON object.
@@ -77,8 +80,8 @@ def _finite(digits: str) -> float:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
-        raise ValueError(f"{digits[:20]} is too large a number")
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"{digits[:20]}... is too large a number")
     return int(digits)
 
 

@@ -168,6 +168,8 @@ def load_model(
     Raises:
         UserError: Unknown model or size; or a checkpoint that is missing, damaged or for another model.
     """
+    if checkpoint == "":  # as a path it would mean the current folder
+        raise UserError("the checkpoint's name is empty: give a folder")
     if checkpoint is not None:
         return _from_checkpoint(name, Path(checkpoint))
     if name is None:

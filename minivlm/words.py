@@ -1,6 +1,6 @@
 """The three text files of a checkpoint: what token ids, tag ids and answer ids mean.
 
-vocab.txt, tags.txt and answers.txt hold one entry a line in UTF-8; an entry's id is its line number from 0.
+vocab.txt, tags.txt and answers.txt hold one entry a line in UTF-8, none twice; an entry's id is its line number from 0.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from minivlm.errors import UserError
 from minivlm.files import write_text
 from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.model import VisionLanguageConfig
+from minivlm.text_files import check_lines, read_lines
 
 VOCABULARY = "vocab.txt"
 TAGS = "tags.txt"
@@ -66,22 +67,23 @@ def shipped_vocabulary(tokens: int) -> Path:
     return Path(str(files("minivlm") / "data" / SHIPPED[tokens]))
 
 
-def random_words(config: VisionLanguageConfig, vocabulary: Path | None = None) -> Words:
+def random_words(config: VisionLanguageConfig, tokenizer: WordPieceTokenizer | None = None) -> Words:
     """Make up tags and answers from words of the vocabulary, the same ones every time.
 
     Args:
         config: How many of each there must be.
-        vocabulary: None takes the one that comes with the package.
+        tokenizer: None takes the one over the vocabulary that comes with the package.
 
     Raises:
         UserError: No vocabulary of the right size, or too few words in it.
     """
-    tokenizer = read_vocabulary(vocabulary or shipped_vocabulary(config.language.vocabulary), config)
+    if tokenizer is None:
+        tokenizer = read_vocabulary(shipped_vocabulary(config.language.vocabulary), config)
     answers = config.answers if "vqa" in config.heads else 0
     words = _whole_words(tokenizer)
     if max(config.tags, answers) > len(words):
         raise UserError(
-            f"{max(config.tags, answers)} names must be made up, and {tokenizer.path} has {len(words)} whole words:"
+            f"{max(config.tags, answers)} names must be made up, and {tokenizer.name} has {len(words)} whole words:"
             " take a larger vocabulary"
         )
     return Words(tokenizer=tokenizer, tags=words[: config.tags], answers=words[:answers])
@@ -96,21 +98,21 @@ def read_words(folder: Path, config: VisionLanguageConfig) -> Words:
     needs_answers = "vqa" in config.heads
     return Words(
         tokenizer=read_vocabulary(folder / VOCABULARY, config),
-        tags=_read_lines(folder / TAGS, config.tags, "the detector's classes without the background"),
-        answers=_read_lines(folder / ANSWERS, config.answers, "the answer head's outputs") if needs_answers else (),
+        tags=_read_names(folder / TAGS, config.tags, "the detector's classes without the background"),
+        answers=_read_names(folder / ANSWERS, config.answers, "the answer head's outputs") if needs_answers else (),
     )
 
 
 def write_words(folder: Path, words: Words) -> None:
-    """Write a checkpoint's text files; the vocabulary is copied byte for byte.
+    """Write a checkpoint's text files.
 
     Raises:
-        UserError: The folder cannot be written, or a tag or answer would not be one line.
+        UserError: The folder cannot be written, or a tag or answer could not be read back as it is, or not by one id.
     """
-    for name in (*words.tags, *words.answers):
-        if not name.strip() or "\n" in name or "\r" in name:
-            raise UserError(f"{name!r} cannot be a line of {TAGS} or {ANSWERS}: give it some text and no line break")
-    write_text(folder / VOCABULARY, words.tokenizer.path.read_bytes().decode("utf-8"))
+    check_lines(words.tags, TAGS)
+    check_lines(words.answers, ANSWERS)
+    tokens = words.tokenizer.tokens(range(len(words.tokenizer)))
+    write_text(folder / VOCABULARY, "".join(f"{token}\n" for token in tokens))
     write_text(folder / TAGS, "".join(f"{tag}\n" for tag in words.tags))
     if words.answers:
         write_text(folder / ANSWERS, "".join(f"{answer}\n" for answer in words.answers))
@@ -131,19 +133,10 @@ def read_vocabulary(path: Path, config: VisionLanguageConfig) -> WordPieceTokeni
     return tokenizer
 
 
-def _read_lines(path: Path, count: int, meaning: str) -> tuple[str, ...]:
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}): it must name {meaning}, {count} lines") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8") from None
-    lines = content.removesuffix("\n").split("\n")
+def _read_names(path: Path, count: int, meaning: str) -> tuple[str, ...]:
+    lines = read_lines(path, f"the names of {meaning}", f"it must hold {count} lines")
     if len(lines) != count:
         raise UserError(f"{path} has {len(lines)} lines, and the model needs {count}: one for each of {meaning}")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            raise UserError(f"{path} has nothing on line {number}: every line must be a name")
     return tuple(lines)
 
 

@@ -13,7 +13,7 @@ from minivlm.errors import UserError
 from minivlm.json_files import parse_object, read_object
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-WHOLE = st.integers(-(2**63), 2**63 - 1)
+WHOLE = st.integers(-(10**298), 10**298)
 PLAIN = st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | NAMES
 VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=10)
 
@@ -53,7 +53,6 @@ def test_marks_and_line_ends_of_other_systems_are_no_content(tmp_path: Path, enc
         (b'{"a": NaN}', "NaN is no number"),
         (b'{"a": -Infinity}', "-Infinity is no number"),
         (b'{"a": 1e999}', "1e999 is too large a number"),
-        (b'{"a": 9223372036854775808}', "9223372036854775808 is too large a number"),
         (b'{"a": ' + b"9" * 5000 + b"}", "too large a number"),
         (b'{"a": "\\ud800"}', "half a surrogate pair"),
         (b'{"a": ' + b"[" * 65 + b"]" * 65 + b"}", "nested too deep"),
@@ -76,7 +75,9 @@ class TestPlaces:
     """What is at the path is said as it is."""
 
     def test_nothing(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match=r"there is no .*thing, a list of things: write it again"):
+        with pytest.raises(
+            UserError, match=r"cannot read a list of things .*thing \(No such file .*\): write it again"
+        ):
             read(tmp_path / "thing")
 
     def test_a_folder(self, tmp_path: Path) -> None:

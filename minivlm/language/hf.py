@@ -1,25 +1,37 @@
 """BERT, MiniLM and TinyBERT weights in the Hugging Face layout, read into a `FusionTransformer`.
 
-Key names follow `transformers` (`models/bert/modeling_bert.py`), the older names of google-research/bert conversions
-(`gamma`, `beta`) and microsoft/Oscar (`img_embedding`).
+`hf_keys` knows the names of the weights, `hf_vocabulary` what their token ids mean.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from minivlm.errors import UserError
+from minivlm.files import exists, is_file, is_folder
+from minivlm.hub import NAME, Repository
+from minivlm.json_files import read_object
+from minivlm.language.hf_keys import rename
+from minivlm.language.hf_vocabulary import FILES
 from minivlm.language.transformer import FusionTransformer, TransformerConfig
+from minivlm.state_dicts import (
+    SUFFIXES,
+    fitting,
+    modules_of,
+    read_state_file,
+    refuse_quantized,
+    shown,
+    without_wrappers,
+)
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 REQUIRED_PARTS = ("embeddings", "encoder")
 TIED_DECODER = "caption_head.decoder.weight"
+NEEDS = "this transformer needs {}; build it with the file's sizes"
 
 CONFIG_FIELDS = {
     "layers": "num_hidden_layers",
@@ -33,31 +45,21 @@ CONFIG_FIELDS = {
 """Field of `TransformerConfig` -> key of config.json."""
 
 # What the fusion transformer has built in. Files that leave a key out mean the value here, as `transformers` does.
-FIXED_FIELDS = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
-
-MODULES = {
-    "embeddings.word_embeddings": "embeddings.words",
-    "embeddings.position_embeddings": "embeddings.positions",
-    "embeddings.token_type_embeddings": "embeddings.types",
-    "embeddings.LayerNorm": "embeddings.norm",
-    "img_embedding": "region_projection",
-    "pooler.dense": "pooler.dense",
-    "cls.predictions.transform.dense": "caption_head.dense",
-    "cls.predictions.transform.LayerNorm": "caption_head.norm",
-    "cls.predictions.decoder": "caption_head.decoder",
-    "cls.predictions": "caption_head.decoder",  # the decoder's bias lies one level up
+FIXED_FIELDS = {
+    "model_type": "bert",
+    "hidden_act": "gelu",
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
 }
-LAYER_MODULES = {
-    "attention.self.query": "attention.query",
-    "attention.self.key": "attention.key",
-    "attention.self.value": "attention.value",
-    "attention.output.dense": "attention.output",
-    "attention.output.LayerNorm": "attention_norm",
-    "intermediate.dense": "intermediate",
-    "output.dense": "output",
-    "output.LayerNorm": "output_norm",
+MODEL_CLASS = re.compile(r"(Image|Tiny)?Bert(?!Generation)[A-Z]\w*")
+"""Names in `architectures` of models with BERT's encoder."""
+EMPTY_FIELDS = {
+    "quantization_config": "give the file with float weights",
+    "auto_map": "it computes by code of its own; give a plain BERT",
+    "pruned_heads": "give a BERT with all its attention heads",
 }
-LEAVES = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
+"""Keys of config.json that change what weights mean, and what to do where one says anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,8 @@ class LoadReport:
 
     def __str__(self) -> str:
         kept = f"; not in the file and left as they were: {', '.join(self.untouched)}" if self.untouched else ""
-        return f"loaded {', '.join(self.loaded)}{kept}"
+        left = f"; in the file and left out: {modules_of(self.ignored)}" if self.ignored else ""
+        return f"loaded {', '.join(self.loaded)}{kept}{left}"
 
 
 def load_pretrained(transformer: FusionTransformer, source: str | Path) -> LoadReport:
@@ -84,15 +87,52 @@ def load_pretrained(transformer: FusionTransformer, source: str | Path) -> LoadR
 
     Args:
         transformer: Changed in place, only if everything fits.
-        source: A folder with config.json and model.safetensors or pytorch_model.bin, or a name on the hub such as
-            `microsoft/MiniLM-L12-H384-uncased`.
+        source: See `find_folder`.
 
     Raises:
         UserError: The source cannot be had, or is not a BERT of this transformer's sizes.
     """
-    folder = _folder(source)
+    return load_folder(transformer, find_folder(source), str(source))
+
+
+def find_folder(source: str | Path) -> Path:
+    """Return the folder with config.json, weights and vocabulary, downloading it when `source` is a name on the hub.
+
+    Args:
+        source: A folder, or a name such as `microsoft/MiniLM-L12-H384-uncased`.
+
+    Raises:
+        UserError: There is no such folder, or the hub cannot be reached.
+    """
+    if not str(source) or source == Path():
+        raise UserError(f"no BERT is named: give a folder with {_content()}, or a name on the Hugging Face hub")
+    folder = Path(source)
+    if is_folder(folder):
+        return folder
+    if exists(folder):
+        kind = "a file" if is_file(folder) else "no folder"
+        raise UserError(f"{source} is {kind}: give the folder that holds it, with {_content()}")
+    if isinstance(source, Path) or folder.suffix in SUFFIXES or not NAME.fullmatch(source):
+        raise UserError(f"no folder {shown(str(source))}; give one with {_content()}")
+    return _download(source)
+
+
+def load_folder(transformer: FusionTransformer, folder: Path, source: str) -> LoadReport:
+    """Read weights from a folder; see `load_pretrained`.
+
+    Args:
+        transformer: Changed in place, only if everything fits.
+        folder: With config.json, and model.safetensors or pytorch_model.bin.
+        source: What an error message about weights calls the folder.
+
+    Raises:
+        UserError: It does not hold a BERT of this transformer's sizes.
+    """
     _check_config(_read_config(folder), transformer.config, folder)
-    return load_state(transformer, _read_weights(folder), str(source))
+    path = next((folder / name for name in WEIGHT_FILES if exists(folder / name)), None)
+    if path is None:
+        raise UserError(f"{folder} has no weights; put {' or '.join(WEIGHT_FILES)} there")
+    return load_state(transformer, read_state_file(path).state, source)
 
 
 def load_state(transformer: FusionTransformer, state: Mapping[str, Tensor], source: str = "state dict") -> LoadReport:
@@ -100,14 +140,16 @@ def load_state(transformer: FusionTransformer, state: Mapping[str, Tensor], sour
 
     Args:
         transformer: Changed in place, only if everything fits.
-        state: Keys with or without the `bert.` prefix. A decoder that is tied to the word embeddings may be left
-            out; it is copied and from then on has a life of its own.
+        state: Keys with or without the `bert.` prefix, and with or without wrappers such as `module.`. A decoder that
+            is tied to the word embeddings may be left out; it is copied and from then on has a life of its own.
         source: What an error message calls the state.
 
     Raises:
-        UserError: A part is incomplete, a required one is missing, or a shape is not this transformer's.
+        UserError: A part is incomplete, a required one is missing, a shape is not this transformer's, a value is not
+            finite or no float, or a part holds something that BERT has no place for.
     """
-    renamed, ignored = _rename(state)
+    refuse_quantized(state, source)
+    renamed, ignored = rename(without_wrappers(state, source), source)
     head_present = any(key.startswith("caption_head.") for key in renamed)
     if head_present and TIED_DECODER not in renamed and "embeddings.words.weight" in renamed:
         renamed[TIED_DECODER] = renamed["embeddings.words.weight"]
@@ -115,20 +157,21 @@ def load_state(transformer: FusionTransformer, state: Mapping[str, Tensor], sour
     wanted = transformer.state_dict()
     parts = [name for name, _ in transformer.named_children()]
     loaded = tuple(part for part in parts if part in REQUIRED_PARTS or any(_within(key, part) for key in renamed))
+    given: dict[str, Tensor] = {}
     for key, current in wanted.items():
         if not any(_within(key, part) for part in loaded):
             continue
         if key not in renamed:
-            raise UserError(f"{source} has no weights for {key}; give a BERT with the sizes {transformer.config}")
-        if renamed[key].shape != current.shape:
+            instead = f" (it begins with {shown(next(iter(state)))})" if not given and state else ""
             raise UserError(
-                f"{source}: {key} has shape {tuple(renamed[key].shape)}, this transformer needs"
-                f" {tuple(current.shape)}; build it with the file's sizes"
+                f"{source} has no weights for {key}{instead}; give the state dict of a BERT with"
+                f" {transformer.config.layers} layers"
             )
+        given[key] = fitting(renamed[key], current, key, source, NEEDS)
     extra = sorted(set(renamed) - set(wanted))
     if extra:
         raise UserError(f"{source} holds {extra[0]}, which this transformer lacks; build it with the file's sizes")
-    transformer.load_state_dict({**wanted, **renamed})
+    transformer.load_state_dict({**wanted, **given})
     untouched = tuple(part for part in parts if part not in loaded)
     return LoadReport(loaded=loaded, untouched=untouched, ignored=tuple(ignored))
 
@@ -137,97 +180,42 @@ def _within(key: str, part: str) -> bool:
     return key.startswith(f"{part}.")
 
 
-def _rename(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Return the tensors under this project's names, and the keys that have none."""
-    renamed, ignored = {}, []
-    for key, tensor in state.items():
-        module, _, leaf = key.removeprefix("bert.").rpartition(".")
-        layer = re.fullmatch(r"encoder\.layer\.(\d+)\.(.+)", module)
-        name = LAYER_MODULES.get(layer[2]) if layer else MODULES.get(module)
-        if name is None or leaf not in LEAVES:
-            ignored.append(key)
-            continue
-        prefix = f"encoder.layers.{layer[1]}." if layer else ""
-        renamed[f"{prefix}{name}.{LEAVES[leaf]}"] = tensor
-    return renamed, ignored
-
-
 def _check_config(found: Mapping[str, Any], config: TransformerConfig, folder: Path) -> None:
+    path = folder / "config.json"
+    for key, way_out in EMPTY_FIELDS.items():
+        if found.get(key):
+            raise UserError(f"{path} has a {key} ({shown(repr(found[key]))}): {way_out}")
+    architectures = found.get("architectures") or []
+    for name in architectures if isinstance(architectures, list) else [architectures]:
+        if not MODEL_CLASS.fullmatch(str(name)):
+            raise UserError(f"{path}: architectures has {shown(repr(name))}; choose a BERT, such as a BertModel")
     wanted: dict[str, Any] = {key: getattr(config, field) for field, key in CONFIG_FIELDS.items()}
     missing = [key for key in wanted if key not in found]
     if missing:
-        raise UserError(f"{folder / 'config.json'} has no {missing[0]}; it must describe a BERT encoder")
+        raise UserError(f"{path} has no {missing[0]}; it must describe a BERT encoder")
     fixed = {"layer_norm_eps": config.layer_norm_eps, **FIXED_FIELDS}
     for key, value in {**wanted, **fixed}.items():
         if found.get(key, value) != value:
             raise UserError(
-                f"{folder / 'config.json'}: {key} is {found[key]}, this transformer has {value};"
+                f"{path}: {key} is {shown(str(found[key]))}, this transformer has {value};"
                 " choose the model size that the weights were trained for"
             )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{folder} has no config.json; put the one published with the weights there") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); get it again") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no JSON object; get it again")
-    return content
-
-
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
-    if path is None:
-        raise UserError(f"{folder} has no weights; put {' or '.join(WEIGHT_FILES)} there")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # both readers raise many kinds, by what is broken
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(f"{path} cannot be read ({reason}); get the file again") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path} is not a state dict of tensors; save model.state_dict() there")
-    return state
-
-
-def _folder(source: str | Path) -> Path:
-    """Return the folder, downloading it when `source` is a name on the hub."""
-    folder = Path(source)
-    if folder.is_dir():
-        return folder
-    if isinstance(source, Path) or not re.fullmatch(r"[\w][\w.-]*(/[\w.-]+)?", source):
-        raise UserError(f"no folder {source}; give one with config.json and {' or '.join(WEIGHT_FILES)}")
-    return _download(source)
+    if not exists(folder / "config.json"):
+        raise UserError(f"{folder} has no config.json; put the one published with the weights there")
+    return read_object(folder / "config.json", "the config published with the weights", "get it again")
 
 
 def _download(name: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import RemoteEntryNotFoundError
-
-    def fetch(file: str) -> Path:
-        try:
-            return Path(hf_hub_download(name, file))
-        except RemoteEntryNotFoundError:
-            raise
-        except Exception as error:  # the hub's errors and its HTTP client's have no base class in common
-            raise UserError(
-                f"cannot get {name} from the Hugging Face hub ({type(error).__name__}), and there is no folder {name};"
-                f" put its config.json and {' or '.join(WEIGHT_FILES)} into the folder {name} and run again"
-            ) from error
-
-    try:
-        config = fetch("config.json")
-        try:
-            fetch(WEIGHT_FILES[0])
-        except RemoteEntryNotFoundError:
-            fetch(WEIGHT_FILES[1])
-    except RemoteEntryNotFoundError as error:
-        raise UserError(f"{name} on the Hugging Face hub holds no BERT in PyTorch form ({error})") from error
+    repository = Repository(name, f"put its {_content()} into the folder {name} and run again")
+    config = repository.fetch("config.json")
+    repository.fetch(*WEIGHT_FILES)
+    for file in FILES:
+        repository.fetch_if_there(file)
     return config.parent
+
+
+def _content() -> str:
+    return f"config.json and {' or '.join(WEIGHT_FILES)}, and vocab.txt"

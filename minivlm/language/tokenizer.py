@@ -1,14 +1,17 @@
 """BERT's uncased WordPiece tokenizer over a vocab.txt (google-research/bert `tokenization.py`; Wu et al. 2016)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from minivlm.errors import UserError
+from minivlm.text_files import check_lines, read_lines
 
 LONGEST_WORD = 100
 """Characters of a word beyond which it becomes [UNK], as in BERT."""
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 # What BERT's detokenization joins again after words were separated by spaces. The list of `transformers`.
 CLEAN_UP = MappingProxyType(
@@ -49,18 +52,39 @@ class WordPieceTokenizer:
         vocabulary: A vocab.txt in UTF-8, one token a line; a token's id is its line number, counted from 0.
 
     Raises:
-        UserError: No such file, not UTF-8, a token twice, or a special token missing.
+        UserError: No such file, not UTF-8, a line that cannot be a token, a token twice, or a special token missing.
     """
 
     def __init__(self, vocabulary: Path | str) -> None:
+        path = Path(vocabulary)
+        self._set_up(read_lines(path, "the vocabulary", "give a BERT vocab.txt"), str(path))
+
+    @classmethod
+    def of_tokens(cls, tokens: Sequence[str], name: str) -> "WordPieceTokenizer":
+        """Return a tokenizer over tokens that are in no vocab.txt yet.
+
+        Args:
+            tokens: By id; each could be a line of a vocab.txt.
+            name: Where they are from, for messages.
+
+        Raises:
+            UserError: A special token is missing, or a token could not be a line.
+        """
+        check_lines(tokens, name)
+        tokenizer = cls.__new__(cls)
+        tokenizer._set_up(tokens, name)
+        return tokenizer
+
+    def _set_up(self, tokens: Sequence[str], name: str) -> None:
         from tokenizers import Tokenizer
         from tokenizers.models import WordPiece
         from tokenizers.normalizers import BertNormalizer
         from tokenizers.pre_tokenizers import BertPreTokenizer
 
-        self.path = Path(vocabulary)
-        self._tokens = _read_vocabulary(self.path)
-        ids = {token: line for line, token in enumerate(self._tokens)}
+        check_special_tokens(tokens, name)
+        self.name = name
+        self._tokens = tuple(tokens)
+        ids = {token: line for line, token in enumerate(tokens)}
         self.special = SpecialTokens(
             pad=ids["[PAD]"], unk=ids["[UNK]"], cls=ids["[CLS]"], sep=ids["[SEP]"], mask=ids["[MASK]"]
         )
@@ -90,22 +114,28 @@ class WordPieceTokenizer:
         return text
 
 
-def _read_vocabulary(path: Path) -> list[str]:
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot read the vocabulary {path} ({error.strerror}); give a BERT vocab.txt") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 at byte {error.start}; give a BERT vocab.txt") from None
-    tokens = content.removesuffix("\n").split("\n")  # some tokens hold what str.splitlines would split at
-    lines: dict[str, int] = {}
-    for line, token in enumerate(tokens):
-        if token in lines:
-            raise UserError(
-                f"{path} holds {token!r} on lines {lines[token] + 1} and {line + 1}; every token must have one id"
-            )
-        lines[token] = line
-    missing = [token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if token not in lines]
+def check_special_tokens(tokens: Collection[str], name: str) -> None:
+    """Refuse a vocabulary without BERT's special tokens.
+
+    Raises:
+        UserError: Naming those that are missing.
+    """
+    missing = [token for token in SPECIAL_TOKENS if token not in tokens]
     if missing:
-        raise UserError(f"{path} lacks {', '.join(missing)}; give a BERT vocab.txt, which has them")
-    return tokens
+        raise UserError(f"{name} lacks {', '.join(missing)}; give a BERT vocab.txt, which has them")
+
+
+def check_uncased(tokens: Sequence[str], name: str) -> None:
+    """Refuse a vocabulary of a model that tells capitals from small letters, whose text is not to be lower-cased.
+
+    An uncased vocabulary holds capitals in its special and unused entries only; 1 in 100 is left for oddities.
+
+    Raises:
+        UserError: Too many tokens hold capitals.
+    """
+    capitals = [token for token in tokens if token != token.lower() and not token.startswith("[")]
+    if len(capitals) * 100 > len(tokens):
+        raise UserError(
+            f"{name} holds {len(capitals)} tokens with capitals, such as {capitals[0]!r}: it is of a cased model, and"
+            " text is lower-cased here; take an uncased model"
+        )

@@ -180,7 +180,7 @@ class TestMistakes:
             WordPieceTokenizer(self.write(tmp_path, b"[PAD]\n[UNK]\n[SEP]\na\n"))
 
     def test_a_token_twice(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="holds 'dog' on lines 2 and 4; every token must have one id"):
+        with pytest.raises(UserError, match="holds 'dog' on lines 2 and 4: every name must have one id"):
             WordPieceTokenizer(self.write(tmp_path, b"[PAD]\ndog\ncat\ndog\n"))
 
     def test_windows_line_ends_are_read(self, tmp_path: Path) -> None:
