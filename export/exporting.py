@@ -15,7 +15,7 @@ from export.catalogue import DetectorGraph, exportable_methods
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.layers import LayerOutput, weakest_layer
 from export.methods import Method
-from export.parity import Figure, compare_regions, compare_tensors, compare_proposals, worst
+from export.parity import Figure, compare_proposals, compare_regions, compare_tensors, worst
 from export.precision import Decision, Rule, by_rule, in_float, kept_in_float
 from export.program import Program
 from export.proof import prove_captions

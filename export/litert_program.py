@@ -7,10 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from export.program import require_method
+from export.program import Accepted, prepared, require_method
 from minivlm.console import quiet
 from minivlm.errors import UserError
 
@@ -73,7 +74,15 @@ class LiteRTProgram:
             self.load(method)
         runner = self._runners[method]
         details = runner.get_input_details()
-        named = {f"args_{index}": value.detach().numpy() for index, value in enumerate(inputs)}
-        given = runner(**{name: value.astype(details[name]["dtype"]) for name, value in named.items()})
+        accepted = [
+            Accepted(
+                name,
+                tuple(details[name]["shape"].tolist()),
+                torch.from_numpy(np.empty(0, details[name]["dtype"])).dtype,
+            )
+            for name in (f"args_{index}" for index in range(len(details)))
+        ]
+        ready = prepared(method, inputs, accepted)
+        given = runner(**{item.name: tensor.numpy() for item, tensor in zip(accepted, ready, strict=True)})
         outputs = [torch.as_tensor(given[f"output_{index}"]) for index in range(len(given))]
         return tuple(output.to(WIDE.get(output.dtype, output.dtype)) for output in outputs)

@@ -136,4 +136,3 @@ class Choice:
             self.preference[row] = 2.0 - number / len(kept)
             rows.append(row)
         return rows
-
