@@ -14,10 +14,10 @@ from export.parity import (
     MANY_ROWS,
     Figure,
     compare_logits,
+    compare_proposals,
     compare_regions,
     compare_tensors,
     match_regions,
-    compare_proposals,
     sqnr,
     worst,
 )
