@@ -51,7 +51,7 @@ def prepare(request: ExportRequest, rules: tuple[Rule, ...], say: Callable[[str]
         words = words_of(model.module.config, request.checkpoint)
     methods = exportable_methods(model, words, request.image_size, request.photo)
     if request.keep_float:
-        check_patterns(request, methods, rules)
+        check_patterns(request, model.name, methods, rules)
     return Job(request, model, words, methods, make_recipe(request, model, rules, say))
 
 
@@ -70,7 +70,7 @@ def make_recipe(
     return Recipe(request.precision, rules, calibration)
 
 
-def check_patterns(request: ExportRequest, methods: Sequence[Method], rules: tuple[Rule, ...]) -> None:
+def check_patterns(request: ExportRequest, model: str, methods: Sequence[Method], rules: tuple[Rule, ...]) -> None:
     """Refuse patterns of layers to keep in float that do nothing.
 
     Raises:
@@ -82,7 +82,7 @@ def check_patterns(request: ExportRequest, methods: Sequence[Method], rules: tup
     layers = {layer for method in methods for layer in running_layers(method)}
     for pattern in request.keep_float:
         if not any(fits_name(pattern, layer) for layer in layers):
-            raise UserError(f"--keep-float {pattern!r} fits no layer of {request.model}: {_nearest(pattern, layers)}")
+            raise UserError(f"--keep-float {pattern!r} fits no layer of {model}: {_nearest(pattern, layers)}")
 
 
 @torch.no_grad()
@@ -110,16 +110,13 @@ def _noting(name: str, names: dict[str, None]) -> Callable[[nn.Module, object], 
 
 
 def _nearest(pattern: str, layers: set[str]) -> str:
-    """Return the ending of a message about a pattern that fits nothing: what is called nearly so, or the largest parts.
-
-    A layer is in a wrapper, which is the first component of its name.
-    """
-    paths = [layer.split(".")[1:] for layer in layers]
+    """Return the ending of a message about a pattern that fits nothing: near names, or the largest parts."""
+    paths = [layer.removeprefix("detector.").removeprefix("transformer.").split(".") for layer in layers]
     names = {".".join(path[:end]) for path in paths for end in range(1, len(path) + 1)}
     near = get_close_matches(pattern.removesuffix(".*"), sorted(names), n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(repr(name) for name in near)}?"
-    return f"its parts are {', '.join(sorted({path[0] for path in paths if path}))}"
+    return f"its parts are {', '.join(sorted({path[0] for path in paths}))}"
 
 
 def report_calibration(calibration: Calibration | None, steps: Steps) -> None:
