@@ -27,8 +27,9 @@ from bench.emulation.machine import Machine, ready_machine
 from bench.reporting.cells import wide_console
 from export.arguments import ExportRequest
 from export.bounds import bounds_of
-from export.exporting import Job, compare, export_model, prepare, run_reference, settle
+from export.exporting import compare, export_model, run_reference, settle
 from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, exporter_of, require_tools
+from export.job import Job, prepare
 from export.parity import Figure, worst
 from export.program import Program, open_program
 from export.sidecar import Sidecar

@@ -1,13 +1,16 @@
 """The flags that every exporter takes, checked before any work starts."""
 
+import argparse
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.formats import Format, check_precision, support_table
+from export.formats import Family, Format, check_precision, family_of, support_table
+from minivlm.checkpoint import read_info
 from minivlm.command_line import integer_argument, path_argument, script_parser, seed
-from minivlm.errors import UserError
+from minivlm.errors import UserError, printable
 from minivlm.photos import default_photo, load_photo
 
 CALIBRATION_SAMPLES = 6
@@ -46,16 +49,22 @@ class ExportRequest:
     artifact: Path | None = None
 
 
+IMAGE_SIZE = re.compile(r"([1-9][0-9]{0,8}|0)(?:[xX]([1-9][0-9]{0,8}|0))?")
+
+
 def parse_image_size(text: str) -> tuple[int, int]:
     """Read "512" or "384x512" as (height, width).
 
     Raises:
-        UserError: Anything else.
+        UserError: Anything else, digits of other scripts and numbers of ten digits among it.
     """
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
-        raise UserError(f"image size {text!r}: give one number for a square, or HEIGHTxWIDTH, such as 384x512")
-    return int(parts[0]), int(parts[-1])
+    found = IMAGE_SIZE.fullmatch(text)
+    if found is None:
+        raise UserError(
+            f"image size {printable(text)[:40]!r}: give one number for a square, or HEIGHTxWIDTH, such as 384x512"
+        )
+    height, width = found.groups()
+    return int(height), int(width or height)
 
 
 def parse_request(description: str, target: Format, argv: Sequence[str] | None) -> ExportRequest:
@@ -67,7 +76,8 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         argv: Arguments without the program's name; None takes the process's.
 
     Raises:
-        UserError: Unknown model, malformed size, or an output folder that cannot be written.
+        UserError: Unknown model, malformed size, a flag that would do nothing, or an output folder that cannot be
+            written.
     """
     parser = script_parser(description)
     parser.epilog = f"what each format takes:\n{support_table()}"
@@ -87,9 +97,8 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     parser.add_argument(
         "--num-calibration-samples",
         type=integer_argument,
-        default=CALIBRATION_SAMPLES,
         metavar="N",
-        help="views of these photos to measure ranges on (default: %(default)s)",
+        help=f"views of these photos to measure ranges on (default: {CALIBRATION_SAMPLES})",
     )
     parser.add_argument(
         "--keep-float",
@@ -98,14 +107,17 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         metavar="PATTERN",
         help="modules that int8 leaves in float, such as 'backbone.bifpn.*'; may be repeated",
     )
-    parser.add_argument("--seed", type=seed, default=0, help="of random weights (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, help="of random weights (default: 0)")
     arguments = parser.parse_args(argv)
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
-    if arguments.model is not None:
-        check_precision(target, arguments.model, arguments.precision)
-    if arguments.num_calibration_samples < 1:
-        raise UserError(f"--num-calibration-samples {arguments.num_calibration_samples}: give at least 1")
+    model = arguments.model or read_info(arguments.checkpoint).model
+    check_precision(target, model, arguments.precision)
+    check_effects(arguments, model)
+    samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
+    if samples < 1:
+        raise UserError(f"--num-calibration-samples {samples}: give at least 1")
+    image_size = None if arguments.image_size is None else parse_image_size(arguments.image_size)
     photo = arguments.photo or default_photo()
     load_photo(photo)
     check_writable(arguments.output)
@@ -114,14 +126,39 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         model=arguments.model,
         precision=arguments.precision,
         checkpoint=arguments.checkpoint,
-        image_size=parse_image_size(arguments.image_size) if arguments.image_size is not None else None,
+        image_size=image_size,
         output=arguments.output,
         photo=photo,
-        seed=arguments.seed,
+        seed=arguments.seed or 0,
         calibration=arguments.calibration,
-        calibration_samples=arguments.num_calibration_samples,
+        calibration_samples=samples,
         keep_float=tuple(arguments.keep_float),
     )
+
+
+def check_effects(arguments: argparse.Namespace, model: str) -> None:
+    """Refuse flags that would do nothing.
+
+    Raises:
+        UserError: Naming the first of them, and why.
+    """
+    if arguments.seed is not None and arguments.checkpoint is not None:
+        raise UserError("--seed is of random weights, and --checkpoint brings trained ones: leave one of them out")
+    family = family_of(model)
+    if family is Family.TRANSFORMER:
+        for flag, value in (("--image-size", arguments.image_size), ("--photo", arguments.photo)):
+            if value is not None:
+                raise UserError(f"{flag} goes with a vision model, and {model} is a transformer: leave it out")
+    for flag, value in (
+        ("--calibration", arguments.calibration),
+        ("--num-calibration-samples", arguments.num_calibration_samples),
+    ):
+        if value is not None and family is Family.TRANSFORMER:
+            raise UserError(f"{flag} goes with a vision model, and {model}'s ranges are not measured: leave it out")
+        if value is not None and arguments.precision != "int8":
+            raise UserError(f"{flag} goes with --precision int8: at {arguments.precision} no range is measured")
+    if arguments.keep_float and arguments.precision == "fp32":
+        raise UserError("--keep-float goes with fewer bits, and fp32 is float: leave it out, or take --precision int8")
 
 
 def check_writable(folder: Path) -> None:

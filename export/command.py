@@ -1,13 +1,11 @@
 """An exporter's command line, from flags to closing message: the same for all formats."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from export.arguments import parse_request
 from export.exporting import ExportResult, export_model
-from export.formats import FORMATS, Format, check_precision, require_tools
+from export.formats import FORMATS, Format, require_tools
 from export.sidecar import Sidecar, sidecar_path
-from minivlm.checkpoint import read_info
 from minivlm.console import Steps
 
 
@@ -38,7 +36,6 @@ def run_exporter(runtime: str, description: str, argv: Sequence[str] | None) -> 
     """Run an exporter's command line, from flags to closing message."""
     target = FORMATS[runtime]
     request = parse_request(description, target, argv)
-    check_precision(target, request.model or read_info(Path(str(request.checkpoint))).model, request.precision)
     require_tools(target)
     steps = Steps()
     steps.say(f"Exporting {request.model or request.checkpoint} to {target.title}, {request.precision}")

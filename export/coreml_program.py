@@ -1,17 +1,21 @@
 """A Core ML package, ready to run: by Core ML on a Mac, by the reference executor everywhere else."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from export.mil_executor import MilFunction, read_functions
-from export.program import require_method
+from export.mil_executor import MilFunction, dtype_name, read_functions
+from export.program import Accepted, prepared, require_method
 from minivlm.console import quiet
+
+DTYPES: Mapping[str, torch.dtype] = MappingProxyType({"fp32": torch.float32, "int32": torch.int32})
+"""By MIL's names, of all inputs that there are."""
 
 
 class CoreMLProgram:
@@ -72,7 +76,12 @@ class CoreMLProgram:
         if method not in self._runners:
             self.load(method)
         function = self._functions[method]
-        outputs = self._runners[method].run(dict(zip(function.inputs, inputs, strict=True)))
+        accepted = [
+            Accepted(name, tuple(variable.shape), DTYPES[dtype_name(variable)])
+            for name, variable in function.inputs.items()
+        ]
+        ready = prepared(method, inputs, accepted)
+        outputs = self._runners[method].run(dict(zip(function.inputs, ready, strict=True)))
         return tuple(outputs[variable.name] for variable in function.outputs)
 
 
@@ -91,9 +100,5 @@ class CoreMLFunction:
 
     def run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Compute the outputs by name."""
-        given = {name: _array(tensor) for name, tensor in inputs.items()}
+        given = {name: tensor.numpy() for name, tensor in inputs.items()}
         return {name: torch.from_numpy(np.asarray(array)) for name, array in self._model.predict(given).items()}
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.numpy() if tensor.is_floating_point() else tensor.numpy().astype(np.int32)

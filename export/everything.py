@@ -88,7 +88,7 @@ def names(flag: str, text: str, known: Sequence[str]) -> list[str]:
     Raises:
         UserError: One is unknown.
     """
-    found = [part.strip() for part in text.split(",") if part.strip()]
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for name in found:
         if name not in known:
             raise UserError(f"{flag}: unknown {name!r}: {closest(name, list(known))}")
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     runtimes = names("--formats", arguments.formats, list(FORMATS))
     precisions = names("--precision", arguments.precision, PRECISIONS)
-    models = [name.strip() for name in arguments.models.split(",") if name.strip()]
+    models = list(dict.fromkeys(name.strip() for name in arguments.models.split(",") if name.strip()))
     if not models:
         raise UserError(f"--models {arguments.models!r}: give at least one name")
     for model in models:

@@ -1,8 +1,9 @@
 """Lowering methods to one ExecuTorch program, and running such a program."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,10 +12,13 @@ from torch import Tensor
 from export.executorch_quantization import quantized
 from export.executorch_rewrites import for_executorch
 from export.methods import Method
-from export.program import require_method
+from export.program import Accepted, prepared, require_method
 from export.recipe import Recipe
 from minivlm.console import quiet
 from minivlm.errors import UserError
+
+DTYPES: Mapping[int, torch.dtype] = MappingProxyType({4: torch.int64, 6: torch.float32})
+"""By ExecuTorch's numbers, of all inputs that there are."""
 
 
 @dataclass(frozen=True)
@@ -113,4 +117,13 @@ class ExecuTorchProgram:
         """Run a method and return its outputs."""
         if method not in self._methods:
             self.load(method)
-        return tuple(self._methods[method].execute(list(inputs)))
+        return tuple(self._methods[method].execute(prepared(method, inputs, self._accepted(method))))
+
+    def _accepted(self, method: str) -> list[Accepted]:
+        """Return what a method takes; a program keeps no names."""
+        told = self._methods[method].metadata
+        metas = [told.input_tensor_meta(number) for number in range(told.num_inputs())]
+        return [
+            Accepted(f"number {number}", tuple(meta.sizes()), DTYPES[meta.dtype()])
+            for number, meta in enumerate(metas, start=1)
+        ]

@@ -11,27 +11,25 @@ from torch import Tensor
 from export.arguments import ExportRequest
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds, bounds_of
-from export.catalogue import DetectorGraph, exportable_methods
+from export.catalogue import DetectorGraph
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
+from export.job import Job, prepare, report_calibration
 from export.layers import LayerOutput, weakest_layer
 from export.methods import Method
 from export.parity import Figure, compare_proposals, compare_regions, compare_tensors, worst
-from export.precision import Decision, Rule, by_rule, in_float, kept_in_float
+from export.precision import Decision, Rule, by_rule, in_float
 from export.program import Program
 from export.proof import prove_captions
-from export.recipe import Calibration, Recipe, calibration_set
+from export.recipe import Recipe
 from export.sidecar import MethodReport, Sidecar, sidecar_path, tensor_specs, tool_versions, words_folder
 from export.ties import settled
-from minivlm.backend import TorchBackend, words_of
+from minivlm.backend import TorchBackend
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.files import assembling, check_output, sha256, size_bytes
-from minivlm.model import VisionLanguageModel
-from minivlm.registry import NamedModel, load_model
 from minivlm.sizes import sizes_of
 from minivlm.vision.regions import Regions
-from minivlm.vision.tee import TEE
-from minivlm.words import Words, write_words
+from minivlm.words import write_words
 
 
 @dataclass(frozen=True)
@@ -87,17 +85,6 @@ class ExportResult:
     sidecar: Sidecar
 
 
-@dataclass(frozen=True)
-class Job:
-    """One export's model, ready to convert."""
-
-    request: ExportRequest
-    model: NamedModel
-    words: Words | None
-    methods: list[Method]
-    recipe: Recipe
-
-
 def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     """Export, prove and describe a model.
 
@@ -107,7 +94,7 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     """
     exporter: Exporter = exporter_of(FORMATS[request.runtime])
     with steps.step("load the model"):
-        job = prepare(request, exporter.rules[request.precision])
+        job = prepare(request, exporter.rules[request.precision], steps.say)
     report_calibration(job.recipe.calibration, steps)
     with steps.step("run it in PyTorch"):
         expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
@@ -129,41 +116,6 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
         if job.words is not None:
             write_words(words_folder(artifact), job.words)
     return ExportResult(artifact, sidecar)
-
-
-def prepare(request: ExportRequest, rules: tuple[Rule, ...]) -> Job:
-    """Load the model and everything that its conversion needs.
-
-    Args:
-        request: What to export.
-        rules: Of its precision; what it asks to keep in float goes before them.
-    """
-    model = load_model(request.model, checkpoint=request.checkpoint, seed=request.seed)
-    words = None
-    if isinstance(model.module, VisionLanguageModel):
-        words = words_of(model.module.config, request.checkpoint)
-    methods = exportable_methods(model, words, request.image_size, request.photo)
-    return Job(request, model, words, methods, make_recipe(request, model, rules))
-
-
-def make_recipe(request: ExportRequest, model: NamedModel, rules: tuple[Rule, ...]) -> Recipe:
-    """Return the recipe of a request; a detector in int8 comes with photos."""
-    rules = (*kept_in_float(request.keep_float), *rules)
-    module = model.module.vision if isinstance(model.module, VisionLanguageModel) else model.module
-    if request.precision != "int8" or not isinstance(module, TEE):
-        return Recipe(request.precision, rules)
-    size = request.image_size or module.config.image_size
-    calibration = calibration_set(request.calibration, request.calibration_samples, module.config, size)
-    return Recipe(request.precision, rules, calibration)
-
-
-def report_calibration(calibration: Calibration | None, steps: Steps) -> None:
-    """Say what int8 is calibrated on, and which files were no photos."""
-    if calibration is None:
-        return
-    steps.say(f"  calibrating on {len(calibration.samples)} views of {len(calibration.photos)} photos")
-    if calibration.skipped:
-        steps.say(f"  skipped, no readable photos: {len(calibration.skipped)} ({', '.join(calibration.skipped)})")
 
 
 def run_reference(method: Method, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -293,6 +245,8 @@ def describe(
             "samples": len(calibration.samples),
             "photos": list(calibration.photos),
             "skipped": list(calibration.skipped),
+            "held_out": list(calibration.held_out),
+            "copies": list(calibration.copies),
             "sha256": calibration.sha256,
         },
         proof=proof,

@@ -1,16 +1,18 @@
 """Running a .tflite file with LiteRT's interpreter, or with its predecessor tflite-runtime where only that is there."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from export.program import require_method
+from export.program import Accepted, prepared, require_method
 from minivlm.console import quiet
 from minivlm.errors import UserError
 
@@ -18,6 +20,9 @@ INTERPRETERS = ("ai_edge_litert", "tflite_runtime")
 """Packages with an `interpreter` module, the better one first."""
 WIDE = {torch.int32: torch.int64}
 """The converter stores 64-bit integers as 32-bit ones; callers see PyTorch's."""
+
+DTYPES: Mapping[type, torch.dtype] = MappingProxyType({np.float32: torch.float32, np.int32: torch.int32})
+"""By NumPy's types, of all inputs that there are."""
 
 
 class LiteRTProgram:
@@ -73,7 +78,11 @@ class LiteRTProgram:
             self.load(method)
         runner = self._runners[method]
         details = runner.get_input_details()
-        named = {f"args_{index}": value.detach().numpy() for index, value in enumerate(inputs)}
-        given = runner(**{name: value.astype(details[name]["dtype"]) for name, value in named.items()})
+        names = [f"args_{index}" for index in range(len(details))]
+        accepted = [
+            Accepted(name, tuple(details[name]["shape"].tolist()), DTYPES[details[name]["dtype"]]) for name in names
+        ]
+        ready = prepared(method, inputs, accepted)
+        given = runner(**{item.name: tensor.numpy() for item, tensor in zip(accepted, ready, strict=True)})
         outputs = [torch.as_tensor(given[f"output_{index}"]) for index in range(len(given))]
         return tuple(output.to(WIDE.get(output.dtype, output.dtype)) for output in outputs)

@@ -6,6 +6,7 @@ One method is one .onnx file. Several are a folder: a graph for each, and one fi
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -14,7 +15,7 @@ import torch
 from onnx.external_data_helper import set_external_data
 from torch import Tensor
 
-from export.program import require_method
+from export.program import Accepted, prepared, require_method
 from minivlm.errors import UserError
 
 WEIGHTS = "weights.bin"
@@ -23,6 +24,9 @@ SMALLEST_SHARED = 1024
 """Bytes from which a tensor moves there; smaller ones cost less where they are."""
 ALIGNMENT = 64
 """Of tensors in that file, for kernels that read whole cache lines of a mapped file."""
+
+DTYPES: Mapping[str, torch.dtype] = MappingProxyType({"tensor(float)": torch.float32, "tensor(int64)": torch.int64})
+"""By ONNX Runtime's names, of all inputs that there are."""
 
 
 def write_graph(model: onnx.ModelProto, path: Path) -> None:
@@ -118,6 +122,7 @@ class OnnxProgram:
         """Run a method and return its outputs."""
         self.load(method)
         session = self._sessions[method]
-        names = [item.name for item in session.get_inputs()]
-        feed = {name: tensor.numpy(force=True) for name, tensor in zip(names, inputs, strict=True)}
+        accepted = [Accepted(item.name, tuple(item.shape), DTYPES[item.type]) for item in session.get_inputs()]
+        ready = prepared(method, inputs, accepted)
+        feed = {item.name: tensor.numpy() for item, tensor in zip(accepted, ready, strict=True)}
         return tuple(torch.from_numpy(array) for array in session.run(None, feed))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from minivlm.language.layout import HIDDEN, CaptionContext, CaptionLayout
-from minivlm.language.transformer import FusionTransformer
+from minivlm.language.transformer import FusionTransformer, bounded
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer, (R, H, rows, d) each."""
@@ -30,6 +30,7 @@ def context_keys_values(transformer: FusionTransformer, rows: Tensor, mask: Tens
     What the last layer makes of the rows is not computed: nobody asks for it.
     """
     kept: list[KeysValues] = []
+    mask = bounded(mask)
     *layers, last = transformer.encoder
     for layer in layers:
         queries, keys, values = layer.attention.project(rows)
@@ -51,6 +52,7 @@ def step_layers(transformer: FusionTransformer, rows: Tensor, remember: Remember
     Returns:
         The encoded rows (R, 2, h).
     """
+    mask = bounded(mask)
     for number, layer in enumerate(transformer.encoder):
         queries, *new = layer.attention.project(rows)
         rows = layer(rows, queries, *remember(number, *new), mask)

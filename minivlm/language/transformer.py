@@ -140,6 +140,7 @@ class Encoder(nn.Module):
 
     def forward(self, rows: Tensor, mask: Tensor) -> Tensor:
         """Encode (B, S, h) rows under a (B, 1|S, S) mask; returns (B, S, h)."""
+        mask = bounded(mask)
         for layer in self:
             rows = layer(rows, *layer.attention.project(rows), mask)
         return rows
@@ -270,6 +271,21 @@ class FusionTransformer(nn.Module):
         self.embeddings.words.weight.normal_(0.0, 1.0, generator=generator)
         self.embeddings.positions.weight.normal_(0.0, 1.5, generator=generator)
         self.embeddings.types.weight.normal_(0.0, 0.3, generator=generator)
+
+
+LEAST_MASK = -30000.0
+"""Of a mask. exp() of it is 0, and with a score added it is still within float16, which ends at -65,504."""
+
+
+def bounded(mask: Tensor) -> Tensor:
+    """Bring a (B, 1|Q, K) mask between `LEAST_MASK` and 0, however large the number is that hides a token.
+
+    With the smallest float32 or -inf, and every token hidden, softmax in float16 would be NaN. Scores that are moved by
+    one number all have the same softmax, so that a row to which every token is hidden sees them all. Moved back to 0,
+    scores are not rounded to the steps of large numbers, which are 8 in float16 at -10,000.
+    """
+    mask = mask.clamp(min=LEAST_MASK)
+    return mask - mask.amax(dim=-1, keepdim=True)
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:

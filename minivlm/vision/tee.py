@@ -23,8 +23,8 @@ CANONICAL_SIZE = 224.0
 """The RoI size in pixels that reads the map of stride 16 (Lin et al. 2017, equation 1)."""
 
 LARGEST_SIDE = 2048
-"""Of an input, in pixels: twice what tee-3 is made for. At 2048 x 2048 the largest map of tee-3 takes 0.6 GB in float32,
-and whole numbers of anchors and table rows are still exact in it.
+"""Of an input, in pixels: twice what tee-3 is made for. At 2048 x 2048 the largest map of tee-3 takes 0.6 GB, and the
+numbers of table rows are still exact in float32.
 """
 
 RANDOM_SHIFT = 1.0

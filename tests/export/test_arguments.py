@@ -7,11 +7,18 @@ import pytest
 
 from export.arguments import ExportRequest, check_writable, parse_image_size, parse_request
 from export.formats import FORMATS, Family
+from minivlm.checkpoint import CheckpointInfo, save
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
+from minivlm.registry import create_model
 from tests.tiny import save_photo
 
 TARGET = replace(FORMATS["executorch"], precisions=dict.fromkeys(Family, ("fp32", "int8")))
+
+
+def random_checkpoint(folder: Path, model: str) -> Path:
+    save(folder, create_model(model), CheckpointInfo(model, origin="trained", random=False))
+    return folder
 
 
 def refusal(*argv: str) -> str:
@@ -27,7 +34,11 @@ def test_an_image_size_is_a_square_or_height_by_width(text, size):
     assert parse_image_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "x", "512x", "x512", "1x2x3", "-32", "3.5", "big", "512 512", "0x10x"])
+BROKEN = ("", "x", "512x", "x512", "1x2x3", "-32", "3.5", "big", "512 512", "0x10x", "0512", "5_12", "512\n")
+OTHER_DIGITS = "\u0665\u0661\u0662"  # 512 in Arabic
+
+
+@pytest.mark.parametrize("text", [*BROKEN, OTHER_DIGITS, "9" * 5000, f"32x{'9' * 10}"])
 def test_anything_else_is_no_image_size(text):
     with pytest.raises(UserError, match="such as 384x512"):
         parse_image_size(text)
@@ -51,7 +62,7 @@ class TestRequest:
         )
 
     def test_with_all_of_them(self, tmp_path):
-        flags = ["--model", "minivlm", "--precision", "int8", "--checkpoint", "run", "--image-size", "384x512"]
+        flags = ["--model", "minivlm", "--precision", "int8", "--image-size", "384x512"]
         photo = save_photo(tmp_path / "p.png")
         flags += ["--output", str(tmp_path / "out"), "--photo", str(photo), "--seed", "7"]
         flags += ["--calibration", "photos", "--num-calibration-samples", "9"]
@@ -60,7 +71,7 @@ class TestRequest:
             runtime="executorch",
             model="minivlm",
             precision="int8",
-            checkpoint=Path("run"),
+            checkpoint=None,
             image_size=(384, 512),
             output=tmp_path / "out",
             photo=photo,
@@ -71,8 +82,9 @@ class TestRequest:
         )
 
     def test_a_checkpoint_knows_its_model(self, tmp_path):
-        request = parse_request("Export.", TARGET, ["--checkpoint", "run", "--output", str(tmp_path)])
-        assert (request.model, request.checkpoint) == (None, Path("run"))
+        folder = random_checkpoint(tmp_path / "run", "minilm-tiny")
+        request = parse_request("Export.", TARGET, ["--checkpoint", str(folder), "--output", str(tmp_path)])
+        assert (request.model, request.checkpoint) == (None, folder)
 
     def test_neither_model_nor_checkpoint_is_nothing_to_export(self):
         assert "nothing to export" in refusal()
@@ -85,14 +97,49 @@ class TestRequest:
         )
         assert not (tmp_path / "out").exists()
 
-    def test_a_photo_is_looked_at_even_where_the_model_takes_none(self, tmp_path):
-        assert "does not exist" in refusal("--model", "minilm", "--photo", "none.jpg", "--output", str(tmp_path))
+    def test_the_photo_of_the_proof_is_looked_at(self, tmp_path):
+        assert "does not exist" in refusal("--model", "tee-0", "--photo", "none.jpg", "--output", str(tmp_path))
 
     def test_a_seed_must_be_one_that_generators_take(self, tmp_path):
         assert "is no whole number from 0 to" in refusal("--model", "minilm", "--seed", "-1", "--output", str(tmp_path))
         assert "is no whole number from 0 to" in refusal(
             "--model", "minilm", "--seed", "9" * 30, "--output", str(tmp_path)
         )
+
+
+class TestFlagsThatWouldDoNothing:
+    @pytest.mark.parametrize(
+        ("flags", "reason"),
+        [
+            (("--model", "minilm", "--image-size", "512"), "--image-size goes with a vision model, and minilm is"),
+            (("--model", "minilm", "--photo", "p.jpg"), "--photo goes with a vision model, and minilm is"),
+            (
+                ("--model", "minilm", "--precision", "int8", "--calibration", "d"),
+                "--calibration goes with a vision",
+            ),
+            (
+                ("--model", "minilm", "--num-calibration-samples", "6"),
+                "--num-calibration-samples goes with a",
+            ),
+            (("--model", "tee-0", "--calibration", "d"), "--calibration goes with --precision int8: at fp32"),
+            (
+                ("--model", "minivlm", "--num-calibration-samples", "6"),
+                "--num-calibration-samples goes with --",
+            ),
+            (("--model", "tee-0", "--keep-float", "rpn"), "--keep-float goes with fewer bits, and fp32 is float"),
+        ],
+    )
+    def test_are_refused_before_a_folder_is_made(self, tmp_path, flags, reason):
+        assert reason in refusal(*flags, "--output", str(tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
+
+    def test_a_seed_beside_a_checkpoint_is_refused_even_if_it_is_the_default(self, tmp_path):
+        folder = random_checkpoint(tmp_path / "run", "minilm-tiny")
+        assert "--seed is of random weights" in refusal("--checkpoint", str(folder), "--seed", "0")
+
+    def test_a_checkpoint_s_model_counts(self, tmp_path):
+        folder = random_checkpoint(tmp_path / "run", "minilm-tiny")
+        assert "minilm-tiny is a transformer" in refusal("--checkpoint", str(folder), "--photo", "p.jpg")
 
 
 class TestWritable:

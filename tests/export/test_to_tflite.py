@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from export.bounds import BOUNDS
+from export.calibration import calibration_set
 from export.catalogue import fusion_method, regions_method
 from export.exporting import compare, run_reference
 from export.layers import weakest_layer
@@ -17,7 +18,7 @@ from export.litert_quantize import operators, quantize
 from export.litert_rules import RULES
 from export.methods import Method
 from export.precision import Decision, in_float, kept_in_float
-from export.recipe import Recipe, calibration_set
+from export.recipe import Recipe
 from minivlm.photos import default_photo
 from minivlm.registry import create_model
 

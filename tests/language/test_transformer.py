@@ -144,3 +144,24 @@ def test_construction_follows_the_callers_seed() -> None:
     first, second = build().state_dict(), build().state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert first["embeddings.words.weight"].std().item() == pytest.approx(0.02, rel=0.05)
+
+
+class TestMasks:
+    """However tokens are hidden. Tolerance 1e-5: float32's sums."""
+
+    @pytest.mark.parametrize("hidden", [-1e4, -65504.0, torch.finfo(torch.float32).min, -torch.inf])
+    def test_any_large_number_hides_a_token(self, hidden: float) -> None:
+        model, given = tiny(), list(inputs(MINILM_TINY))
+        given[4][:, :, TEXT + 3 :] = HIDDEN_MASK
+        expected = model(*given)
+        given[4] = torch.where(given[4] < 0.0, hidden, given[4])
+        torch.testing.assert_close(model(*given), expected, atol=1e-5, rtol=0)
+
+    @pytest.mark.parametrize("hidden", [-1e4, -65504.0, torch.finfo(torch.float32).min, -torch.inf])
+    def test_a_row_to_which_all_is_hidden_sees_all(self, hidden: float) -> None:
+        """Softmax of scores that are all moved by one number is that of the scores."""
+        model, given = tiny(), list(inputs(MINILM_TINY))
+        given[4].fill_(0.0)
+        expected = model(*given)
+        given[4].fill_(hidden)
+        torch.testing.assert_close(model(*given), expected, atol=1e-5, rtol=0)
