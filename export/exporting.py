@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from export.arguments import ExportRequest
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds, bounds_of
 from export.catalogue import exportable_methods
+from export.feeding import feeding_of
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.layers import LayerOutput, weakest_layer
 from export.methods import Method
@@ -20,11 +21,11 @@ from export.precision import Decision, Rule, by_rule, in_float, kept_in_float
 from export.program import Program
 from export.proof import prove_captions
 from export.recipe import Calibration, Recipe, calibration_set
-from export.sidecar import MethodReport, Sidecar, tensor_specs, tool_versions, words_folder
+from export.sidecar import MethodReport, Sidecar, sidecar_path, tool_versions, words_folder
 from minivlm.backend import TorchBackend, words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.files import assembling, sha256, size_bytes
+from minivlm.files import publishing, sha256, size_bytes
 from minivlm.model import VisionLanguageModel
 from minivlm.registry import NamedModel, load_model
 from minivlm.vision.regions import Regions
@@ -110,7 +111,10 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     with steps.step("run it in PyTorch"):
         expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
     artifact = artifact_path(request.output, job.model.name, exporter.format, request.precision)
-    with assembling(artifact) as partial:
+    words = [words_folder(artifact)] if job.words is not None else []
+    # The artifact last: a reader meets the old three, the new three, or is told that they do not belong together.
+    with publishing([*words, sidecar_path(artifact), artifact]) as folder:
+        partial = folder / artifact.name
         built = exporter.build(job.methods, job.recipe, partial, steps)
         bounds = bounds_of(exporter.format.runtime, request.precision)
         with steps.step(f"run it in {exporter.format.title}"):
@@ -118,11 +122,10 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
             reports = [report(method, expected[method.name], program, bounds, built) for method in job.methods]
         proof = prove_whole(job, program, bounds, steps)
         check_parity(job, reports, proof, exporter, steps)
-        # Before the artifact takes its place: a reader who finds it finds what belongs to it, or is told it does not.
-        sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
-        sidecar.write(artifact)
         if job.words is not None:
-            write_words(words_folder(artifact), job.words)
+            write_words(words_folder(partial), job.words)
+        sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
+        sidecar.write(partial)
     return ExportResult(artifact, sidecar)
 
 
@@ -193,8 +196,9 @@ def report(
     """Run a method of the artifact on all inputs of the proof and put together what the sidecar says about it."""
     given = [program.run(method.name, inputs) for inputs in method.proofs]
     parity = worst([compare(method, *pair, bounds) for pair in zip(expected, given, strict=True)])
-    inputs, outputs = tensor_specs(method, given[0])
-    return MethodReport(method.name, inputs, outputs, parity, total_macs(method), built.delegated[method.name])
+    told = program.interface(method.name).named(list(method.inputs), method.outputs)
+    macs = total_macs(method)
+    return MethodReport(method.name, told.inputs, told.outputs, parity, macs, built.delegated[method.name])
 
 
 @torch.no_grad()
@@ -253,8 +257,11 @@ def describe(
     proof: list[Figure],
     steps: Steps,
 ) -> Sidecar:
-    """Put together the sidecar of a finished artifact, wherever the file is now."""
+    """Put together the sidecar of a finished artifact, wherever the file and its words are now."""
     calibration = job.recipe.calibration
+    config: Any = job.model.module.config
+    images = [method.inputs["image"].shape for method in job.methods if "image" in method.inputs]
+    size = (int(images[0][2]), int(images[0][3])) if images else None
     return Sidecar(
         model=job.model.name,
         runtime=target.runtime,
@@ -276,5 +283,9 @@ def describe(
         sha256=sha256(artifact),
         seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
         versions=tool_versions(*target.packages),
+        words={}
+        if job.words is None
+        else {file.name: sha256(file) for file in sorted(words_folder(artifact).iterdir())},
+        feeding=feeding_of(config, size, job.words),
         quantization=by_rule(built.decisions),
     )

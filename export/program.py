@@ -7,7 +7,10 @@ from typing import Protocol
 from torch import Tensor
 
 from export.formats import format_of, program_class
+from export.interface import Interface
+from export.sidecar import Sidecar, sidecar_path
 from minivlm.errors import UserError
+from minivlm.files import exists
 
 
 class Program(Protocol):
@@ -36,8 +39,20 @@ class Program(Protocol):
         """
         ...
 
+    def interface(self, method: str) -> Interface:
+        """Return what a method takes and gives, as the artifact itself declares it.
+
+        Raises:
+            UserError: The artifact has no such method.
+        """
+        ...
+
     def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Run a method; inputs and outputs in the order and with the dtypes that the sidecar gives them."""
+        """Run a method, from any thread.
+
+        Inputs and outputs are in the order of the sidecar. Whole numbers go in and come out as int64, whatever the
+        artifact declares.
+        """
         ...
 
 
@@ -52,7 +67,9 @@ def require_method(method: str, methods: Sequence[str]) -> None:
 
 
 def open_program(path: Path, threads: int | None = None) -> Program:
-    """Load an artifact in the runtime that its suffix announces.
+    """Load an artifact in the runtime that its suffix announces, once it is known to be what its sidecar describes.
+
+    Without a sidecar, which only tasks need, there is nothing to hold it against.
 
     Args:
         path: The artifact, a file or a folder.
@@ -61,8 +78,24 @@ def open_program(path: Path, threads: int | None = None) -> Program:
     Raises:
         UserError: No such artifact, a damaged one, or a runtime that is not installed.
     """
+    require_artifact(path)
+    if exists(sidecar_path(path)):
+        Sidecar.read(path)  # native code ends the whole process over a damaged file
+    return load_program(path, threads)
+
+
+def require_artifact(path: Path) -> None:
+    """Refuse a path with nothing there.
+
+    Raises:
+        UserError: Saying how the artifact is made, or that no runtime takes such a name.
+    """
     target = format_of(path)
-    if not path.exists():
+    if not exists(path):
         raise UserError(f"{path} does not exist: make it with {target.command}")
-    program: Program = program_class(target)(path, threads)
+
+
+def load_program(path: Path, threads: int | None = None) -> Program:
+    """Load an artifact that was held against its sidecar already; see `open_program`."""
+    program: Program = program_class(format_of(path))(path, threads)
     return program
