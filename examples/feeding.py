@@ -64,7 +64,11 @@ def tell(open_artifact: Open, artifact: Path, photo: Path, question: str | None)
 def typed(run: Run, sidecar: dict[str, Any]) -> Run:
     """Return what runs a method with its inputs in the types that the artifact declares."""
     methods = {method["name"]: method["inputs"] for method in sidecar["methods"]}
-    return lambda name, given: run(name, {spec["name"]: given[spec["name"]].astype(spec["dtype"]) for spec in methods[name]})
+
+    def run_typed(method: str, given: Arrays) -> Arrays:
+        return run(method, {spec["name"]: given[spec["name"]].astype(spec["dtype"]) for spec in methods[method]})
+
+    return run_typed
 
 
 def lines(file: Path) -> list[str]:
@@ -138,11 +142,14 @@ def caption(
     carried = dict.fromkeys(loop["carried"].values(), empty)
     written = [loop["first_token"]]
     while len(written) < loop["most_tokens"] and (len(written) == 1 or written[-1] != loop["end_token"]):
-        place = {"last_token": np.array(written[-1:]), "position": np.array([loop["first_position"] + len(written) - 1])}
+        place = {
+            "last_token": np.array(written[-1:]),
+            "position": np.array([loop["first_position"] + len(written) - 1]),
+        }
         results = run("step", {**place, **kept, **carried})
         carried = {given: results[name] for name, given in loop["carried"].items()}
         written.append(int(results[loop["logits"]].argmax()))
-    return written
+    return [*written[:-1], loop["end_token"]]
 
 
 class Tokens:

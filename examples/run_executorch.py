@@ -12,7 +12,7 @@ from feeding import Arrays, Run, main
 
 
 def open_artifact(artifact: Path, sidecar: dict[str, Any]) -> Run:
-    """Open a file with several methods; their inputs and outputs have an order and no names, which the sidecar gives."""
+    """Open a file with several methods, whose inputs and outputs have an order, and names in the sidecar only."""
     program = Runtime.get().load_program(artifact)
     order = {method["name"]: [output["name"] for output in method["outputs"]] for method in sidecar["methods"]}
     methods: dict[str, Any] = {}

@@ -162,7 +162,7 @@ def check_header(path: Path) -> None:
     if len(beginning) < HEADER.size:
         raise UserError(f"{refused} (it has {len(beginning)} bytes): export it again")
     root, magic, extension, length, program, segments, size = HEADER.unpack(beginning)
-    if magic != b"ET12" or extension != b"eh00" or length < HEADER.size - 8 or not HEADER.size <= root < program:
+    if magic != b"ET12" or extension != b"eh00" or length != HEADER.size - 8 or not HEADER.size <= root < program:
         raise UserError(f"{refused} (its first bytes are another file's, or damaged): export it again")
     there, needed = path.stat().st_size, max(program, segments + size)
     if there < needed:

@@ -262,6 +262,7 @@ def describe(
     config: Any = job.model.module.config
     images = [method.inputs["image"].shape for method in job.methods if "image" in method.inputs]
     size = (int(images[0][2]), int(images[0][3])) if images else None
+    words = sorted(words_folder(artifact).iterdir()) if job.words is not None else []
     return Sidecar(
         model=job.model.name,
         runtime=target.runtime,
@@ -283,9 +284,7 @@ def describe(
         sha256=sha256(artifact),
         seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
         versions=tool_versions(*target.packages),
-        words={}
-        if job.words is None
-        else {file.name: sha256(file) for file in sorted(words_folder(artifact).iterdir())},
+        words={file.name: sha256(file) for file in words},
         feeding=feeding_of(config, size, job.words),
         quantization=by_rule(built.decisions),
     )

@@ -84,8 +84,8 @@ class TokenFeeding:
     Attributes:
         file: One token a line in UTF-8; a token's id is its line, counted from 0.
         special: Ids of the special tokens, which no text can write.
-        scheme: "BERT uncased WordPiece": control characters dropped, CJK characters apart, lower case, no accents, split
-            at spaces and punctuation, then the longest known piece first; pieces within a word begin with "##".
+        scheme: Control characters dropped, CJK characters apart, lower case, no accents, split at spaces and
+            punctuation, then the longest known piece first; pieces within a word begin with "##".
         longest_word: Characters from which on a word is unknown as a whole.
         tag_text: "distinct names joined by spaces": what the tags of the rows in use become before this.
     """
@@ -151,7 +151,8 @@ class CaptionFeeding:
         first_position: `position` of the first step; it grows by 1.
         logits: Output whose largest entry is the next token.
         end_token: The caption is finished with it.
-        most_tokens: Of a caption, the first and the end token included: room in what is carried.
+        most_tokens: Of a caption, the first and the end token included: room in what is carried. The last of so many is
+            the end token, whatever the logits say.
     """
 
     tags: int

@@ -166,9 +166,9 @@ def publishing(paths: Sequence[Path]) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
         finally:
             shutil.rmtree(made, ignore_errors=True)
-            with suppress(OSError):  # what could not be put back is kept
-                aside.rmdir()
-                folder.rmdir()
+            for empty in (aside, folder):  # what could not be put back is kept
+                with suppress(OSError):
+                    empty.rmdir()
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"cannot write {last}: {reason}; choose another folder or free space") from None
