@@ -18,7 +18,7 @@ from typing import Any
 from torch import nn
 
 from minivlm.errors import UserError, closest
-from minivlm.files import is_file, replacing, sha256, write_text
+from minivlm.files import is_file, is_folder, replacing, sha256, write_text
 from minivlm.sizes import sizes_of
 
 FORMAT = 1
@@ -56,7 +56,7 @@ def read_info(folder: Path) -> CheckpointInfo:
         UserError: No such folder or file, or not a checkpoint's.
     """
     path = folder / CONFIG
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(f"checkpoint {folder} is not a folder: give the folder that holds {CONFIG} and {WEIGHTS}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from minivlm import checkpoint
 from minivlm.checkpoint import CheckpointInfo
 from minivlm.errors import UserError
+from minivlm.files import exists, is_file, is_folder
 from minivlm.language.hf import load_pretrained
 from minivlm.model import VisionLanguageModel
 from minivlm.registry import NamedModel, load_model, vision_language_config
@@ -87,7 +88,7 @@ def import_weights(
     sources["everything else"] = model.origin.description
     info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=sources)
     own_vocabulary = Path(bert) / VOCABULARY if bert is not None else None
-    found = own_vocabulary if own_vocabulary is not None and own_vocabulary.is_file() else None
+    found = own_vocabulary if own_vocabulary is not None and is_file(own_vocabulary) else None
     return _write(folder, model, info, random_words(config, found))
 
 
@@ -97,9 +98,9 @@ def check_free(folder: Path) -> None:
     Raises:
         UserError: It is not a folder, or not empty.
     """
-    if folder.exists() and not folder.is_dir():
+    if exists(folder) and not is_folder(folder):
         raise UserError(f"{folder} is a file: name a new folder for the checkpoint")
-    if folder.is_dir() and any(folder.iterdir()):
+    if is_folder(folder) and any(folder.iterdir()):
         raise UserError(f"the folder {folder} is not empty: name a new one for the checkpoint, or empty it")
 
 

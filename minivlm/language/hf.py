@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from minivlm.errors import UserError
+from minivlm.files import is_file, is_folder
 from minivlm.language.transformer import FusionTransformer, TransformerConfig
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -180,7 +181,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:
-    path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
+    path = next((folder / name for name in WEIGHT_FILES if is_file(folder / name)), None)
     if path is None:
         raise UserError(f"{folder} has no weights; put {' or '.join(WEIGHT_FILES)} there")
     try:
@@ -200,7 +201,7 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
 def _folder(source: str | Path) -> Path:
     """Return the folder, downloading it when `source` is a name on the hub."""
     folder = Path(source)
-    if folder.is_dir():
+    if is_folder(folder):
         return folder
     if isinstance(source, Path) or not re.fullmatch(r"[\w][\w.-]*(/[\w.-]+)?", source):
         raise UserError(f"no folder {source}; give one with config.json and {' or '.join(WEIGHT_FILES)}")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from minivlm.errors import UserError
+from minivlm.files import is_file, is_folder
 from minivlm.vision.efficientnet import EfficientNetFeatures
 
 HUB_FILE = "model.safetensors"
@@ -68,9 +69,9 @@ def load_backbone_state(backbone: EfficientNetFeatures, state: Mapping[str, Tens
 
 def _local_file(source: str | Path) -> Path:
     path = Path(source)
-    if path.is_file():
+    if is_file(path):
         return path
-    if path.is_dir():
+    if is_folder(path):
         raise UserError(f"{source} is a folder: give the weights file in it, {' or '.join(SUFFIXES)}")
     if isinstance(source, Path) or path.suffix in SUFFIXES or not re.fullmatch(r"[\w][\w.-]*/[\w.-]+", source):
         raise UserError(f"no file {source}: give one, or a name on the hub such as timm/efficientnet_b0.ra_in1k")
