@@ -359,3 +359,51 @@ def test_help_shows_an_example(run: Command, command: list[str]) -> None:
     ended = run(*command, "--help")
     assert (ended.code, ended.err) == (0, "")
     assert " ".join(["  minivlm", *command]) in ended.out
+
+
+class TestFilesAreSafe:
+    def test_the_photo_is_not_drawn_over(self, tiny, photo, tmp_path):
+        before = photo.read_bytes()
+        (tmp_path / "link.png").symlink_to(photo)
+        for name in (photo, tmp_path / "link.png", photo.parent / "x" / ".." / photo.name):
+            (photo.parent / "x").mkdir(exist_ok=True)
+            ended = tiny("regions", photo, "--plot", name)
+            assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+            assert "would be overwritten" in ended.err
+        assert photo.read_bytes() == before
+
+    def test_nor_is_what_the_command_reads_besides(self, tiny, photo, tmp_path):
+        (tmp_path / "entry.png").write_bytes(b"kept")
+        ended = tiny("regions", photo, "--features", tmp_path, "--plot", tmp_path / "entry.png")
+        assert ended.code == 2
+        assert (tmp_path / "entry.png").read_bytes() == b"kept"
+
+    @pytest.mark.parametrize("flag", ["--features", "--model", "--checkpoint", "--artifact", "--plot"])
+    def test_an_empty_name_is_a_mistake_and_writes_nothing(self, run, photo, tmp_path, monkeypatch, flag):
+        monkeypatch.chdir(tmp_path)
+        ended = run("regions", photo, flag, "")
+        assert (ended.code, ended.out) == (2, "")
+        assert f"{flag}: is empty" in ended.err
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        "given", ["", "what colour is the roof? " * 30, "two\nlines", "n\0ul", "\udce9", "loop", "."]
+    )
+    @pytest.mark.parametrize("task", ["regions", "caption", "vqa", "nlvr2", "retrieve --photo"])
+    def test_what_is_no_photo_is_one_line(self, tiny, photo, tmp_path, monkeypatch, given, task):
+        monkeypatch.chdir(tmp_path)
+        Path("loop").symlink_to("loop")
+        texts = {"vqa": ["what?"], "nlvr2": [photo, "one"], "retrieve --photo": ["one", "two"]}
+        ended = tiny(*task.split(), given, *texts.get(task, []))
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert ended.err.startswith("error: ")
+
+    @pytest.mark.parametrize("flag", ["--features", "--checkpoint", "--artifact", "--plot"])
+    @pytest.mark.parametrize("given", ["n" * 300, "n\0ul", "loop/x"])
+    def test_what_is_no_path_is_one_line(self, run, photo, tmp_path, monkeypatch, flag, given):
+        monkeypatch.chdir(tmp_path)
+        Path("loop").symlink_to("loop")
+        suffix = {"--artifact": ".pte", "--plot": ".png"}.get(flag, "")
+        model = [] if flag in ("--checkpoint", "--artifact") else ["--model", NAME]
+        ended = run("regions", photo, flag, given + suffix, *model)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
