@@ -2,9 +2,11 @@
 
     python bench/compare.py BASE NEW
     python bench/compare.py base.jsonl new.jsonl --markdown comment.md --junit junit.xml
+    python bench/compare.py results results --base-run 20260102-030405-0a1b
 
-BASE and NEW are files of records or folders that hold a records.jsonl. Exit code 0: no regression; 1: a regression; 2:
-bad input, or nothing that can be compared. docs/verdict.md explains the verdicts.
+BASE and NEW are files of records or folders that hold a records.jsonl; of several runs in one the latest is compared,
+unless another is named. Exit code 0: no regression; 1: a regression; 2: bad input, or nothing that can be compared; 70:
+a fault of this program. docs/verdict.md explains the verdicts.
 """
 
 import argparse
@@ -16,10 +18,10 @@ from types import MappingProxyType
 from bench.judging.verdict import Judgement, judge
 from bench.judging.verdict_output import as_json, github_json, junit, markdown, show
 from bench.record_file import read
-from bench.records import Record
 from bench.reporting.cells import wide_console
+from bench.runs import choose_run
 from minivlm.command_line import path_argument, script_parser
-from minivlm.errors import UserError, run_command
+from minivlm.errors import UserError, printable, run_command
 from minivlm.files import check_outputs, is_file, is_folder, write_text
 
 FORMATS: Mapping[str, tuple[Callable[[Sequence[Judgement]], str], str]] = MappingProxyType(
@@ -31,15 +33,6 @@ FORMATS: Mapping[str, tuple[Callable[[Sequence[Judgement]], str], str]] = Mappin
     }
 )
 """Flag, writer, and what it is for."""
-
-
-def read_records(path: Path) -> list[Record]:
-    """Read a file of records, or the records.jsonl of a folder.
-
-    Raises:
-        UserError: There is none, or it is damaged.
-    """
-    return read(record_file(path))
 
 
 def record_file(path: Path) -> Path:
@@ -82,10 +75,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = script_parser(__doc__)
     parser.add_argument("base", type=path_argument, metavar="BASE", help="records to compare with")
     parser.add_argument("new", type=path_argument, metavar="NEW", help="records to judge")
+    for side in ("base", "new"):
+        parser.add_argument(
+            f"--{side}-run", metavar="ID", help=f"run to take from {side.upper()} (default: the latest)"
+        )
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
-    check_outputs(outputs(arguments), [record_file(arguments.base), record_file(arguments.new)])
-    sys.exit(report(judge(read_records(arguments.base), read_records(arguments.new)), arguments))
+    sides = {"base": record_file(arguments.base), "new": record_file(arguments.new)}
+    check_outputs(outputs(arguments), sides.values())
+    chosen = {
+        side: choose_run(read(path), getattr(arguments, f"{side}_run"), f"--{side}-run") for side, path in sides.items()
+    }
+    for side, run in chosen.items():
+        print(f"{side}: {run} of {printable(str(sides[side]))}")
+    sys.exit(report(judge(chosen["base"].records, chosen["new"].records), arguments))
 
 
 if __name__ == "__main__":

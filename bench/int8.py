@@ -9,21 +9,25 @@ docs/verdict.md says. Sizes and exactness come from the artifacts.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
 from bench import run
+from bench.conditions import Division, divide
+from bench.judging.comparable import describe_failures
 from bench.judging.evidence import ALPHA, Evidence, holm, paired_evidence
 from bench.judging.quantities import SCATTERED
+from bench.media import for_terminal
 from bench.record_file import read
-from bench.records import Record
+from bench.records import Combination, Record
 from bench.reporting.cells import wide_console
+from bench.runs import choose_run, once
 from export.formats import FORMATS
 from minivlm.command_line import integer_argument, path_argument, script_parser
-from minivlm.errors import UserError, run_command
+from minivlm.errors import UserError, printable, run_command
 
 FLOOR = next(kind for kind in SCATTERED if kind.name == "latency").log_floor
 EXACTNESS = (
@@ -39,12 +43,21 @@ DECISIVE = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 
 @dataclass(frozen=True)
 class Pair:
-    """fp32 and int8 of one model on one runtime, round by round."""
+    """fp32 and int8 of one model on one runtime, round by round.
+
+    Attributes:
+        fp32: Rounds in which both were measured.
+        int8: The same rounds.
+        apart: What tells it from other pairs of this model and runtime, such as threads and machine.
+        failed: Which repeats of int8 failed; empty where none did.
+    """
 
     model: str
     runtime: str
     fp32: list[Record]
     int8: list[Record]
+    apart: str = ""
+    failed: str = ""
 
     @property
     def evidence(self) -> Evidence:
@@ -71,19 +84,33 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
     Raises:
         UserError: Nothing is left.
     """
-    found: dict[tuple[str, str], dict[str, dict[tuple[str, int], Record]]] = {}
-    for record in records:
-        if record.ok and record.artifact is not None:
-            sides = found.setdefault((record.model, record.runtime), {})
-            sides.setdefault(record.precision, {})[record.run, record.round] = record
-    made = []
-    for (model, runtime), sides in found.items():
-        both = sorted(sides.get("fp32", {}).keys() & sides.get("int8", {}).keys())
-        if both:
-            made.append(Pair(model, runtime, *([sides[name][key] for key in both] for name in ("fp32", "int8"))))
+    repeats = once(records)
+    made = [pair for part in divide(repeats) for pair in _paired(part, repeats)]
     if not made:
         raise UserError("no runtime was measured in fp32 and in int8 within one run: use --models, without --records")
     return made
+
+
+def _paired(part: Division, repeats: Sequence[Record]) -> Iterator[Pair]:
+    found: dict[Combination, dict[str, dict[tuple[str, int], Record]]] = {}
+    for record in part.records:
+        if record.artifact is not None:
+            sides = found.setdefault(record.combination._replace(precision=""), {})
+            sides.setdefault(record.precision, {})[record.run, record.round] = record
+    several = len({key.threads for key in found}) > 1
+    for key, sides in found.items():
+        both = sorted(sides.get("fp32", {}).keys() & sides.get("int8", {}).keys())
+        if both:
+            fp32, int8 = ([sides[name][place] for place in both] for name in ("fp32", "int8"))
+            apart = part.titled(f", {key.threads} threads" * several)
+            failed = failures(repeats, key._replace(precision="int8"))
+            yield Pair(key.model, key.runtime, fp32, int8, apart, failed)
+
+
+def failures(repeats: Sequence[Record], combination: Combination) -> str:
+    """Say which repeats of a combination failed; nothing where none did."""
+    every = [record for record in repeats if record.combination == combination]
+    return describe_failures([record for record in every if not record.ok], combination.precision, len(every))
 
 
 def speed(evidence: Evidence, p: float) -> str:
@@ -110,13 +137,10 @@ def int8_table(found: Sequence[Pair]) -> Table:
     table = Table("", "bytes", "speed, 99 % interval", "exactness, fp32 -> int8", "worth it here", box=None)
     corrected = holm([pair.evidence.p for pair in found])
     for pair, p in zip(found, corrected, strict=True):
-        table.add_row(
-            f"{pair.model}, {pair.runtime}",
-            f"{pair.size:.0%}",
-            speed(pair.evidence, p),
-            pair.exactness,
-            verdict(pair.evidence, p),
-        )
+        worth = f"no: {pair.failed}" if pair.failed else verdict(pair.evidence, p)
+        name = f"{pair.model}, {pair.runtime}{pair.apart}"
+        cells = (name, f"{pair.size:.0%}", speed(pair.evidence, p), pair.exactness, worth)
+        table.add_row(*map(for_terminal, cells))
     return table
 
 
@@ -125,7 +149,7 @@ def processor(records: Sequence[Record]) -> str:
     features = records[0].environment.get("cpu_features") or []
     there = [name for name in DECISIVE if name in features]
     known = f"has {', '.join(there)}" if there else "has no instructions for int8 dot products"
-    return f"{records[0].machine_name} {known}; {len({record.round for record in records})} rounds"
+    return f"{printable(records[0].machine_name)} {known}; {len({record.round for record in records})} rounds"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -147,10 +171,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = ("models", "runtimes", "threads", "repeats", "profile", "artifacts", "output")
         flags = [part for name in names for part in (f"--{name}", str(getattr(arguments, name)))]
         run.main([*flags, "--precision", "fp32,int8"])
-    records = read(path)
-    last = [record for record in records if record.run == records[-1].run]
-    wide_console().print(int8_table(pairs(last)))
-    print(processor(last))
+    last = choose_run(read(path), None, "--run")
+    print(f"{last} of {printable(str(path))}")
+    wide_console().print(int8_table(pairs(last.records)))
+    for combination in dict.fromkeys(record.combination for record in last.records):
+        if said := failures(last.records, combination):
+            print(f"{combination}: {said}")
+    print(processor(last.records))
 
 
 if __name__ == "__main__":

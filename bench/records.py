@@ -1,19 +1,38 @@
 """The benchmark's raw material: what is known about one repeat of a combination, as one line of JSON."""
 
 import json
+import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field, replace
+from datetime import UTC, datetime
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from minivlm.errors import printable
 
 FORMAT: Literal[2] = 2
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
+# What a figure can be, far beyond anything that was ever measured: one that cannot be would turn the statistics of all
+# others into nonsense.
+Milliseconds = Annotated[float, Field(ge=1e-6, le=1e9)]
+Seconds = Annotated[float, Field(ge=0.0, le=1e6)]
+Rate = Annotated[float, Field(ge=1e-6, le=1e9)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Exactness = Annotated[float, Field(ge=-1e15, le=1e15)]
+Bytes = Annotated[int, Field(gt=0, le=2**50)]
+Planned = Annotated[int, Field(ge=0, le=2**50)]
+Amount = Annotated[int, Field(gt=0, le=10**18)]
+Number = Annotated[int, Field(ge=0, le=10**6)]
+Several = Annotated[int, Field(gt=0, le=10**6)]
+Side = Annotated[int, Field(gt=0, le=2**31)]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=STRICT)
 class Failure:
     """Why there are no samples.
 
@@ -23,14 +42,12 @@ class Failure:
         stderr: The last lines that it wrote.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     exit: int | None
     reason: str
     stderr: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Memory:
     """Bytes of memory.
 
@@ -40,34 +57,28 @@ class Memory:
         planned_bytes: What the runtime plans for activations by its own account; None where it has no such figure.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    peak_bytes: int
-    baseline_bytes: int
-    planned_bytes: int | None = None
+    peak_bytes: Bytes
+    baseline_bytes: Bytes
+    planned_bytes: Planned | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Counts:
     """Parameters with BatchNorm running statistics, and multiply-adds of one run at the inputs that were measured."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    params: int
-    macs: int
+    params: Amount
+    macs: Amount
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class MachineRates:
     """What this machine does at best with as many threads: fp32 matrix products, and reading memory."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    gmac_per_s: float
-    gb_per_s: float
+    gmac_per_s: Rate
+    gb_per_s: Rate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ArtifactFile:
     """The file that was run.
 
@@ -79,13 +90,11 @@ class ArtifactFile:
         parity: By "method figure", how exact the file is, from its sidecar.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     name: str
-    bytes: int
+    bytes: Bytes
     sha256: str
-    delegated: Mapping[str, float] = field(default_factory=dict)
-    parity: Mapping[str, float] = field(default_factory=dict)
+    delegated: Mapping[str, Share] = field(default_factory=dict)
+    parity: Mapping[str, Exactness] = field(default_factory=dict)
 
 
 class Combination(NamedTuple):
@@ -98,10 +107,11 @@ class Combination(NamedTuple):
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.model}, {self.runtime}, {self.precision}, {self.threads} thread{'s' * (self.threads != 1)}"
+        names = printable(f"{self.model}, {self.runtime}, {self.precision}")
+        return f"{names}, {self.threads} thread{'s' * (self.threads != 1)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Record:
     """One repeat of one combination in a process of its own: every sample, and what is needed to judge and repeat it.
 
@@ -113,7 +123,7 @@ class Record:
         model: A name of the registry.
         runtime: Such as "pytorch" or "executorch".
         precision: Such as "fp32".
-        threads_asked: Threads asked for.
+        threads_asked: Threads asked for; 0 leaves them to the runtime.
         inputs: By name, the shape of each input.
         photo: "name" and "sha256" of the photo the inputs come from.
         environment: Machine, load and versions, see `bench.machine.environment`.
@@ -137,39 +147,39 @@ class Record:
         format: Version of this schema.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     run: str
-    round: int
+    round: Number
     status: Literal["ok", "failed"]
     device: str
     model: str
     runtime: str
     precision: str
-    threads_asked: int
-    inputs: Mapping[str, list[int]]
+    threads_asked: Number
+    inputs: Mapping[str, list[Side]]
     photo: Mapping[str, str]
     environment: Mapping[str, Any]
     profile: str
     time: str
     error: Failure | None = None
-    threads: int | None = None
-    affinity: list[int] | None = None
-    unit: str = "ms"
-    samples: Mapping[str, list[float]] = field(default_factory=dict)
-    tokens: int | None = None
-    load_ms: float | None = None
-    first_ms: float | None = None
+    threads: Several | None = None
+    affinity: list[Number] | None = None
+    unit: Literal["ms"] = "ms"
+    samples: Mapping[str, list[Milliseconds]] = field(default_factory=dict)
+    tokens: Several | None = None
+    load_ms: Milliseconds | None = None
+    first_ms: Milliseconds | None = None
     memory: Memory | None = None
     counts: Counts | None = None
     machine: MachineRates | None = None
     artifact: ArtifactFile | None = None
     weights: str = ""
     disturbed: list[str] = field(default_factory=list)
-    sustained: list[tuple[float, float]] | None = None
+    sustained: list[tuple[Seconds, Milliseconds]] | None = None
     format: Literal[2] = FORMAT
 
     def __post_init__(self) -> None:
+        _check_finite(self.environment)
+        _ = self.taken
         lengths = {len(samples) for samples in self.samples.values()}
         if self.status == "failed":
             if self.error is None or lengths:
@@ -181,6 +191,15 @@ class Record:
     def ok(self) -> bool:
         """Whether there are samples."""
         return self.status == "ok"
+
+    @property
+    def taken(self) -> datetime:
+        """When it was taken; a time without a zone is taken for UTC."""
+        try:
+            found = datetime.fromisoformat(self.time)
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValueError(f"time {self.time!r} is not ISO 8601") from None
 
     @property
     def combination(self) -> Combination:
@@ -241,9 +260,34 @@ class Record:
         try:
             return _reader().validate_json(line)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+            raise ValueError(explain(error)) from None
+
+
+def failed_instead(record: Record, failure: Failure) -> Record:
+    """Return the failed repeat that would have been this one."""
+    figures = ("threads", "tokens", "load_ms", "first_ms", "memory", "counts", "machine", "artifact", "sustained")
+    nothing = dict.fromkeys(figures)
+    return replace(record, status="failed", error=failure, samples={}, disturbed=[], weights="", **nothing)  # type: ignore[arg-type]
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line what is wrong with a record."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said
+
+
+def _check_finite(value: Any) -> None:
+    """Refuse numbers that JSON has no words for, wherever they are.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"environment has the number {value}")
+    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        _check_finite(part)
 
 
 @cache

@@ -6,8 +6,8 @@
 The base is checked out into a temporary git worktree. Each side's own code exports its own artifacts and measures with
 its own bench/run.py, by this Python. In every round and for every model and runtime, two fresh processes, one a side,
 are alive at once and take turns of some hundredths of a second, bound to the same cores; chance decides which is first.
-So whatever the machine does hits both. Records go to OUTPUT/base.jsonl and OUTPUT/new.jsonl; exit codes and output
-files are those of bench/compare.py.
+So whatever the machine does hits both. What base measures and new does not is broken. Records go to OUTPUT/base.jsonl
+and OUTPUT/new.jsonl; exit codes and output files are those of bench/compare.py.
 """
 
 import argparse
@@ -17,32 +17,78 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.compare import add_output_flags, outputs, report
-from bench.judging.power import Question, recommended_repeats
-from bench.judging.quantities import SCATTERED
-from bench.judging.verdict import judge
-from bench.judging.worktree import checked_out
-from bench.machine.environment import available_cores
-from bench.measure.turns import VARIABLE, Conductor, conducting
-from bench.record_file import append, read
-from bench.records import Record
-from minivlm.command_line import integer_argument, path_argument, script_parser
-from minivlm.console import Steps
-from minivlm.errors import UserError, run_command
-from minivlm.files import check_outputs, is_file
-from minivlm.process import end_group
+try:
+    from bench.compare import add_output_flags, outputs, report
+    from bench.judging.power import Question, recommended_repeats
+    from bench.judging.quantities import SCATTERED
+    from bench.judging.verdict import judge
+    from bench.judging.worktree import checked_out
+    from bench.machine.environment import available_cores
+    from bench.measure.process import watch
+    from bench.measure.turns import VARIABLE, Conductor, conducting
+    from bench.record_file import append, read
+    from bench.records import Failure, Record, failed_instead
+    from minivlm.command_line import integer_argument, number_argument, path_argument, script_parser
+    from minivlm.console import Steps
+    from minivlm.errors import UserError, printable, run_command
+    from minivlm.files import check_outputs, is_file
+    from minivlm.process import end_group
+except Exception as error:  # this file belongs to new: what cannot even be imported is broken, and says so
+    if __name__ != "__main__":
+        raise
+    sys.exit(f"1 regression: new is broken, it cannot be imported: {type(error).__name__}: {error}")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHOWN = math.log(1.05)
 """Change of a latency that the default number of rounds finds in 9 of 10 cases; docs/verdict.md proves it."""
 (LATENCY,) = (kind for kind in SCATTERED if kind.name == "latency")
 POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of measuring one combination on one side.
+
+    Attributes:
+        records: That it wrote.
+        failure: Why it wrote none.
+    """
+
+    records: list[Record]
+    failure: Failure | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why something failed, in one line; empty where all is well."""
+        failures = [self.failure, *(record.error for record in self.records)]
+        return next((failure.reason for failure in failures if failure), "")
+
+    def repeats(self, example: Record) -> list[Record]:
+        """Return the records; where there are none, a failed one of the example's combination."""
+        return self.records or ([failed_instead(example, self.failure)] if self.failure else [])
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A combination that both sides measure: the flags of bench/run.py, and a record that it gave."""
+
+    flags: Sequence[str]
+    example: Record
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Combinations that both sides measure, and by side the records of those that only base can."""
+
+    kept: Mapping[str, Planned]
+    broken: Mapping[str, Sequence[Record]]
 
 
 @dataclass(frozen=True)
@@ -66,89 +112,119 @@ class Side:
         environment = {**os.environ, "PYTHONPATH": str(self.tree)}
         if socket is not None:
             environment[VARIABLE] = str(socket)
-        return subprocess.Popen(
-            command, cwd=self.tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,
-        )  # fmt: skip
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with said_by(output).open("wb") as stderr:
+            return subprocess.Popen(
+                command, cwd=self.tree, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, text=True,
+                start_new_session=True,
+            )  # fmt: skip
 
 
-def measure_pair(sides: Sequence[Side], flags: Sequence[str], turns: bool) -> dict[str, list[Record]]:
-    """Measure one combination once on each side.
+def said_by(output: Path) -> Path:
+    """Return where the standard error goes of a side that writes to `output`."""
+    return output.with_name(f"{output.name}.stderr")
+
+
+def measure_in_turns(sides: Sequence[Side], flags: Sequence[str], timeout: float) -> dict[str, Outcome]:
+    """Measure one combination once on each side, both alive at once and taking turns.
 
     Args:
         sides: In the order in which they start.
         flags: Of bench/run.py, that choose one combination.
-        turns: Whether both are alive at once and take turns; otherwise one runs after the other.
+        timeout: Seconds of silence after which a side is taken to hang.
 
     Returns:
-        Records by the side's name; none where it refused the combination.
+        What came of it by the side's name.
     """
-    found = {}
+    patience = timeout / 2  # of one side with the other: less than each has with its own processes
     with tempfile.TemporaryDirectory(prefix="round-") as folder, ExitStack() as stack:
-        conductor = stack.enter_context(conducting(len(sides))) if turns else None
-        running: dict[str, subprocess.Popen[str]] = {}
+        conductor = stack.enter_context(conducting(len(sides), patience))
+        running = {}
         for side in sides:
-            process = side.start(flags, Path(folder) / side.name, conductor.path if conductor else None)
+            output = Path(folder) / side.name
+            running[side.name] = process = side.start(flags, output, conductor.path)
             stack.callback(end_group, process)
-            running[side.name] = process
-            if conductor is None:
-                process.communicate()
-            else:
-                _wait_until_loaded(process, conductor)
-        for name, process in running.items():
-            errors = process.communicate()[1] if turns else ""
-            path = Path(folder) / name / "records.jsonl"
-            found[name] = read(path) if is_file(path) else []
-            if not found[name] and turns:
-                last = (errors.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
-                raise UserError(f"{name} stopped measuring: {last.removeprefix('error: ')}")
-    return found
+            _wait_until_loaded(process, conductor, patience)
+        return {name: outcome(process, Path(folder) / name, timeout) for name, process in running.items()}
 
 
-def _wait_until_loaded(process: subprocess.Popen[str], conductor: Conductor) -> None:
+def measure_alone(side: Side, flags: Sequence[str], timeout: float) -> Outcome:
+    """Measure one combination once on one side; see `measure_in_turns`."""
+    with tempfile.TemporaryDirectory(prefix="round-") as folder, ExitStack() as stack:
+        output = Path(folder) / side.name
+        process = side.start(flags, output, None)
+        stack.callback(end_group, process)
+        return outcome(process, output, timeout)
+
+
+def outcome(process: subprocess.Popen[str], output: Path, timeout: float) -> Outcome:
+    """Wait for a side and return what came of it."""
+    ended = watch(process, said_by(output), timeout)
+    path = output / "records.jsonl"
+    try:
+        return Outcome(read(path)) if is_file(path) else Outcome([], ended)
+    except UserError as error:
+        return Outcome([], Failure(process.returncode, str(error).replace(f"{output}{os.sep}", "")))
+
+
+def _wait_until_loaded(process: subprocess.Popen[str], conductor: Conductor, patience: float = math.inf) -> None:
     """Wait until a side asks for its first turn, so that nothing is loaded while another is measured.
 
-    A base from before there were turns never asks; it ends, and the other side goes on alone.
+    A base from before there were turns never asks; it ends, and the other side goes on alone. So it does beside one
+    that hangs.
     """
+    end = time.monotonic() + patience
     while not conductor.wait_for_one(POLL_SECONDS):
-        if process.poll() is not None:
+        if process.poll() is not None or time.monotonic() > end:
             conductor.expect_fewer()
             return
 
 
-def prepare(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], steps: Steps) -> dict[str, Sequence[str]]:
-    """Let each side make its artifacts and measure once, unjudged; returns the combinations that both can measure.
+def prepare(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], timeout: float, steps: Steps) -> Prepared:
+    """Let each side make its artifacts and measure once, unjudged.
 
     Raises:
-        UserError: None is left.
+        UserError: There is nothing that base can measure.
     """
-    kept = {}
+    kept, broken, said = {}, {side.name: list[Record]() for side in sides}, []
     for name, flags in plans.items():
         with steps.step(f"{name}: make artifacts, warm up"):
-            found = measure_pair(sides, flags, turns=False)
-        if all(found.values()):
-            kept[name] = flags
+            found = {side.name: measure_alone(side, flags, timeout) for side in sides}
+        trouble = {side: printable(each.trouble) for side, each in found.items() if each.trouble}
+        works = found["base"].records
+        if not trouble:
+            kept[name] = Planned(flags, works[0])
+            continue
+        reasons = "; ".join(f"{side}: {reason}" for side, reason in trouble.items())
+        if "base" in trouble:
+            said.append(f"{name} is left out: {' and '.join(trouble)} refused it ({reasons})")
         else:
-            steps.say(f"  {name} is left out: {' and '.join(side for side in found if not found[side])} refused it")
-    if not kept:
-        raise UserError("neither combination can be measured on both sides: see python bench/run.py --help for names")
-    return kept
+            said.append(f"{name} is broken: {reasons}")
+            for side, each in found.items():
+                broken[side] += each.repeats(works[0])
+        steps.say(f"  {said[-1]}")
+    if not kept and not broken["new"]:
+        raise UserError(f"nothing can be measured on both sides: {'; '.join(said) or 'no model or runtime is named'}")
+    return Prepared(kept, broken)
 
 
 def measure(
-    sides: Sequence[Side], plans: Mapping[str, Sequence[str]], repeats: int, output: Path, steps: Steps
+    sides: Sequence[Side], prepared: Prepared, repeats: int, arguments: argparse.Namespace, steps: Steps
 ) -> None:
     """Measure all combinations in rounds; every record is on disk before the next is measured."""
     run = f"regress-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
-    for side in sides:
-        (output / f"{side.name}.jsonl").unlink(missing_ok=True)
+    files = {side.name: arguments.output / f"{side.name}.jsonl" for side in sides}
+    for name, file in files.items():
+        file.unlink(missing_ok=True)
+        for record in prepared.broken[name]:
+            append(file, replace(record, run=run, round=0))
     for number in range(repeats):
-        for name, flags in plans.items():
+        for name, plan in prepared.kept.items():
             with steps.step(f"[{number + 1}/{repeats}] {name}"):
-                found = measure_pair(random.sample(sides, len(sides)), flags, turns=True)
-            for side_name, records in found.items():
-                for record in records:
-                    append(output / f"{side_name}.jsonl", replace(record, run=run, round=number))
+                found = measure_in_turns(random.sample(sides, len(sides)), plan.flags, arguments.timeout)
+            for side, each in found.items():
+                for record in each.repeats(plan.example):
+                    append(files[side], replace(record, run=run, round=number))
 
 
 def bind(threads: int) -> None:
@@ -171,6 +247,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--threads", type=integer_argument, default=1, help="of each runtime (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
     add("--repeats", type=integer_argument, metavar="N", help="rounds (default: enough for 5 %%, see docs/verdict.md)")
+    add("--timeout", type=number_argument, default=600.0, metavar="SECONDS", help="stop what shows nothing for so long")
     add("--output", type=path_argument, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
@@ -179,12 +256,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         value = getattr(arguments, flag)
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give at least 1")
+    if not 1.0 <= arguments.timeout < math.inf:
+        raise UserError(f"--timeout {arguments.timeout:g}: give at least 1 second")
     return arguments
 
 
 def combinations(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
     """Return by name the flags of bench/run.py for each combination."""
-    common = ("--threads", str(arguments.threads), "--profile", arguments.profile)
+    common = ("--threads", str(arguments.threads), "--profile", arguments.profile, "--timeout", str(arguments.timeout))
     models, runtimes = (
         [part.strip() for part in text.split(",") if part.strip()] for text in (arguments.models, arguments.runtimes)
     )
@@ -195,6 +274,17 @@ def combinations(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
     }
 
 
+def rounds(asked: int | None, combinations: int, steps: Steps) -> int:
+    """Return how many rounds to measure so many combinations in: those asked for, or enough for 5 %."""
+    if not combinations:
+        return 0
+    question = Question(paired=True, floor=LATENCY.log_floor, comparisons=combinations * len(SCATTERED))
+    repeats = asked or recommended_repeats(SHOWN, question)
+    if repeats < question.least:
+        steps.say(f"--repeats {repeats} can show no change of any time: at least {question.least} are needed")
+    return repeats
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     arguments = parse(argv)
@@ -202,12 +292,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     bind(arguments.threads)
     with checked_out(REPOSITORY, arguments.base) as tree, tempfile.TemporaryDirectory(prefix="regress-") as work:
         sides = [Side("base", tree, Path(work) / "base"), Side("new", REPOSITORY, Path(work) / "new")]
-        plans = prepare(sides, combinations(arguments), steps)
-        question = Question(paired=True, floor=LATENCY.log_floor, comparisons=len(plans) * len(SCATTERED))
-        repeats = arguments.repeats or recommended_repeats(SHOWN, question)
-        if repeats < question.least:
-            steps.say(f"--repeats {repeats} can show no change of any time: at least {question.least} are needed")
-        measure(sides, plans, repeats, arguments.output, steps)
+        prepared = prepare(sides, combinations(arguments), arguments.timeout, steps)
+        measure(sides, prepared, rounds(arguments.repeats, len(prepared.kept), steps), arguments, steps)
     base, new = (read(arguments.output / f"{side.name}.jsonl") for side in sides)
     sys.exit(report(judge(base, new), arguments))
 

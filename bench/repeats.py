@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.records import Combination, Record, percentile, spread
+from bench.runs import latest_run, once
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Repeats:
     def memory_bytes(self) -> int | None:
         """Most that loading and running added to what was resident before, over the repeats."""
         grown = [item.memory.peak_bytes - item.memory.baseline_bytes for item in self.records if item.memory]
-        return max(grown, default=None)
+        return max(0, *grown) if grown else None  # a process may give back more than it takes
 
     @property
     def matrix_share(self) -> float | None:
@@ -99,14 +100,16 @@ class Repeats:
 
 
 def group(records: Iterable[Record]) -> list[Repeats]:
-    """Return the repeats of each combination, those of the latest run that has it; failed ones are left out."""
+    """Return the repeats of each combination, those of the latest run that has it.
+
+    Args:
+        records: Of one division, see `bench.conditions`; failed ones are left out.
+    """
     found: dict[Combination, list[Record]] = {}
-    for record in records:
+    for record in once(records):
         if record.ok:
-            kept = found.setdefault(record.combination, [])
-            kept[:] = [other for other in kept if other.run == record.run and other.round != record.round]
-            kept.append(record)
-    return [Repeats(kept) for kept in found.values()]
+            found.setdefault(record.combination, []).append(record)
+    return [Repeats([each for each in kept if each.run == latest_run(kept)]) for kept in found.values()]
 
 
 def weight_bytes(record: Record) -> int:

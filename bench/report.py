@@ -16,6 +16,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bench.compare import record_file
+from bench.conditions import divide, machine
+from bench.media import for_markdown, for_sheet
 from bench.record_file import read
 from bench.records import Record
 from bench.repeats import group
@@ -24,10 +26,11 @@ from bench.reporting.latency import latency_tables
 from bench.reporting.paper_tables import device_statuses, measured_tables
 from bench.reporting.plots import pictures
 from bench.reporting.sweeps import sweep_tables
+from bench.runs import once
 from bench.tables import count_all
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
-from minivlm.errors import run_command
+from minivlm.errors import printable, run_command
 from minivlm.files import check_outputs, write_text
 
 REPORT = ("tables.md", "report.html", "records.csv")
@@ -36,38 +39,51 @@ REPORT = ("tables.md", "report.html", "records.csv")
 
 def markdown(tables: Sequence[Table], records: Sequence[Record]) -> str:
     """Return all tables as Markdown, devices and failures first."""
-    lines = ["# Measurements", "", *(f"- {fact}" for fact in facts(records)), ""]
+    lines = ["# Measurements", "", *(f"- {for_markdown(fact)}" for fact in facts(records)), ""]
     lines += [*(f"- {status}" for status in device_statuses(records)), ""]
     failures = [record for record in records if record.error]
     if failures:
         lines += ["## What failed", ""]
-        lines += [f"- {record.combination}, round {record.round + 1}: {_reason(record)}" for record in failures]
+        lines += [f"- {for_markdown(_failure(record))}" for record in failures]
         lines.append("")
     for table in tables:
-        lines += [f"## {table.title}", "", *markdown_table(table), "", table.note, ""]
+        lines += [f"## {for_markdown(table.title)}", "", *markdown_table(table), "", for_markdown(table.note), ""]
     return "\n".join(lines)
 
 
 def markdown_table(table: Table) -> list[str]:
     """Return a table's lines; a heading is a column with its part, such as "MACs (G) paper"."""
-    headings = ["", *(f"{column} {part}".replace("|", "\\|") for column, part in table.headings())]
+    headings = ["", *(for_markdown(f"{column} {part}") for column, part in table.headings())]
     rows = [headings, ["---", *["---:"] * (len(headings) - 1)]]
-    rows += [[label, *texts] for label, texts in table.texts()]
+    rows += [[for_markdown(text) for text in (label, *texts)] for label, texts in table.texts()]
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def facts(records: Sequence[Record]) -> list[str]:
     """Return what must be known about all records, a line each."""
-    machines = dict.fromkeys(f"{r.environment.get('cpu')}, {r.environment.get('cores')} cores" for r in records)
+    machines = dict.fromkeys(_machine(record) for record in records)
+    runs = dict.fromkeys(record.run for record in records)
     weights = dict.fromkeys(record.weights for record in records if record.weights)
     disturbed = sum(bool(record.disturbed) for record in records)
     failed = sum(not record.ok for record in records)
-    times = sorted(record.time for record in records)
+    times = sorted((record.taken, record.time) for record in records)
     return [
         f"Machine: {'; '.join(machines)}",
-        f"Measured from {times[0]} to {times[-1]}, {len(records)} repeats, {failed} failed, {disturbed} disturbed",
+        f"Measured from {times[0][1]} to {times[-1][1]}, {len(records)} repeats, "
+        f"{failed} failed, {disturbed} disturbed",
+        f"Runs: {', '.join(runs)}" + "; of each combination the latest is shown" * (len(runs) > 1),
         f"Weights: {'; '.join(weights) or 'none'}",
     ]
+
+
+def _machine(record: Record) -> str:
+    """Describe a machine, with everything that tells it from others."""
+    told = [f"{name} {value}" for name, value in machine(record) if name not in ("phone", "cpu") and value != "null"]
+    return ", ".join([record.machine_name, *told])
+
+
+def _failure(record: Record) -> str:
+    return f"{record.combination}, round {record.round + 1}: {_reason(record)}"
 
 
 def _reason(record: Record) -> str:
@@ -84,7 +100,7 @@ def as_csv(records: Sequence[Record]) -> str:
     writer = csv.DictWriter(
         text, [*columns, *measured, *about, "gmac_per_s", "gb_per_s", "disturbed", "reason"], lineterminator="\n"
     )
-    writer.writeheader()
+    writer.writerow({name: for_sheet(name) for name in writer.fieldnames})
     for record in records:
         row = {name: getattr(record, name) for name in columns}
         row |= {"load_ms": record.load_ms, "first_ms": record.first_ms, "tokens_per_second": record.tokens_per_second}
@@ -95,20 +111,29 @@ def as_csv(records: Sequence[Record]) -> str:
         for part in (record.memory, record.counts, record.machine):
             row |= vars(part) if part else {}
         row["artifact_bytes"] = record.artifact.bytes if record.artifact else None
-        writer.writerow({**row, "disturbed": "; ".join(record.disturbed), "reason": _reason(record)})
+        row |= {"disturbed": "; ".join(record.disturbed), "reason": _reason(record)}
+        writer.writerow({name: for_sheet(value) for name, value in row.items()})
     return text.getvalue()
 
 
 def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
     """Return the report as one page that needs nothing else."""
     templates = Environment(
-        loader=PackageLoader("bench.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("bench.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )  # names and error messages come from outside: all is escaped but our own pictures
     return templates.get_template("report.html.j2").render(
         facts=facts(records),
         devices=device_statuses(records),
         failures=[record for record in records if record.error],
-        pictures=pictures({repeats.combination: repeats for repeats in group(records)}),
+        pictures={
+            part.titled(title): picture
+            for part in divide(records)
+            for title, picture in pictures({repeats.combination: repeats for repeats in group(part.records)}).items()
+        },
         tables=tables,
     )
 
@@ -119,6 +144,7 @@ def write_report(records: Sequence[Record], folder: Path) -> list[Path]:
     Raises:
         UserError: The folder cannot be written.
     """
+    records = once(records)
     tables = [*measured_tables(count_all(), records), *latency_tables(records), *sweep_tables(records)]
     texts = (markdown(tables, records), html(tables, records), as_csv(records))
     for name, text in zip(REPORT, texts, strict=True):

@@ -18,15 +18,15 @@ from typing import Any
 
 from bench.devices import Device, device_class
 from bench.machine.environment import available_cores
-from bench.measure.plan import check_stored, make_parser, make_plan
-from bench.measure.session import PLAN, Session, alone_in
+from bench.measure.plan import make_parser, make_plan
+from bench.measure.session import Session, alone_in
 from bench.records import Record
 from bench.report import write_report
 from bench.reporting.cells import wide_console
 from bench.reporting.latency import latency_tables
 from bench.reporting.sweeps import sweep_tables
 from minivlm.console import Steps
-from minivlm.errors import run_command
+from minivlm.errors import printable, run_command
 
 
 def parse(argv: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], bool]:
@@ -49,7 +49,7 @@ def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
     failed = [record for record in records if not record.ok]
     for record in failed:
         assert record.error is not None
-        print(f"failed: {record.combination}, round {record.round + 1}: {record.error.reason}")
+        print(f"failed: {record.combination}, round {record.round + 1}: {printable(record.error.reason)}")
     print(f"{len(records) - len(failed)} measurements, {len(failed)} failed, in {folder / 'records.jsonl'}")
     with steps.step("write the report"):
         written = write_report(records, folder)
@@ -61,7 +61,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags, given, resume = parse(argv)
     folder = Path(flags["output"])
     session = Session.last(folder, given) if resume else Session.new(folder, flags)
-    check_stored(session.flags, folder / PLAN)
     plan = make_plan({**session.flags, "output": flags["output"]})
     steps = Steps()
     with alone_in(folder):

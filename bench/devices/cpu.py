@@ -74,7 +74,10 @@ class ThisMachine:
         answer = ask(request.to_json(), self._plan.timeout)
         if answer.failure is not None:
             return self._failed(combination, run, number, answer.failure)
-        return replace(Record.from_json(answer.line), machine=rates)
+        try:
+            return replace(Record.from_json(answer.line), machine=rates)
+        except ValueError as error:
+            return self._failed(combination, run, number, Failure(0, f"it gave no record: {error}"))
 
     def _say_what_is_left_out(self) -> None:
         plan = self._plan
@@ -95,11 +98,18 @@ class ThisMachine:
         if key not in self._rates:
             asked = {"threads": threads, "affinity": self._plan.affinity}
             answer = ask(json.dumps(asked), self._plan.timeout, RATES)
-            self._rates[key] = None if answer.failure else MachineRates(**json.loads(answer.line))
+            self._rates[key] = None if answer.failure else _rates(answer.line)
         return self._rates[key]
 
     def _failed(self, combination: Combination, run: str, number: int, failure: Failure) -> Record:
         return failed_record(self._plan, combination, run, number, failure, environment())
+
+
+def _rates(line: str) -> MachineRates | None:
+    try:
+        return MachineRates(**json.loads(line))
+    except (TypeError, ValueError):  # rates that cannot be say no more than rates that are not there
+        return None
 
 
 def precisions_of(model: str, runtime: str) -> tuple[str, ...]:

@@ -1,10 +1,16 @@
 """Which records of two sets can be compared: same combination, same machine, same input, same conditions."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.conditions import conditions
 from bench.judging.quantities import Scattered
 from bench.records import Combination, Record
+from minivlm.errors import printable
+
+ROUNDS = 12
+"""Numbers of rounds that a reason lists at most."""
 
 
 @dataclass(frozen=True)
@@ -20,31 +26,31 @@ class Sides:
         """Whether one run measured both sides, in turns."""
         return bool({record.run for record in self.base} & {record.run for record in self.new})
 
-    @property
-    def disturbed(self) -> int:
-        """How many repeats say that something disturbed them."""
-        return sum(bool(record.disturbed) for record in (*self.base, *self.new))
-
     def values(self, kind: Scattered) -> tuple[list[float], list[float]]:
         """Return a quantity of both sides' repeats; of paired ones round by round."""
         if not self.paired:
-            base, new = ([value for value in map(kind.read, side) if value] for side in (self.base, self.new))
+            base, new = ([value for record in side if (value := kind.read(record)) is not None] for side in self._both)
             return base, new
         base_rounds, new_rounds = (
-            {(record.run, record.round): kind.read(record) for record in side} for side in (self.base, self.new)
+            {(record.run, record.round): value for record in side if (value := kind.read(record)) is not None}
+            for side in self._both
         )
-        both = sorted(key for key in base_rounds.keys() & new_rounds.keys() if base_rounds[key] and new_rounds[key])
-        return [base_rounds[key] or 0.0 for key in both], [new_rounds[key] or 0.0 for key in both]
+        both = sorted(base_rounds.keys() & new_rounds.keys())
+        return [base_rounds[key] for key in both], [new_rounds[key] for key in both]
+
+    @property
+    def _both(self) -> tuple[Sequence[Record], Sequence[Record]]:
+        return self.base, self.new
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A combination that cannot be compared.
+class Remark:
+    """What is to be said about a combination besides its figures.
 
     Attributes:
         combination: Which.
         reason: In one line.
-        broken: Whether it worked in base and fails in new.
+        broken: Whether something that worked in base does not in new.
     """
 
     combination: Combination
@@ -52,46 +58,57 @@ class Refusal:
     broken: bool = False
 
 
-def match(base: Sequence[Record], new: Sequence[Record]) -> list[Sides | Refusal]:
-    """Bring the records of two sets together, combination by combination in the order of `base`, then `new`."""
-    found: list[Sides | Refusal] = []
+def match(base: Sequence[Record], new: Sequence[Record]) -> list[Sides | Remark]:
+    """Bring the records of two sets together, combination by combination in the order of `base`, then `new`.
+
+    Args:
+        base: Every repeat once.
+        new: Likewise.
+    """
+    found: list[Sides | Remark] = []
+    common = {record.combination for record in base} & {record.combination for record in new}
     for combination in dict.fromkeys(record.combination for record in (*base, *new)):
         olds, news = ([record for record in side if record.combination == combination] for side in (base, new))
-        found.append(_missing(combination, olds, news) or _sides(combination, olds, news))
+        worked, works = ([record for record in side if record.ok] for side in (olds, news))
+        if not news:
+            # Where nothing is common the wrong sets were given, and nothing is known to be broken.
+            found.append(Remark(combination, "measured only in base", broken=bool(worked and common)))
+        elif not olds:
+            found.append(Remark(combination, "measured only in new"))
+        else:
+            found += _failures(combination, olds, news)
+            found += [_sides(combination, worked, works)] if worked and works else []
     return found
 
 
-def _missing(combination: Combination, base: Sequence[Record], new: Sequence[Record]) -> Refusal | None:
-    """Return why there is nothing to compare on one side; None where there is on both."""
-    if not base or not new:
-        return Refusal(combination, f"measured only in {'base' if base else 'new'}")
-    works = [any(record.ok for record in side) for side in (base, new)]
-    if all(works):
-        return None
-    failed, name = (base, "base") if not works[0] else (new, "new")
-    reasons = [record.error.reason for record in failed if record.error]
-    return Refusal(combination, f"failed in {name}: {reasons[0]}", broken=works[0])
+def _failures(combination: Combination, base: Sequence[Record], new: Sequence[Record]) -> list[Remark]:
+    """Say which repeats failed; new is broken if it fails more often than base, or in a way that base never did."""
+    sides = {name: [record for record in side if not record.ok] for name, side in (("base", base), ("new", new))}
+    if not any(sides.values()):
+        return []
+    said = [describe_failures(sides["base"], "base", len(base)), describe_failures(sides["new"], "new", len(new))]
+    share_base, share_new = len(sides["base"]) / len(base), len(sides["new"]) / len(new)
+    ways_base, ways_new = ({record.error.exit for record in failed if record.error} for failed in sides.values())
+    worse = share_new > share_base or bool(ways_new - ways_base)
+    return [Remark(combination, "; ".join(filter(None, said)), broken=share_base < 1.0 and worse)]
 
 
-def _sides(combination: Combination, base: Sequence[Record], new: Sequence[Record]) -> Sides | Refusal:
-    sides = Sides(combination, [record for record in base if record.ok], [record for record in new if record.ok])
+def describe_failures(failed: Sequence[Record], name: str, repeats: int) -> str:
+    """Say how many repeats of a side failed, in which rounds and why; nothing where none did."""
+    if not failed:
+        return ""
+    rounds = sorted(record.round + 1 for record in failed)
+    shown = ", ".join(map(str, rounds[:ROUNDS])) + ", ..." * (len(rounds) > ROUNDS)
+    reasons = Counter(printable(record.error.reason) for record in failed if record.error).most_common()
+    why = "; ".join(reason + f" ({count} times)" * (len(reasons) > 1) for reason, count in reasons)
+    return f"failed in {name}: {len(failed)} of {repeats} repeats (round {shown}): {why}"
+
+
+def _sides(combination: Combination, base: Sequence[Record], new: Sequence[Record]) -> Sides | Remark:
+    sides = Sides(combination, base, new)
     seen: dict[str, dict[str, None]] = {}
-    for record in (*sides.base, *sides.new):
+    for record in (*base, *new):
         for label, value in conditions(record):
             seen.setdefault(label, {})[value] = None
-    differing = [f"{label}: {' / '.join(values)}" for label, values in seen.items() if len(values) > 1]
-    return Refusal(combination, "; ".join(differing)) if differing else sides
-
-
-def conditions(record: Record) -> Iterator[tuple[str, str]]:
-    """Yield what must be equal for times to be comparable, as (name, value)."""
-    for name in ("cpu", "cores", "cpu_features", "memory_gib", "container"):
-        yield name.replace("_", " "), str(record.environment.get(name))
-    yield "threads", str(record.threads)
-    yield "affinity", str(record.affinity)
-    yield "inputs", str(dict(record.inputs))
-    yield "photo", record.photo.get("sha256", "")[:12]
-    yield "weights", record.weights
-    yield "profile", record.profile
-    yield "unit", record.unit
-    yield "stages", ", ".join(record.samples)
+    differing = [f"{label}: {' / '.join(map(printable, values))}" for label, values in seen.items() if len(values) > 1]
+    return Remark(combination, "; ".join(differing)) if differing else sides

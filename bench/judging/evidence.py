@@ -12,15 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, takewhile
-from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 ALPHA = 0.01
 """Chance of a false alarm, of a whole comparison."""
-EXACT = 50
-"""Repeats up to which p-values are counted out and not approximated."""
+EXACT = 500
+"""Rounds up to which p-values are counted out and not approximated."""
+WAYS = 4 * 10**8
+"""Likewise, steps to count the ways to deal separate repeats: some 80 against 80."""
+EXACT_INTERVAL = 50
+"""Separate repeats up to which ends of intervals are counted out."""
+DECIMALS = 12
+"""Of logarithms; what differs less is equal, and differs by rounding only."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def paired_evidence(base: Sequence[float], new: Sequence[float], alpha: float = 
         new: The same rounds.
         alpha: 1 minus the confidence of the interval.
     """
-    changes = np.log(np.asarray(new, dtype=np.float64) / np.asarray(base, dtype=np.float64))
+    changes = _logarithms(new) - _logarithms(base)
     upper = np.triu_indices(len(changes))
     candidates = np.sort((changes[upper[0]] + changes[upper[1]]) / 2.0)  # Walsh averages
     low, high = _interval(candidates, signed_rank_cut(len(changes), alpha))
@@ -74,7 +79,7 @@ def unpaired_evidence(base: Sequence[float], new: Sequence[float], alpha: float 
         new: Likewise, not necessarily as many.
         alpha: 1 minus the confidence of the interval.
     """
-    old_logs, new_logs = np.log(np.asarray(base, dtype=np.float64)), np.log(np.asarray(new, dtype=np.float64))
+    old_logs, new_logs = _logarithms(base), _logarithms(new)
     candidates = np.sort(np.subtract.outer(new_logs, old_logs), axis=None)
     low, high = _interval(candidates, rank_sum_cut(len(base), len(new), alpha))
     scatter = math.hypot(_scatter(old_logs), _scatter(new_logs))
@@ -83,24 +88,69 @@ def unpaired_evidence(base: Sequence[float], new: Sequence[float], alpha: float 
 
 
 def signed_rank(changes: Sequence[float] | np.ndarray) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test; exact without ties for up to `EXACT` changes."""
-    if not np.any(changes):
+    """Return the two-sided p of Wilcoxon's signed-rank test, counted out over all signs that the changes could have.
+
+    Equal changes share the mean of their ranks, and changes of zero keep theirs and have no sign (Pratt 1959), so that
+    n rounds never have a p below 2 / 2^n. Beyond `EXACT` rounds it is approximated.
+    """
+    changes = np.round(np.asarray(changes, dtype=np.float64), DECIMALS)
+    moved = changes != 0.0
+    if not np.any(moved):
         return 1.0
-    sizes = np.abs(changes)
-    exact = len(sizes) <= EXACT and bool(np.all(sizes)) and len(np.unique(sizes)) == len(sizes)
-    method: Literal["exact", "approx"] = "exact" if exact else "approx"  # by permutation, ties would take seconds
-    return float(stats.wilcoxon(changes, zero_method="zsplit", method=method).pvalue)
+    if np.count_nonzero(moved) > EXACT:
+        return float(stats.wilcoxon(changes, zero_method="pratt", method="approx").pvalue)
+    ranks = _doubled_ranks(np.abs(changes))
+    return _two_sided(_sums_of_subsets(ranks[moved]), int(ranks[changes > 0.0].sum()))
 
 
 def rank_sum(base: Sequence[float] | np.ndarray, new: Sequence[float] | np.ndarray) -> float:
-    """Return the two-sided p of the Mann-Whitney U test; exact without ties for up to `EXACT` repeats."""
-    tied = len(np.unique(np.concatenate([base, new]))) < len(base) + len(new)
-    exact = not tied and max(len(base), len(new)) <= EXACT
-    return float(stats.mannwhitneyu(base, new, method="exact" if exact else "asymptotic").pvalue)
+    """Return the two-sided p of the Mann-Whitney U test, counted out over all ways to deal the repeats to both sides.
+
+    Equal repeats share the mean of their ranks. Of more repeats than can be counted out it is approximated.
+    """
+    few, many = sorted((np.round(base, DECIMALS), np.round(new, DECIMALS)), key=len)
+    total = len(few) + len(many)
+    if len(few) * total**3 > WAYS:
+        return float(stats.mannwhitneyu(few, many, method="asymptotic").pvalue)
+    ranks = _doubled_ranks(np.concatenate([few, many]))
+    return _two_sided(_sums_of_choices(ranks, len(few)), int(ranks[: len(few)].sum()))
+
+
+def _doubled_ranks(values: np.ndarray) -> np.ndarray:
+    """Return whole numbers: twice the ranks from 1 up, of equal values twice their mean."""
+    return np.rint(2.0 * stats.rankdata(values)).astype(np.int64)
+
+
+def _sums_of_subsets(ranks: np.ndarray) -> np.ndarray:
+    """Return by sum the share of all subsets of ranks that have it."""
+    shares = np.zeros(int(ranks.sum()) + 1)
+    shares[0] = 1.0
+    for rank in ranks:
+        shares *= 0.5  # a rank either joins the sum or does not
+        shares[rank:] += shares[:-rank].copy()
+    return shares
+
+
+def _sums_of_choices(ranks: np.ndarray, count: int) -> np.ndarray:
+    """Return by sum the share of all choices of so many ranks that have it."""
+    ways = np.zeros((count + 1, int(np.sort(ranks)[-count:].sum()) + 1))
+    ways[0, 0] = 1.0
+    for rank in ranks:
+        ways[1:, rank:] += ways[:-1, :-rank].copy()
+    return ways[count] / ways[count].sum()
+
+
+def _two_sided(shares: np.ndarray, reached: int) -> float:
+    """Return twice the smaller tail that what was reached belongs to."""
+    return min(1.0, 2.0 * float(min(shares[: reached + 1].sum(), shares[reached:].sum())))
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number (Holm 1979): the chance of any false alarm among them stays alpha."""
+    """Return p-values corrected for their number (Holm 1979): the chance of any false alarm among them stays alpha.
+
+    One that is not a number says nothing, and is taken for 1.
+    """
+    values = [1.0 if math.isnan(value) else value for value in values]
     order = sorted(range(len(values)), key=lambda place: values[place])
     corrected, reached = [0.0] * len(values), 0.0
     for rank, place in enumerate(order):
@@ -118,6 +168,18 @@ def least_repeats(paired: bool, comparisons: int = 1, alpha: float = ALPHA) -> i
     while 2.0 / (2**repeats if paired else math.comb(2 * repeats, repeats)) > alpha / comparisons:
         repeats += 1
     return repeats
+
+
+def _logarithms(values: Sequence[float]) -> np.ndarray:
+    """Return natural logarithms.
+
+    Raises:
+        ValueError: A value is not a positive number.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    if not np.all((numbers > 0.0) & np.isfinite(numbers)):
+        raise ValueError("only positive numbers can be compared by their ratio")
+    return np.log(numbers)
 
 
 def _scatter(values: np.ndarray) -> float:
@@ -145,7 +207,7 @@ def signed_rank_cut(repeats: int, alpha: float) -> int:
 @cache
 def rank_sum_cut(base: int, new: int, alpha: float) -> int:
     """Return how many values of Mann and Whitney's statistic, from 0 up, are rejected."""
-    if max(base, new) > EXACT:
+    if max(base, new) > EXACT_INTERVAL:
         spread = math.sqrt(base * new * (base + new + 1) / 12.0)
         return max(0, math.floor(base * new / 2.0 - stats.norm.isf(alpha / 2.0) * spread))
     ways = [1]  # Gaussian binomial coefficient: multiply by 1 - q^(base + i), divide by 1 - q^i

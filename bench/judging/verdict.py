@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
-from bench.judging.comparable import Refusal, Sides, match
+from bench.judging.comparable import Remark, Sides, match
 from bench.judging.evidence import ALPHA, Evidence, holm, paired_evidence, unpaired_evidence
 from bench.judging.power import Question, detectable, repeats_for
 from bench.judging.quantities import FIXED, SCATTERED, Fixed, Scattered
 from bench.records import Combination, Record
+from bench.runs import once
 from minivlm.errors import UserError
 
 FINDABLE = 0.05
@@ -88,25 +89,25 @@ def judge(base: Sequence[Record], new: Sequence[Record]) -> list[Judgement]:
     Raises:
         UserError: Nothing can be compared.
     """
-    matched = match(base, new)
+    matched = match(once(base), once(new))
     comparable = [each for each in matched if isinstance(each, Sides)]
-    refused = [each for each in matched if isinstance(each, Refusal)]
-    if not comparable and not any(refusal.broken for refusal in refused):
-        reasons = "; ".join(dict.fromkeys(refusal.reason for refusal in refused)) or "there are no records"
+    remarks = [each for each in matched if isinstance(each, Remark)]
+    if not comparable and not any(remark.broken for remark in remarks):
+        reasons = "; ".join(dict.fromkeys(remark.reason for remark in remarks)) or "there are no records"
         raise UserError(
             f"nothing can be compared ({reasons}): measure the same combinations on the same machine, "
             "best with python bench/regress.py"
         )
-    judged = [_refused(refusal) for refusal in refused]
+    judged = [_remark(remark) for remark in remarks]
     judged += [judgement for sides in comparable for judgement in _fixed(sides)]
     judged += _scattered(comparable)
     order = [each.combination for each in matched]
     return sorted(judged, key=lambda judgement: order.index(judgement.combination))
 
 
-def _refused(refusal: Refusal) -> Judgement:
-    verdict = Verdict.BROKEN if refusal.broken else Verdict.INCOMPARABLE
-    return Judgement(refusal.combination, "", verdict, str(verdict), reason=refusal.reason)
+def _remark(remark: Remark) -> Judgement:
+    verdict = Verdict.BROKEN if remark.broken else Verdict.INCOMPARABLE
+    return Judgement(remark.combination, "", verdict, str(verdict), reason=remark.reason)
 
 
 def _fixed(sides: Sides) -> Iterator[Judgement]:
@@ -143,21 +144,28 @@ def _agreement(kind: Fixed, base: Sequence[float], new: Sequence[float]) -> tupl
 
 def _scattered(comparable: Sequence[Sides]) -> list[Judgement]:
     """Judge everything that scatters as one family: the more is compared, the clearer each change has to be."""
-    weighed = []
+    weighed, found = [], []
     for sides in comparable:
         for kind in SCATTERED:
             values = sides.values(kind)
-            if all(values):
+            if any(values) and not all(values):
+                reason = f"only {'base' if values[0] else 'new'} has this figure"
+                found.append(_missing(sides, kind, reason))
+            elif all(values):
                 weigh = paired_evidence if sides.paired else unpaired_evidence
                 weighed.append((sides, kind, values, weigh(*values)))
     corrected = holm([evidence.p for *_, evidence in weighed])
-    found = []
     for (sides, kind, (base, new), evidence), p in zip(weighed, corrected, strict=True):
         verdict, reason = _weigh(sides, kind, evidence, p, len(weighed))
         word = {Verdict.FASTER: kind.less, Verdict.SLOWER: kind.more}.get(verdict, str(verdict))
         medians = statistics.median(base), statistics.median(new)
         found.append(Judgement(sides.combination, kind.name, verdict, word, kind.unit, *medians, evidence, reason))
     return found
+
+
+def _missing(sides: Sides, kind: Scattered, reason: str) -> Judgement:
+    verdict = Verdict.INCOMPARABLE
+    return Judgement(sides.combination, kind.name, verdict, str(verdict), kind.unit, reason=reason)
 
 
 def _weigh(sides: Sides, kind: Scattered, evidence: Evidence, p: float, comparisons: int) -> tuple[Verdict, str]:

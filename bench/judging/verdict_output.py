@@ -9,9 +9,10 @@ from xml.etree import ElementTree
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from bench.judging.verdict import Judgement, Verdict
+from bench.media import for_markdown, for_terminal
+from minivlm.errors import printable
 from minivlm.json_text import json_text
 
 HEADINGS = ("model", "quantity", "base", "new", "change", "interval", "verdict")
@@ -25,7 +26,8 @@ def show(judgements: Sequence[Judgement], console: Console) -> None:
         table.add_column(heading, justify="left" if heading in ("model", "quantity", "verdict") else "right")
     for judgement in _worth_showing(judgements):
         *cells, verdict = _cells(judgement)
-        table.add_row(*cells, Text(verdict, style=STYLES.get(judgement.verdict, "")))
+        shown = map(for_terminal, cells)
+        table.add_row(*shown, for_terminal(verdict, STYLES.get(judgement.verdict, "")))
     console.print(table)
     console.print(summary(judgements))
 
@@ -61,16 +63,16 @@ def junit(judgements: Sequence[Judgement]) -> str:
     root = ElementTree.Element("testsuites", name="benchmark")
     suites: dict[str, ElementTree.Element] = {}
     for judgement in judgements:
-        name = _plain_text(str(judgement.combination))
+        name = printable(str(judgement.combination))
         if name not in suites:
             suites[name] = ElementTree.SubElement(root, "testsuite", name=name)
-        quantity = _plain_text(judgement.quantity) or "comparison"
+        quantity = printable(judgement.quantity) or "comparison"
         case = ElementTree.SubElement(suites[name], "testcase", classname=name, name=quantity)
         message = " ".join(_cells(judgement)[2:]).strip()
         if judgement.regression:
-            ElementTree.SubElement(case, "failure", message=_plain_text(message), type=str(judgement.verdict))
+            ElementTree.SubElement(case, "failure", message=printable(message), type=str(judgement.verdict))
         elif judgement.verdict in (Verdict.CANNOT_TELL, Verdict.INCOMPARABLE):
-            ElementTree.SubElement(case, "skipped", message=_plain_text(message))
+            ElementTree.SubElement(case, "skipped", message=printable(message))
     for element in (root, *suites.values()):
         for tag, attribute in (("testcase", "tests"), ("failure", "failures"), ("skipped", "skipped")):
             element.set(attribute, str(len(element.findall(f".//{tag}"))))
@@ -119,13 +121,8 @@ def _number(value: float | None, unit: str) -> str:
 
 
 def _markdown_table(judgements: Sequence[Judgement]) -> list[str]:
-    rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in _cells(judgement)] for judgement in judgements]
+    rows = [[for_markdown(cell) for cell in _cells(judgement)] for judgement in judgements]
     return [f"| {' | '.join(row)} |" for row in (HEADINGS, ("---",) * len(HEADINGS), *rows)]
-
-
-def _plain_text(text: str) -> str:
-    """Drop control characters, which XML cannot hold."""
-    return "".join(character for character in text if character.isprintable())
 
 
 def _plain(judgement: Judgement) -> dict[str, Any]:

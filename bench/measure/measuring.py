@@ -1,17 +1,22 @@
 """One repeat of one combination, in this process: load, first run, warm-up, runs that count, memory, disturbances."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
+
+import numpy as np
+import torch
 
 from bench.machine import memory
 from bench.machine.disturbance import disturbances, snapshot
 from bench.machine.environment import available_cores, environment, now
 from bench.measure.request import Request
-from bench.measure.timing import PROFILES, Profile, Stop, by_second, repeat, run_once
+from bench.measure.timing import PROFILES, Profile, Stage, Stop, by_second, repeat
 from bench.measure.workloads import prepare
 from bench.records import ArtifactFile, Memory, Record
 from export.sidecar import Sidecar
+from minivlm.errors import UserError
 from minivlm.files import sha256
 
 
@@ -36,10 +41,7 @@ def perform(request: Request, alive: Callable[[], None]) -> Record:
     alive()
     workload = prepared.workload(loaded)
     stages = workload.run.stages
-    first_ms = 0.0
-    for stage in stages:  # each may compile for minutes
-        first_ms += sum(run_once([stage]))
-        alive()
+    first_ms = first_run(stages, alive)
     repeat(stages, profile.warmup, alive)
     before = snapshot()
     timings = repeat(stages, steady_stop(profile, request.sustained), alive)
@@ -73,6 +75,35 @@ def perform(request: Request, alive: Callable[[], None]) -> Record:
         sustained=by_second(timings) if request.sustained else None,
         time=now(),
     )
+
+
+def first_run(stages: Sequence[Stage], alive: Callable[[], None]) -> float:
+    """Run all stages for the first time, each of which may compile for minutes; returns the milliseconds of it.
+
+    Raises:
+        UserError: A stage gives something that is not a number: then what is measured is no work of the model's.
+    """
+    elapsed = 0.0
+    for name, call in stages:
+        start = time.perf_counter()
+        found = call()
+        elapsed += (time.perf_counter() - start) * 1e3
+        if has_nan(found):
+            raise UserError(f"the outputs of {name} are not numbers (NaN): look at the model and its weights")
+        alive()
+    return elapsed
+
+
+def has_nan(value: object) -> bool:
+    """Tell whether there is a NaN in tensors, arrays, and what holds them."""
+    if isinstance(value, torch.Tensor):
+        return bool(value.isnan().any())
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f" and bool(np.isnan(value).any())
+    if is_dataclass(value):
+        value = vars(value)
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(map(has_nan, parts))
 
 
 def steady_stop(profile: Profile, sustained: float | None) -> Stop:

@@ -10,13 +10,17 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
 from bench.records import Failure
 from minivlm.process import end_group
 
 WORKER = (sys.executable, "-m", "bench.measure.worker")
 STDERR_LINES = 12
+LONGEST_STEP = 3600.0
+"""Seconds that an export may take without a word."""
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,33 @@ def ask(question: str, silence: float, command: Sequence[str] = WORKER) -> Answe
             return _answer(written, process.wait(), stderr)
         finally:
             end_group(process)
+
+
+def watch(process: subprocess.Popen[Any], said: Path, silence: float) -> Failure:
+    """Wait until a process of the benchmark's own ends; one that hangs is stopped.
+
+    Args:
+        process: Leader of a group of its own.
+        said: File that takes its standard error, where it says which step it takes.
+        silence: Seconds for which it may say nothing at first; later a step may take `LONGEST_STEP` more.
+
+    Returns:
+        How it ended, should that be a failure.
+    """
+    size, since = 0, time.monotonic()
+    while process.poll() is None:
+        if said.stat().st_size != size:
+            size, since = said.stat().st_size, time.monotonic()
+        limit = silence + (LONGEST_STEP if size else 0.0)
+        if time.monotonic() - since > limit:
+            end_group(process)
+            with said.open("rb") as stderr:
+                return Failure(None, f"stopped: it said nothing for {limit:g} s (--timeout)", _tail(stderr))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_SECONDS)
+    with said.open("rb") as stderr:
+        answer = _answer(b"", process.returncode, stderr)
+    return answer.failure or Failure(process.returncode, "ended without a word")
 
 
 def _started(command: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -58,8 +58,8 @@ def compiled_run(model: NamedModel, photo: Path, checkpoint: Path | None) -> Run
 
 def _forward(call: Any, method: Method) -> Run:
     @torch.inference_mode()
-    def forward() -> None:
-        call(*method.example)
+    def forward() -> object:
+        return call(*method.example)
 
     return Run([("forward", forward)], shapes(method))
 

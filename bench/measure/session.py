@@ -14,15 +14,14 @@ from typing import Any
 from bench.devices import Device
 from bench.record_file import append, read_kept
 from bench.records import Combination, Record
+from bench.runs import once
 from minivlm.console import Steps
-from minivlm.errors import UserError
-from minivlm.files import exists, write_text
-from minivlm.json_files import read_object
+from minivlm.errors import UserError, printable
+from minivlm.files import write_text
 
 RECORDS = "records.jsonl"
 PLAN = "plan.json"
 LOCK = ".lock"
-NEW_RUN = "start a new run without --resume"
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,13 @@ class Session:
             UserError: There is nothing to continue, or the flags differ.
         """
         path = folder / PLAN
-        if not exists(path):
-            raise UserError(f"nothing to resume in {folder}: start a run without --resume")
-        stored = read_object(path, "the plan of a run", NEW_RUN)
-        run, flags = stored.get("run"), stored.get("flags")
-        if not isinstance(run, str) or not isinstance(flags, dict):
-            raise UserError(f"{path} is not the plan of a run, as it has no run with flags: {NEW_RUN}")
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            run, flags = str(stored["run"]), dict(stored["flags"])
+        except FileNotFoundError:
+            raise UserError(f"nothing to resume in {folder}: start a run without --resume") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is damaged ({error}): start a new run without --resume") from None
         for name, value in given.items():
             if flags.get(name) != value:
                 raise UserError(
@@ -86,8 +86,7 @@ class Session:
 
     def records(self) -> list[Record]:
         """Return what this run has so far: the last record of every combination and round."""
-        found = [record for record in read_kept(self.path) if record.run == self.run]
-        return list({(record.round, record.combination): record for record in found}.values())
+        return once(record for record in read_kept(self.path) if record.run == self.run)
 
     def measure(self, device: Device, repeats: int, steps: Steps) -> None:
         """Measure what is missing or has failed, in rounds, every second one backwards.
@@ -119,8 +118,8 @@ def rounds(combinations: Sequence[Combination], repeats: int) -> list[tuple[int,
 def outcome(record: Record) -> str:
     """Say in one line what came of a measurement."""
     if record.error is not None:
-        return f"failed: {record.error.reason}"
-    disturbed = f"; disturbed: {', '.join(record.disturbed)}" if record.disturbed else ""
+        return f"failed: {printable(record.error.reason)}"
+    disturbed = f"; disturbed: {', '.join(map(printable, record.disturbed))}" if record.disturbed else ""
     return f"{record.median:.1f} ± {record.spread:.1f} ms in {len(record.totals)} runs{disturbed}"
 
 

@@ -26,7 +26,7 @@ class Run:
     """What is timed, again and again.
 
     Attributes:
-        stages: In order.
+        stages: In order; what one returns is looked at once, see `bench.measure.measuring.first_run`.
         inputs: Shape of each input by name.
         tokens: That the stage "steps" writes.
     """
@@ -57,9 +57,10 @@ class DetectorRun:
         return [("backbone", self._run_backbone), ("proposals", self._run_proposals), ("head", self._run_head)]
 
     @torch.inference_mode()
-    def _run_backbone(self) -> None:
+    def _run_backbone(self) -> object:
         image, _ = self._source()
         self._features = self._detector.backbone(image)
+        return self._features
 
     @torch.inference_mode()
     def _run_proposals(self) -> None:
@@ -68,11 +69,12 @@ class DetectorRun:
         self._proposed = proposed if isinstance(proposed, tuple) else (proposed,)
 
     @torch.inference_mode()
-    def _run_head(self) -> None:
+    def _run_head(self) -> Regions:
         _, extent = self._source()
         found = self._detector.box_head(self._detector.pool(self._features, self._proposed[0]))
         select: Any = self._detector.select
         self.regions = select(*found, *self._proposed, extent)
+        return self.regions
 
 
 class CaptionRun:
@@ -98,9 +100,10 @@ class CaptionRun:
         """The same, the detector in its parts."""
         *parts, (name, call) = detector.stages
 
-        def last() -> None:
+        def last() -> Regions:
             call()
             self.regions = detector.regions
+            return self.regions
 
         return self._run_with([*parts, (name, last)])
 
@@ -117,8 +120,9 @@ class CaptionRun:
         self.fitted = self._backend.fit(self._photo)
 
     @torch.inference_mode()
-    def _run_regions(self) -> None:
+    def _run_regions(self) -> Regions:
         self.regions = self._backend.regions(self.fitted)
+        return self.regions
 
     @torch.inference_mode()
     def _run_prefill(self) -> None:
@@ -133,7 +137,9 @@ class CaptionRun:
         self._session = self._backend.session(context)
 
     @torch.inference_mode()
-    def _run_steps(self) -> None:
+    def _run_steps(self) -> Tensor:
         token = self._backend.words.tokenizer.special.cls
         for _ in range(CAPTION_TOKENS):
-            token = int(self._session.advance([0], [token]).argmax())
+            logits = self._session.advance([0], [token])
+            token = int(logits.argmax())
+        return logits

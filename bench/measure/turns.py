@@ -8,6 +8,7 @@ holds its turn until its slice is over; the turn then goes to the next one in or
 drops out, and the others go on.
 """
 
+import math
 import os
 import selectors
 import socket
@@ -67,11 +68,14 @@ class Conductor:
 
     Attributes:
         path: Of the socket.
+        patience: Seconds after which a turn that others wait for is over, so that none is lost with one that hangs.
     """
 
-    def __init__(self, path: Path, expected: int) -> None:
+    def __init__(self, path: Path, expected: int, patience: float = math.inf) -> None:
         self.path = path
+        self.patience = patience
         self._expected = expected
+        self._granted = 0.0
         self._came = threading.Semaphore(0)
         self._first_asked: set[socket.socket] = set()
         self._queue: list[socket.socket] = []
@@ -103,7 +107,7 @@ class Conductor:
                 selector.register(source, selectors.EVENT_READ)
             ended = False
             while not ended:
-                for key, _ in selector.select():
+                for key, _ in selector.select(self._seconds_left()):
                     if key.fileobj is self._listener:
                         self._welcome(selector)
                     elif key.fileobj is self._signalled:
@@ -112,6 +116,8 @@ class Conductor:
                         ended = ended or not said
                     else:
                         self._hear(key.fileobj, selector)
+                if self._seconds_left() == 0.0:
+                    self._holder = None
                 self._grant()
         for each in (*self._members, self._listener, self._signalled):
             each.close()
@@ -136,9 +142,16 @@ class Conductor:
             self._queue = [each for each in self._queue if each is not member]
             member.close()
 
+    def _seconds_left(self) -> float | None:
+        """Return how long the turn may still last; None while it may last for ever."""
+        if self._holder is None or not self._queue or math.isinf(self.patience):
+            return None
+        return max(0.0, self._granted + self.patience - time.monotonic())
+
     def _grant(self) -> None:
         if self._holder is None and self._queue and len(self._first_asked) >= self._expected:
             self._holder = self._queue.pop(0)
+            self._granted = time.monotonic()
             with suppress(OSError):  # where it is gone, the selector says so next
                 self._holder.sendall(GRANT)
 
@@ -151,10 +164,10 @@ def _receive(source: socket.socket) -> bytes:
 
 
 @contextmanager
-def conducting(expected: int) -> Iterator[Conductor]:
-    """Conduct processes while the block runs; give them `VARIABLE` with the conductor's path."""
+def conducting(expected: int, patience: float = math.inf) -> Iterator[Conductor]:
+    """Conduct processes while the block runs; give them `VARIABLE` with the conductor's path. See `Conductor`."""
     with tempfile.TemporaryDirectory(prefix="turns-") as folder:
-        conductor = Conductor(Path(folder) / "socket", expected)
+        conductor = Conductor(Path(folder) / "socket", expected, patience)
         try:
             yield conductor
         finally:

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from bench.measure.answering import answer, bind
 from bench.measure.request import Request
 from bench.measure.turns import Turn
-from minivlm.errors import run_command
+from bench.records import explain
+from minivlm.errors import UserError, run_command
 
 
 def respond(question: str, alive: Callable[[], None]) -> str:
@@ -23,7 +26,10 @@ def respond(question: str, alive: Callable[[], None]) -> str:
             alive()
             turn.take()
 
-        return perform(request, finished).to_json()
+        try:
+            return perform(request, finished).to_json()
+        except ValidationError as error:
+            raise UserError(f"what was measured cannot be: {explain(error)}") from None
 
 
 if __name__ == "__main__":

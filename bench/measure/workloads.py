@@ -13,11 +13,12 @@ from bench.measure.pytorch_runs import compiled_run, eager_run, part_method, sha
 from bench.measure.request import COMPILED, PYTORCH, Request
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, Run
 from bench.measure.timing import run_once
-from bench.records import Counts
+from bench.records import Combination, Counts
 from export.artifact_backend import backend_of
 from export.formats import format_of, import_runtime
-from export.program import Program, load_program
+from export.program import Program, open_program
 from export.sidecar import Sidecar
+from minivlm.errors import UserError
 from minivlm.model import VisionLanguageModel
 from minivlm.photos import load_photo
 from minivlm.registry import NamedModel, build, get_config, load_model
@@ -91,6 +92,7 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     """Nothing of the PyTorch model is built: its sizes are enough."""
     import_runtime(format_of(artifact))  # now, because it is no part of loading
     sidecar = Sidecar.read(artifact)
+    check_identity(request, sidecar)
     with torch.device("meta"):
         model = NamedModel(sidecar.model, build(get_config(sidecar.model)), sidecar.weights)
     whole = isinstance(model.module, VisionLanguageModel)
@@ -99,15 +101,14 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     counts = artifact_counts(sidecar, model.module)
 
     def load() -> Program:
-        program = load_program(artifact, request.threads)
+        program = open_program(artifact, request.threads)
         for name in calls:
             program.load(name)
         return program
 
     def workload(program: Program) -> Workload:
-        sidecar.check_interface(artifact, {name: program.interface(name) for name in calls})
         if method is None:
-            run = CaptionRun(backend_of(artifact, sidecar, program), load_photo(Path(request.photo))).whole()
+            run = CaptionRun(backend_of(artifact, program), load_photo(Path(request.photo))).whole()
         else:
             run = Run([(method.name, lambda: program.run(method.name, method.example))], shapes(method))
         return Workload(
@@ -115,6 +116,21 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
         )
 
     return Prepared(load, workload)
+
+
+def check_identity(asked: Request | Combination, sidecar: Sidecar) -> None:
+    """Hold what a file says it is against what is to be measured: its name only finds it.
+
+    Raises:
+        UserError: It holds something else.
+    """
+    wanted = (asked.model, asked.runtime, asked.precision)
+    held = (sidecar.model, sidecar.runtime, sidecar.precision)
+    if wanted != held:
+        raise UserError(
+            f"the artifact for {', '.join(wanted)} is one of {', '.join(held)} by the sidecar beside it: give it its "
+            "own name back, or remove it and it is exported anew"
+        )
 
 
 def artifact_counts(sidecar: Sidecar, module: nn.Module) -> Counts:

@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bench.media import for_terminal
+from minivlm.errors import printable
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -64,16 +67,17 @@ class Table:
 
     def show(self, console: Console) -> None:
         """Print the table; a figure takes up to three columns: paper, measured and difference."""
-        shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=self.title, title_justify="left")
+        shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=for_terminal(self.title), title_justify="left")
         shown.add_column("", no_wrap=True)
         before = ""
         for column, part in self.headings():
-            shown.add_column(f"{column if column != before else ''}\n{part}", justify="right", no_wrap=True)
+            heading = Text(f"{printable(column) if column != before else ''}\n{part}")
+            shown.add_column(heading, justify="right", no_wrap=True)
             before = column
         for label, texts in self.texts():
-            shown.add_row(label, *texts)
+            shown.add_row(*map(for_terminal, (label, *texts)))
         console.print(shown)
-        console.print(Text(self.note))
+        console.print(for_terminal(self.note))
         console.print()
 
     def headings(self) -> list[tuple[str, str]]:

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from bench.conditions import divide, image_size
 from bench.measure.request import PYTORCH
 from bench.measure.timing import PROFILES
 from bench.records import Combination, Record
@@ -19,7 +21,17 @@ Found = dict[Combination, Repeats]
 
 
 def latency_tables(records: Sequence[Record]) -> list[Table]:
-    """Return a table for the extractors, one for the transformers, one for everything else, their stages and costs."""
+    """Return a table for the extractors, one for the transformers, one for everything else, their stages and costs.
+
+    Each holds figures of one machine, one photo, the same weights and one profile, and of a model one image size.
+    """
+    return [
+        replace(table, title=part.titled(table.title)) for part in divide(records) for table in _tables(part.records)
+    ]
+
+
+def _tables(records: Sequence[Record]) -> list[Table]:
+    """Return the tables of one division."""
     found = {repeats.combination: repeats for repeats in group(records)}
     groups = (
         ("Latency of the vision modules, photo tensor to regions", VISION, "r101-f"),
@@ -35,7 +47,7 @@ def latency_tables(records: Sequence[Record]) -> list[Table]:
 def labels(keys: Iterable[Combination]) -> dict[Combination, str]:
     """Return a name for each combination: model and runtime, and of the rest what is not the same for all."""
     keys = list(keys)
-    several = {field: len({getattr(key, field) for key in keys}) > 1 for field in ("device", "precision", "threads")}
+    several = {field: len({getattr(key, field) for key in keys}) > 1 for field in ("precision", "threads")}
     return {
         key: ", ".join(
             [
@@ -43,7 +55,6 @@ def labels(keys: Iterable[Combination]) -> dict[Combination, str]:
                 key.runtime,
                 *([key.precision] if several["precision"] else []),
                 *([_threads([key.threads])] if several["threads"] else []),
-                *([key.device] if several["device"] else []),
             ]
         )
         for key in keys
@@ -156,7 +167,7 @@ def _note(found: Sequence[Repeats]) -> str:
         return ""
     records = [record for repeats in found for record in repeats.records]
     first = records[0]
-    shapes = {record.model: _image_size(record) for record in records if _image_size(record)}
+    shapes = {record.model: image_size(record) for record in records if image_size(record)}
     sizes = "; input " + ", ".join(f"{model} {size}" for model, size in shapes.items()) if shapes else ""
     baselines = " R101-F runs in PyTorch only, and every ratio is to that." if "r101-f" in shapes else ""
     threads = sorted({record.threads for record in records if record.threads is not None})
@@ -174,8 +185,3 @@ def _note(found: Sequence[Repeats]) -> str:
 def _threads(threads: Sequence[int]) -> str:
     text = " or ".join(str(count) for count in threads)
     return f"{text} thread" if text == "1" else f"{text} threads"
-
-
-def _image_size(record: Record) -> str:
-    shape = record.inputs.get("image")
-    return f"{shape[2]}x{shape[3]}" if shape else ""

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bench.conditions import Division, divide
 from bench.measure.request import PYTORCH
 from bench.records import Combination, Record
 from bench.repeats import Repeats, group
@@ -16,6 +17,7 @@ DEVICES = {"cpu": "this machine", "android": "Android phones", "ios": "iPhones"}
 PARTS = {"backbone": "backbone", "rpn": "proposals", "box_head": "head"}
 """Stages of a detector by the paper's name of the component."""
 BASELINES = {"Table 1": "r101-f", "Table 2": "bert-base", "Table 10": "tee-0"}
+TIMED = (*BASELINES, "Table 3", "Table 5")
 
 Medians = Mapping[tuple[str, str], float]
 """Milliseconds by model and runtime."""
@@ -43,10 +45,27 @@ def device_statuses(records: Sequence[Record]) -> list[DeviceStatus]:
 
 
 def measured_tables(counts: Counts, records: Sequence[Record]) -> list[Table]:
-    """Return the paper's cost tables, latency added where there are records."""
+    """Return the paper's cost tables, latency added where there are records of this kind of machine.
+
+    Where those are of several machines, photos, weights or image sizes, the tables with latency are there for each.
+    """
+    here = [record for record in records if record.device == "cpu"]
+    tables: list[Table] = []
+    for part in divide(here) or [Division("", [])]:
+        timed = _timed_tables(counts, part.records)
+        tables += [
+            replace(table, title=part.titled(table.title) if number in TIMED else table.title)
+            for number, table in timed.items()
+            if number in TIMED or table.title not in {each.title for each in tables}
+        ]
+    return tables
+
+
+def _timed_tables(counts: Counts, records: Sequence[Record]) -> dict[str, Table]:
+    """Return the tables of one division by their number."""
     found = reference_repeats(records)
     medians = {(key.model, key.runtime): repeats.median for key, repeats in found.items()}
-    tables = []
+    tables = {}
     for table in cost_tables(counts):
         number = table.title.partition(".")[0]
         if number in BASELINES:
@@ -55,13 +74,13 @@ def measured_tables(counts: Counts, records: Sequence[Record]) -> list[Table]:
             table = with_sums(table, medians)
         elif number == "Table 5":
             table = with_stages(table, found)
-        tables.append(table)
+        tables[number] = table
     return tables
 
 
 def reference_repeats(records: Sequence[Record]) -> dict[Combination, Repeats]:
-    """Return the repeats that stand for a model and runtime: on the CPU, in fp32, with the threads of most others."""
-    found = [r for r in group(records) if r.combination.device == "cpu" and r.combination.precision == "fp32"]
+    """Return the repeats that stand for a model and runtime: in fp32, with the threads of most others."""
+    found = [repeats for repeats in group(records) if repeats.combination.precision == "fp32"]
     if not found:
         return {}
     threads = statistics.multimode(sorted((r.combination.threads for r in found), reverse=True))[0]

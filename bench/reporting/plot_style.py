@@ -30,6 +30,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "bench",
+    "text.parse_math": False,
 }
 LETTER, LINE, DOT = 5.8, 11.0, 4.0
 """Width of a letter, height of a line and radius of a dot in points."""

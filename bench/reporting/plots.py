@@ -1,6 +1,7 @@
 """Pictures of records, as SVG. Colours stand for runtimes, the same in every picture."""
 
 import io
+import re
 import statistics
 from collections.abc import Mapping
 
@@ -28,6 +29,9 @@ from bench.reporting.sweeps import curves
 
 BASELINES = {**dict.fromkeys(VISION, "r101-f"), **dict.fromkeys(TRANSFORMERS, "bert-base")}
 
+ILLEGAL = re.compile(r"[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML cannot hold, and control characters that it should not."""
+
 Found = Mapping[Combination, Repeats]
 
 
@@ -50,7 +54,8 @@ def pictures(found: Found) -> dict[str, str]:
             if figure is not None:
                 text = io.StringIO()
                 figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
-                made[title] = text.getvalue()[text.getvalue().index("<svg") :]
+                drawn = ILLEGAL.sub("?", text.getvalue())  # names are repeated in comments
+                made[title] = drawn[drawn.index("<svg") :]
     return made
 
 

@@ -2,7 +2,9 @@
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
+from bench.conditions import divide
 from bench.records import Combination, Record
 from bench.repeats import Repeats, group
 from bench.reporting.cells import Cell, Row, Table
@@ -14,10 +16,13 @@ CLIFF = 1.10
 
 
 def sweep_tables(records: Sequence[Record]) -> list[Table]:
-    """Return a table of scaling and one of latency over time, where there is anything to show."""
-    found = group(records)
-    tables = [scaling_table(found), sustained_table(found)]
-    return [table for table in tables if table.rows]
+    """Return by machine, weights and image size a table of scaling and one of latency over time."""
+    tables = []
+    for part in divide(records):
+        found = group(part.records)
+        made = (scaling_table(found), sustained_table(found))
+        tables += [replace(table, title=part.titled(table.title)) for table in made if table.rows]
+    return tables
 
 
 def curves(found: Sequence[Repeats]) -> dict[Combination, dict[int, Repeats]]:

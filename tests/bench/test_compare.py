@@ -1,6 +1,8 @@
 """The command that judges two sets of records: exit codes, files, bad input."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -48,6 +50,35 @@ class TestExitCode:
 
     def test_folders_stand_for_their_records(self, tmp_path, base):
         assert exit_code(str(Path(base).parent), base) == 0
+
+
+class TestRuns:
+    def test_the_latest_run_of_a_file_is_compared_and_said(self, tmp_path, base, capsys):
+        later = "2026-01-03T00:00:00+00:00"
+        grown = written(
+            tmp_path / "grown" / "records.jsonl", *repeats(), *repeats(seed=1, scale=1.5, run="b", time=later)
+        )
+        assert exit_code(base, grown) == 1
+        assert f"new: run b (12 repeats, one of 2 runs there) of {grown}" in capsys.readouterr().out.replace("\n", "")
+        assert exit_code(base, grown, "--new-run", SAMPLE.run) == 0
+        assert "--new-run c" in refusal(base, grown, "--new-run", "c")
+
+
+class TestSafety:
+    def test_no_output_is_an_input(self, base):
+        assert "would be overwritten" in refusal(base, base, "--json", base)
+
+    def test_markup_in_names_is_shown_and_an_error_of_the_program_is_no_regression(self, tmp_path):
+        odd = "[/bold] [link=x]"
+        base, new = (
+            written(tmp_path / side, *repeats(model=odd, environment={"cpu": odd}), replace(FAILED, model=odd))
+            for side in ("base", "new")
+        )
+        done = subprocess.run(
+            [sys.executable, "bench/compare.py", base, new], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0
+        assert odd in done.stdout
 
 
 class TestFiles:

@@ -7,7 +7,7 @@ import pytest
 from bench import int8
 from bench.int8 import int8_table, pairs, processor, speed, verdict
 from bench.record_file import append
-from bench.records import ArtifactFile, Record
+from bench.records import ArtifactFile, Record, failed_instead
 from minivlm.errors import UserError
 from tests.bench.samples import FAILED, SAMPLE
 
@@ -83,3 +83,24 @@ def test_records_can_be_judged_without_measuring(tmp_path, capsys):
     assert "tee-0, onnx" in printed
     assert "yes" in printed
     assert int8_table(pairs(records(fp32=DRIFTING, times=0.5))).row_count == 1
+
+
+def test_a_repeat_counts_once_and_one_that_failed_is_said():
+    made = records(fp32=DRIFTING[:4], times=0.5) * 3
+    (pair,) = pairs(made)
+    assert len(pair.fp32) == 4
+    crash = failed_instead(made[-1], FAILED.error)
+    (pair,) = pairs([*made, crash])
+    assert pair.failed == "failed in int8: 1 of 4 repeats (round 4): killed by signal 11"
+    assert "no: failed in int8" in "".join(map(str, int8_table([pair]).columns[-1].cells))
+
+
+def test_threads_and_machines_are_not_mixed():
+    made = records(fp32=DRIFTING, times=0.5)
+    others = [replace(record, threads_asked=2, threads=2) for record in made]
+    elsewhere = [replace(record, run="x", environment={"cpu": "Other CPU", "cores": 4}) for record in made]
+    found = pairs([*made, *others, *elsewhere])
+    assert [len(pair.fp32) for pair in found] == [10, 10, 10]
+    assert [pair.apart for pair in found] == [
+        ", 4 threads (cpu Example CPU)", ", 2 threads (cpu Example CPU)", " (cpu Other CPU)"
+    ]  # fmt: skip

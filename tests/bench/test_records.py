@@ -72,8 +72,8 @@ class TestLines:
     @given(
         samples=times,
         text=st.text(),
-        load=st.floats(0.0, 1e9),
-        long=st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9))),
+        load=st.floats(0.001, 1e9),
+        long=st.lists(st.tuples(st.floats(0, 9), st.floats(0.001, 9))),
     )
     def test_a_record_comes_back_as_it_was(self, samples, text, load, long):
         for record in (

@@ -1,7 +1,10 @@
 """Both sides measured in rounds, in a repository made by hand whose bench/run.py writes records at once."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +24,7 @@ here = Path(__file__).parents[1]
 flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 assert flags["--repeats"] == "1" and flags["--device"] == "cpu"
 record = json.loads((here / "record.json").read_text())
+exec((here / "fault.py").read_text() if (here / "fault.py").exists() else "")
 if flags["--runtimes"] not in json.loads((here / "runtimes.json").read_text()):
     sys.exit("error: no such runtime")
 record["model"], record["runtime"] = flags["--models"], flags["--runtimes"]
@@ -86,7 +90,81 @@ def test_nothing_that_both_sides_can_measure_is_refused(repository):
     assert trees(repository) == 1
 
 
-@pytest.mark.parametrize("flag", ["--repeats", "--threads"])
+CALLS = """
+import os, signal, time
+calls = here.parent / "calls"
+number = int(calls.read_text()) + 1 if calls.exists() else 0  # 0 is the run that does not count
+calls.write_text(str(number))
+"""
+CRASH = "os.kill(os.getpid(), signal.SIGSEGV)"
+HANG = "time.sleep(600)"
+NAN = "record['load_ms'] = float('nan')"
+UNREADABLE = f"""
+{NAN}
+output = Path(flags["--output"])
+output.mkdir()
+(output / "records.jsonl").write_text(json.dumps(record))
+sys.exit()
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
+        (CRASH, "killed by SIGSEGV"),
+        (UNREADABLE, "Input should be a finite number"),
+        ("sys.exit(0)", "ended with exit code 0"),
+    ],
+)
+def test_a_new_side_that_fails_at_once_is_broken(repository, capfd, fault, said):
+    (repository / "fault.py").write_text(CALLS + fault)
+    assert run(repository, "--runtimes", "pytorch", "--repeats", "3") == 1
+    printed = " ".join(capfd.readouterr().out.split())
+    assert "broken" in printed
+    assert said in printed
+
+
+@pytest.mark.parametrize(
+    ("rounds", "count"), [("{1}", 1), ("{1, 3}", 2), ("set(range(1, 12))", 11), ("set(range(1, 13))", 12)]
+)
+def test_any_number_of_crashes_is_broken_and_named(repository, capfd, rounds, count):
+    (repository / "fault.py").write_text(f"{CALLS}\nif number in {rounds}: {CRASH}")
+    assert run(repository, "--runtimes", "pytorch", "--repeats", "12") == 1
+    printed = " ".join(capfd.readouterr().out.split())
+    assert f"failed in new: {count} of 12 repeats" in printed
+    assert "killed by SIGSEGV" in printed
+
+
+@pytest.mark.parametrize("rounds", ["{0}", "{1}"])
+def test_a_hang_is_broken(repository, capfd, rounds):
+    (repository / "fault.py").write_text(f"{CALLS}\nif number in {rounds}: {HANG}")
+    assert run(repository, "--runtimes", "pytorch", "--repeats", "2", "--timeout", "2") == 1
+    assert "stopped: it said nothing for 2 s" in " ".join(capfd.readouterr().out.split())
+
+
+def test_a_working_tree_that_cannot_be_imported_is_broken(tmp_path):
+    (tmp_path / "minivlm").mkdir()
+    (tmp_path / "minivlm" / "__init__.py").write_text("import nowhere_at_all")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(regress.__file__).parents[1])])}
+    command = [sys.executable, regress.__file__, "--base", "HEAD"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "new is broken" in done.stderr
+    assert "No module named 'nowhere_at_all'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_base_that_cannot_run_says_why(repository):
+    (repository / "fault.py").write_text("import nowhere_at_all")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "broken")
+    (repository / "fault.py").unlink()
+    with pytest.raises(UserError, match=r"base: .*No module named 'nowhere_at_all'"):
+        regress.main(["--base", "HEAD", "--models", "minilm", "--runtimes", "pytorch"])
+
+
+@pytest.mark.parametrize("flag", ["--repeats", "--threads", "--timeout"])
 def test_less_than_one_is_refused(flag):
     with pytest.raises(UserError, match=flag):
         regress.parse(["--base", "HEAD", flag, "0"])

@@ -1,11 +1,13 @@
 """Rank tests over repeats, against published tables, arithmetic and simulation."""
 
 import math
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from bench.judging.evidence import holm, least_repeats, paired_evidence, rank_sum, signed_rank, unpaired_evidence
 
@@ -26,6 +28,27 @@ class TestSignedRank:
     def test_all_rounds_on_one_side_have_the_probability_of_equal_coins(self):
         assert signed_rank(np.arange(1.0, 11.0)) == pytest.approx(2.0 / 2**10)
 
+    @settings(deadline=None)
+    @given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
+    def test_with_ties_it_is_what_all_signs_say(self, changes):
+        # Pratt: zeros take part in the ranking, mid-ranks for equals, and every sign of the others is as likely.
+        ranks = stats.rankdata(np.abs(changes))[np.array(changes) != 0]
+        signs = np.sign([change for change in changes if change])
+        reached = abs(float(ranks @ signs))
+        sums = [abs(float(ranks @ np.array(each))) for each in product((-1, 1), repeat=len(signs))]
+        expected = sum(each >= reached - 1e-9 for each in sums) / len(sums)
+        assert signed_rank(changes) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("rounds", range(5, 15))
+    def test_equal_ratios_never_promise_more_than_the_rounds_can(self, rounds):
+        assert signed_rank([0.5] * rounds) == pytest.approx(2.0 / 2**rounds)
+        assert signed_rank([0.0, *[0.5] * (rounds - 1)]) >= 2.0 / 2**rounds
+
+    @pytest.mark.parametrize("count", [5, 30, 80])
+    def test_without_ties_it_is_scipy_s_exact_one(self, count):
+        changes = np.random.default_rng(count).normal(0.2, 1.0, count)
+        assert signed_rank(changes) == pytest.approx(stats.wilcoxon(changes, method="exact").pvalue, rel=1e-9)
+
     def test_no_change_at_all_is_no_evidence(self):
         assert signed_rank([0.0, 0.0, 0.0]) == 1.0
 
@@ -35,8 +58,29 @@ class TestRankSum:
         # Mann and Whitney 1947: 5 against 5, U = 2 has a two-sided p of 8 / 252.
         assert rank_sum([1.0, 2.0, 3.0, 4.0, 7.0], [5.0, 6.0, 8.0, 9.0, 10.0]) == pytest.approx(8 / 252)
 
+    @settings(deadline=None)
+    @given(st.lists(st.integers(0, 3), min_size=2, max_size=8), st.integers(1, 7))
+    def test_with_ties_it_is_what_all_ways_to_deal_say(self, values, size):
+        size = min(size, len(values) - 1)
+        ranks = stats.rankdata(values)
+        sums = [float(ranks[list(places)].sum()) for places in combinations(range(len(values)), size)]
+        reached = float(ranks[:size].sum())
+        tails = (sum(each <= reached for each in sums), sum(each >= reached for each in sums))
+        assert rank_sum(values[:size], values[size:]) == pytest.approx(min(1.0, 2.0 * min(tails) / len(sums)))
+
+    def test_without_ties_it_is_scipy_s_exact_one(self):
+        base, new = np.random.default_rng(0).normal(0.0, 1.0, (2, 40))
+        expected = stats.mannwhitneyu(base, new[:7], method="exact").pvalue
+        assert rank_sum(base, new[:7]) == pytest.approx(expected, rel=1e-9)
+
 
 class TestEvidence:
+    @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+    def test_what_is_no_positive_number_is_refused(self, value):
+        for weigh in (paired_evidence, unpaired_evidence):
+            with pytest.raises(ValueError, match="positive"):
+                weigh([1.0, value], [1.0, 2.0])
+
     def test_a_slowdown_of_every_round_is_seen_through_a_machine_that_halves_its_speed(self):
         machine = np.array([1.0, 2.0] * 6)
         found = paired_evidence(noisy(12, 1, 0.001) * machine, 1.05 * noisy(12, 2, 0.001) * machine)
@@ -108,6 +152,9 @@ class TestLeastRepeats:
 
 
 class TestHolm:
+    def test_what_is_not_a_number_silences_no_other(self):
+        assert holm([math.nan, 0.001, 0.002]) == pytest.approx([1.0, 0.003, 0.004])
+
     def test_reproduces_a_worked_example(self):
         # By hand: 0.01 * 4, 0.02 * 3, 0.03 * 2 raised to the one before, 0.9.
         assert holm([0.9, 0.01, 0.03, 0.02]) == pytest.approx([0.9, 0.04, 0.06, 0.06])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.judging.verdict import Judgement, Verdict, judge
-from bench.records import ArtifactFile, MachineRates, Memory, Record
+from bench.records import ArtifactFile, Failure, MachineRates, Memory, Record, failed_instead
 from minivlm.errors import UserError
 from tests.bench.samples import FAILED, SAMPLE
 
@@ -58,6 +58,11 @@ class TestTimes:
 
     def test_the_same_file_twice_has_not_changed(self):
         assert latency(repeats(12), repeats(12)).verdict is Verdict.NO_CHANGE
+
+    def test_repeats_that_stand_there_again_count_once(self):
+        base, new = repeats(4, run="a") * 3, repeats(4, 1.5, seed=1, run="b") * 3
+        assert latency(base, new).verdict is Verdict.CANNOT_TELL
+        assert latency(base, new).evidence.repeats == 4
 
     def test_rounds_that_one_side_lacks_are_left_out(self):
         assert latency(repeats(12), repeats(24, 1.1, seed=1)[6:]).evidence.repeats == 6
@@ -124,6 +129,7 @@ class TestRefusals:
             ({"weights": "checkpoint x"}, "weights: random (seed 0) / checkpoint x"),
             ({"photo": {"name": "other.jpg", "sha256": "cd" * 32}}, "photo"),
             ({"affinity": [0]}, "affinity: None / [0]"),
+            ({"environment": {"phone": "iPhone16,1", "cores": 4}}, "phone: null / iPhone16,1"),
             ({"profile": "quick"}, "profile"),
         ],
     )
@@ -141,9 +147,38 @@ class TestRefusals:
     def test_what_worked_and_fails_now_is_broken(self):
         (found,) = judge(repeats(runtime="executorch"), [FAILED])
         assert (found.verdict, found.regression) == (Verdict.BROKEN, True)
-        assert found.reason == "failed in new: killed by signal 11"
+        assert found.reason == "failed in new: 1 of 1 repeats (round 1): killed by signal 11"
+
+    @pytest.mark.parametrize("count", [1, 2, 11, 12])
+    def test_any_number_of_failures_is_broken_and_the_rest_is_judged(self, count):
+        base, new = repeats(), repeats(seed=1)
+        new[:count] = [failed_instead(record, FAILED.error) for record in new[:count]]
+        found = judge(base, new)
+        assert found[0].verdict is Verdict.BROKEN
+        assert found[0].reason.startswith(f"failed in new: {count} of 12 repeats (round 1")
+        assert len(found) == (1 if count == 12 else 6)  # params, MACs, latency, load time and peak memory
+
+    @pytest.mark.parametrize(("base", "new", "broken"), [(1, 1, False), (3, 1, False), (1, 2, True), (0, 1, True)])
+    def test_where_base_fails_too_new_is_broken_if_it_fails_more_often(self, base, new, broken):
+        sides = repeats(), repeats(seed=1)
+        for side, count in zip(sides, (base, new), strict=True):
+            side[:count] = [failed_instead(record, FAILED.error) for record in side[:count]]
+        assert any(each.regression for each in judge(*sides)) is broken
+
+    def test_another_way_to_fail_is_broken(self):
+        base, new = repeats(), repeats(seed=1)
+        base[0] = failed_instead(base[0], FAILED.error)
+        new[0] = failed_instead(new[0], Failure(1, "ended with exit code 1"))
+        assert judge(base, new)[0].verdict is Verdict.BROKEN
+
+    def test_what_new_lacks_altogether_is_broken(self):
+        base = [*repeats(), *repeats(model="minilm")]
+        (found,) = [each for each in judge(base, repeats(seed=1)) if each.regression]
+        assert (found.combination.model, found.verdict) == ("minilm", Verdict.BROKEN)
+        assert found.reason == "measured only in base"
 
     def test_what_failed_before_is_no_regression(self):
         found = judge([*repeats(), FAILED], [*repeats(seed=1), FAILED])
-        assert [each.reason for each in found if not each.quantity] == ["failed in base: killed by signal 11"]
+        (remark,) = [each.reason for each in found if not each.quantity]
+        assert remark.startswith("failed in base: 1 of 1 repeats (round 1): killed by signal 11; failed in new: 1 of 1")
         assert not any(each.regression for each in found)

@@ -44,6 +44,11 @@ def test_what_is_no_commit_is_refused(repository, reference):
     assert trees(repository) == 1
 
 
+def test_outside_of_a_checkout_git_s_reason_is_said(tmp_path):
+    with pytest.raises(UserError, match=r"is no git checkout \(.*not a git repository"), checked_out(tmp_path, "HEAD"):
+        pass
+
+
 def test_an_error_within_leaves_nothing_behind(repository):
     with pytest.raises(ValueError, match="within"), checked_out(repository, "HEAD") as tree:
         raise ValueError("within")

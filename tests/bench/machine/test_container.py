@@ -36,6 +36,21 @@ class TestVersion2:
         )
         assert container(root, membership("0::/pod/job")) == Container(1.5, 1000, 2.5)
 
+    @pytest.mark.parametrize("written", ["a b", "a:b", r"a\040b", "a b (deleted)"])
+    def test_a_group_may_have_any_name(self, tmp_path, membership, written):
+        name = written.removesuffix(" (deleted)").replace(r"\040", " ")
+        write(tmp_path / "cgroup", cgroup__controllers="cpu")
+        write(tmp_path / "cgroup" / name, cpu__max="50000 100000")
+        assert container(tmp_path / "cgroup", membership(f"0::/{written}")).cores == 0.5
+
+    @pytest.mark.parametrize(
+        "quota", ["50000 0", "0 100000", "-1 100000", "50000", "max", "nan inf", "", "\x00", "9" * 400]
+    )
+    def test_what_makes_no_sense_is_no_limit(self, tmp_path, membership, quota):
+        write(tmp_path / "cgroup", cgroup__controllers="cpu", cpu__max=quota, memory__max=quota, cpu__stat=quota)
+        assert container(tmp_path / "cgroup", membership("0::/\nodd\n")).cores is None
+        assert container(tmp_path / "cgroup", membership("0::/" + "x" * 5000)).cores is None
+
     def test_no_limit_is_none(self, tmp_path, membership):
         write(tmp_path / "cgroup", cgroup__controllers="cpu", cpu__max="max 100000", memory__max="max")
         assert container(tmp_path / "cgroup", membership("0::/")) == Container()

@@ -3,18 +3,22 @@
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from bench.counts import OperatingPoint, count_model
 from bench.machine.environment import available_cores
 from bench.measure import measuring
-from bench.measure.measuring import perform, steady_stop
+from bench.measure.measuring import first_run, has_nan, perform, steady_stop
 from bench.measure.process import ask
 from bench.measure.request import Request
 from bench.measure.timing import PROFILES, Stop
 from bench.records import Record
+from minivlm.errors import UserError
+from minivlm.language.transformer import FusionTransformer
 from minivlm.photos import default_photo
+from minivlm.vision.regions import Regions
 
 BRIEF = replace(PROFILES["quick"], warmup=Stop(1, 0.0), steady=Stop(3, 0.0))
 
@@ -121,3 +125,37 @@ def test_a_detector_s_artifact_in_executorch(exported):
     assert record.photo["name"] == "flower.jpg"
     # The same multiply-adds as PyTorch's, from the sidecar.
     assert record.counts == measured("tee-tiny").counts
+
+
+@pytest.mark.parametrize(
+    ("outputs", "found"),
+    [
+        (torch.tensor([1.0, float("nan")]), True),
+        ({"a": [np.array([float("nan")])]}, True),
+        (Regions(*[torch.zeros(1)] * 4 + [torch.tensor([float("nan")])]), True),
+        (torch.tensor([1.0, float("-inf")]), False),  # a score that is masked
+        (torch.tensor([1]), False),
+        (None, False),
+    ],
+)
+def test_outputs_that_are_not_numbers_fail_the_first_run(outputs, found):
+    assert has_nan(outputs) is found
+    stages = [("forward", lambda: outputs)]
+    if not found:
+        assert first_run(stages, lambda: None) >= 0.0
+        return
+    with pytest.raises(UserError, match="outputs of forward are not numbers"):
+        first_run(stages, lambda: None)
+
+
+def test_a_model_that_computes_nan_is_a_failure(monkeypatch):
+    forward = FusionTransformer.forward
+    monkeypatch.setattr(FusionTransformer, "forward", lambda *given: (forward(*given)[0] * float("nan"),))
+    with pytest.raises(UserError, match="are not numbers"):
+        perform(request("minilm-tiny"), lambda: None)
+
+
+def test_an_artifact_is_what_its_sidecar_says_whatever_its_name(exported):
+    artifact = str(exported("tee-tiny").artifact)
+    with pytest.raises(UserError, match="for tee-tiny, executorch, int8 is one of tee-tiny, executorch, fp32"):
+        perform(request("tee-tiny", runtime="executorch", precision="int8", artifact=artifact), lambda: None)

@@ -109,3 +109,23 @@ def test_without_a_conductor_nothing_is_waited_for(monkeypatch):
     monkeypatch.delenv(turns.VARIABLE, raising=False)
     with Turn() as turn:
         turn.take()
+
+
+def test_a_turn_that_hangs_is_over_when_others_have_waited_long_enough():
+    log: list[str] = []
+    with conducting(2, patience=0.2) as conductor, Turn(str(conductor.path)) as hanging:
+        other = run_in_turns(conductor.path, "b", 3, log)
+        hanging.take()  # and never gives it back
+        other.join()
+    assert log.count("+b") == 3
+
+
+def test_a_turn_may_last_while_nobody_waits():
+    log: list[str] = []
+    with conducting(1, patience=0.05) as conductor:
+        with Turn(str(conductor.path)) as long:
+            long.take()
+            time.sleep(0.1)
+            long.take()
+        run_in_turns(conductor.path, "b", 1, log).join()
+    assert log == ["+b", "-b"]

@@ -86,7 +86,7 @@ def test_the_latest_of_several_measurements_counts():
 
 
 def test_rows_come_in_the_paper_s_order_pytorch_first():
-    records = [record("r101-f", 9.0), record("tee-0", 1.0, "executorch"), record("tee-0", 3.0), record("grid-r50", 5.0)]
+    records = [record("r101-f", 9.0), record("tee-0", 2.0, "executorch"), record("tee-0", 3.0), record("grid-r50", 5.0)]
     (table,) = latency_tables(records)
     labels = [row.label for row in table.rows]
     assert labels == ["tee-0, pytorch", "tee-0, executorch", "grid-r50, pytorch", "r101-f, pytorch"]
