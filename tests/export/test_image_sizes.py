@@ -27,7 +27,7 @@ class Fusion(nn.Module):
         self.cell = BiFPNCell(4)
 
     def forward(self, feature: Tensor) -> tuple[Tensor]:
-        return (self.cell.enlarge(halve(feature), feature) + feature,)
+        return (self.cell.top_down[0]([feature, self.cell.enlarge(halve(feature), feature)]),)
 
 
 @given(height=st.integers(1, 64), width=st.integers(1, 64))
@@ -42,13 +42,14 @@ def test_doubling_and_cutting_is_nearest_neighbour_upsampling_of_what_was_halved
 @pytest.mark.parametrize("size", [(3, 5), (13, 4), (1, 7)])
 def test_odd_maps_are_halved_and_enlarged_as_in_pytorch(runtime, size, tmp_path):
     feature = torch.randn(1, 4, *size, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
     method = Method("forward", Fusion().eval().requires_grad_(False), {"feature": feature}, ("sum",))
     target = FORMATS[runtime]
     path = tmp_path / f"fusion.{target.suffix}"
     exporter_of(target).build([method], Recipe("fp32"), path, Steps())
     (given_,) = program_class(target)(path).run("forward", [feature])
     (expected,) = method.module(feature)
-    torch.testing.assert_close(given_, expected, rtol=0, atol=1e-6)  # one sum of float32
+    torch.testing.assert_close(given_, expected, rtol=0, atol=1e-5)  # float32's sums
 
 
 def export(folder, model: str, runtime: str, precision: str, size: str) -> Sidecar:

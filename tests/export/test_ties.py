@@ -1,6 +1,7 @@
 """A detector whose equal scores are ordered by chance: any order is right, and nothing else is forgiven."""
 
 from functools import cache
+from importlib import import_module
 
 import pytest
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor, nn
 from export.bounds import BOUNDS
 from export.catalogue import DetectorGraph, regions_method
 from export.exporting import compare, settle
+from export.formats import FORMATS, artifact_path
 from export.methods import Method
+from export.sidecar import Sidecar
+from minivlm.checkpoint import CheckpointInfo, save
 from minivlm.photos import default_photo
 from minivlm.registry import create_model
 from minivlm.vision.tee import TEE
-from tests.export.detectors import equal_objectness, equal_tags, nothing_found
+from tests.export.detectors import all_equal, equal_objectness, equal_tags, nothing_found
 
 FP32 = BOUNDS["fp32"]
 
@@ -70,7 +74,7 @@ def judged(method: Method, given_: tuple[Tensor, ...]) -> dict[str, bool]:
     return {figure.name: figure.passed for figure in compare(method, expected, given_, FP32)}
 
 
-@pytest.mark.parametrize("kind", [equal_objectness, equal_tags, lambda model: equal_tags(equal_objectness(model))])
+@pytest.mark.parametrize("kind", [equal_objectness, equal_tags, all_equal])
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=8, deadline=None)
 def test_any_order_among_equal_scores_is_right(kind, seed):
@@ -129,3 +133,18 @@ def test_no_region_on_both_sides_is_agreement_and_on_one_side_is_not():
     assert all(judged(method, nothing).values())
     assert not judged(method, something)["regions matched at IoU 0.9"]
     assert not judged(full, nothing)["regions matched at IoU 0.9"]
+
+
+@pytest.mark.parametrize(
+    "runtime", ["onnx", *(pytest.param(name, marks=pytest.mark.full) for name in ("executorch", "litert", "coreml"))]
+)
+@pytest.mark.parametrize(
+    "kind", [lambda model: equal_tags(equal_objectness(model)), nothing_found], ids=["equal", "none"]
+)
+def test_a_real_artifact_of_such_a_detector_is_proven(runtime, kind, tmp_path):
+    save(tmp_path / "run", kind(create_model("tee-tiny")), CheckpointInfo("tee-tiny", origin="trained", random=False))
+    target = FORMATS[runtime]
+    main = import_module(target.exporter.partition(":")[0]).main
+    main(["--checkpoint", str(tmp_path / "run"), "--output", str(tmp_path / "out")])
+    sidecar = Sidecar.read(artifact_path(tmp_path / "out", "tee-tiny", target, "fp32"))
+    assert all(figure.passed for figure in sidecar.methods[0].parity)
