@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from minivlm.language.layout import HIDDEN, CaptionContext, CaptionLayout
-from minivlm.language.transformer import FusionTransformer, bounded
+from minivlm.language.attention import bounded
+from minivlm.language.transformer import FusionTransformer
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer, (R, H, rows, d) each."""

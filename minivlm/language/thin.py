@@ -11,7 +11,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from minivlm.language.transformer import FusionTransformer, SelfAttention, attention_weights, mix
+from minivlm.language.attention import SelfAttention, attention_weights, mix
+from minivlm.language.transformer import FusionTransformer
 
 
 class ThinLinear(nn.Module):

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from minivlm.errors import UserError
+from minivlm.language.attention import SelfAttention, bounded
 from minivlm.language.initial_weights import draw_linear, initialize_layer
 
 
@@ -102,46 +103,12 @@ class RegionProjection(nn.Linear):
         return self.dropout(rows) if self.training else rows
 
 
-class SelfAttention(nn.Module):
-    """Multi-head attention, written out.
-
-    `scaled_dot_product_attention` is avoided: its decomposition leaves comparison chains outside accelerator
-    delegates, and its CPU kernel hides the two matrix products from operation counters.
-    """
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.heads = config.heads
-        self.head_dim = config.head_dim
-        self.query = nn.Linear(config.hidden, config.hidden)
-        self.key = nn.Linear(config.hidden, config.hidden)
-        self.value = nn.Linear(config.hidden, config.hidden)
-        self.output = nn.Linear(config.hidden, config.hidden)
-        self.dropout = nn.Dropout(config.attention_dropout)
-
-    def _split(self, rows: Tensor) -> Tensor:
-        batch, length, _ = rows.shape
-        return rows.reshape(batch, length, self.heads, self.head_dim).transpose(1, 2)  # (B, H, S, d)
-
-    def project(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Project (B, S, h) rows to what they ask with and are asked by: queries, keys, values, (B, H, S, d) each."""
-        queries = self.query(rows) * (1.0 / math.sqrt(self.head_dim))
-        return self._split(queries), self._split(self.key(rows)), self._split(self.value(rows))
-
-    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """Let (B, H, Q, d) queries ask (B, H, K, d) keys and values under a (B, 1|Q, K) mask; returns (B, Q, h)."""
-        weights = attention_weights(queries, keys, mask)
-        if self.training:
-            weights = self.dropout(weights)
-        return self.output(mix(weights, values))
-
-
 class EncoderLayer(nn.Module):
     """One post-LayerNorm BERT layer. Its caller projects the rows, so that keys and values can be cached."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.attention = SelfAttention(config)
+        self.attention = SelfAttention(config.hidden, config.heads, config.attention_dropout)
         self.attention_norm = nn.LayerNorm(config.hidden, eps=config.layer_norm_eps)
         self.intermediate = nn.Linear(config.hidden, config.intermediate)
         self.activation = nn.GELU()  # the exact one, by erf
@@ -313,33 +280,3 @@ class FusionTransformer(nn.Module):
         self.embeddings.words.weight.normal_(0.0, 1.0, generator=generator)
         self.embeddings.positions.weight.normal_(0.0, 1.5, generator=generator)
         self.embeddings.types.weight.normal_(0.0, 0.3, generator=generator)
-
-
-LEAST_MASK = -30000.0
-"""Of a mask. exp() of it is 0, and with a score added it is still within float16, which ends at -65,504."""
-
-
-def bounded(mask: Tensor) -> Tensor:
-    """Bring a (B, 1|Q, K) mask between `LEAST_MASK` and 0, however large the number is that hides a token.
-
-    With the smallest float32 or -inf, and every token hidden, softmax in float16 would be NaN. Scores that are moved by
-    one number all have the same softmax, so that a row to which every token is hidden sees them all. Moved back to 0,
-    scores are not rounded to the steps of large numbers, which are 8 in float16 at -10,000.
-    """
-    mask = mask.clamp(min=LEAST_MASK)
-    return mask - mask.amax(dim=-1, keepdim=True)
-
-
-def attention_weights(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-    """Return the (B, H, Q, K) share that each key has in a scaled query's answer; see `SelfAttention.forward`."""
-    return torch.softmax(_product(queries, keys.transpose(2, 3)) + mask[:, None], dim=-1)
-
-
-def mix(weights: Tensor, values: Tensor) -> Tensor:
-    """Mix (B, H, K, d) values by (B, H, Q, K) weights, heads side by side: (B, Q, H * d)."""
-    return _product(weights, values).transpose(1, 2).flatten(2)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Multiply (B, H, M, K) by (B, H, K, N). `torch.matmul` would put an expansion of each side into the graph."""
-    return torch.bmm(left.flatten(0, 1), right.flatten(0, 1)).unflatten(0, left.shape[:2])
