@@ -78,9 +78,7 @@ def with_sizes(config: AnyConfig, sizes: Mapping[str, Any]) -> AnyConfig:
             raise UserError(f"no size {name!r} in this model: {closest(name, list(known))}")
         size = SIZES[name]
         if type(value) is not int or not size.least <= value <= size.most:
-            raise UserError(
-                f"size {name!r} is {value!r:.40}: give a whole number from {size.least} to {size.most}"
-            )
+            raise UserError(f"size {name!r} is {value!r:.40}: give a whole number from {size.least} to {size.most}")
         owner = next(place for place, part in parts.items() if isinstance(part, size.owner))
         changes.setdefault(owner, {})[size.field] = value + size.extra if value else 0
     own = changes.pop("", {})

@@ -8,7 +8,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-
 LEAST_MASK = -30000.0
 """Of a mask. exp() of it is 0, and with a score added it is still within float16, which ends at -65,504."""
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from minivlm.language.layout import HIDDEN, CaptionContext, CaptionLayout
 from minivlm.language.attention import bounded
+from minivlm.language.layout import HIDDEN, CaptionContext, CaptionLayout
 from minivlm.language.transformer import FusionTransformer
 
 KeysValues = tuple[Tensor, Tensor]
