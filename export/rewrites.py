@@ -20,12 +20,13 @@ def prepared(module: nn.Module, repeat: Repeat) -> nn.Module:
 
     BatchNorms are folded into their convolutions. BiFPN fusion weights become numbers, because sums over scalars
     taken from a parameter stay outside delegates. Means over whole maps are taken in two stages, see `staged_mean`.
+    Nothing in the copy can be trained, so whoever calibrates, traces or compares it records no gradients.
 
     Args:
         module: A model in eval mode.
         repeat: How the steps of NMS are laid out in the graph.
     """
-    module = copy.deepcopy(module)
+    module = copy.deepcopy(module).requires_grad_(False)
     fold_batch_norms(module)
     stage_means(module)
     for part in module.modules():

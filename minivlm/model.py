@@ -27,12 +27,18 @@ class VisionLanguageConfig:
     Attributes:
         heads: Those of `HEADS` that the model has.
         answers: Outputs of the head "vqa".
+        vqa_dropout: Share of the pooled vector that training zeroes in front of this head; Oscar's for VQA.
+        nlvr2_dropout: Likewise; BERT's, as for all that follow.
+        match_dropout: Likewise.
     """
 
     vision: TEEConfig | FasterRCNNConfig
     language: TransformerConfig
     heads: tuple[str, ...] = HEADS
     answers: int = VQA_ANSWERS
+    vqa_dropout: float = 0.3
+    nlvr2_dropout: float = 0.1
+    match_dropout: float = 0.1
 
     def __post_init__(self) -> None:
         for name in self.heads:
@@ -98,8 +104,8 @@ def _head(name: str, config: VisionLanguageConfig) -> nn.Module:
     hidden = config.language.hidden
     match name:
         case "vqa":
-            return AnswerHead(hidden, config.answers)
+            return AnswerHead(hidden, config.answers, dropout=config.vqa_dropout)
         case "nlvr2":
-            return PairHead(hidden)
+            return PairHead(hidden, dropout=config.nlvr2_dropout)
         case _:
-            return MatchHead(hidden)
+            return MatchHead(hidden, dropout=config.match_dropout)

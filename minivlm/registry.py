@@ -121,7 +121,10 @@ def get_config(name: str) -> ModelConfig:
 
 
 def build(config: ModelConfig) -> Model:
-    """Build a model from its config, in eval mode, on the current default device ("meta" allocates nothing)."""
+    """Build a model from its config, in eval mode, on the current default device ("meta" allocates nothing).
+
+    Its parameters can be trained, after `train()`; `load_model` gives one that is only run.
+    """
     match config:
         case TEEConfig():
             module: Model = TEE(config)
@@ -133,7 +136,7 @@ def build(config: ModelConfig) -> Model:
             module = FusionTransformer(config)
         case VisionLanguageConfig():
             module = VisionLanguageModel(config)
-    return module.eval().requires_grad_(False)
+    return module.eval()
 
 
 def vision_language_config(name: str) -> VisionLanguageConfig:
@@ -156,7 +159,9 @@ def load_model(
     seed: int = 0,
     sizes: Mapping[str, int] | None = None,
 ) -> NamedModel:
-    """Build a model and give it weights.
+    """Build a model and give it weights, to be run: none of them is watched for gradients.
+
+    To train it further, call `module.requires_grad_().train()`.
 
     Args:
         name: A name of `list_models`; with a checkpoint it may be left out, as the checkpoint knows its model, or be
@@ -179,7 +184,7 @@ def load_model(
         torch.manual_seed(seed)
         module = build(config)
     module.randomize(torch.Generator().manual_seed(seed))
-    return NamedModel(name, module, WeightsOrigin.of_seed(seed))
+    return NamedModel(name, module.requires_grad_(False), WeightsOrigin.of_seed(seed))
 
 
 def describe_model(name: str | None, *, checkpoint: Path | None = None, seed: int = 0) -> DescribedModel:
@@ -207,7 +212,7 @@ def _from_checkpoint(name: str | None, folder: Path) -> NamedModel:
     digest = checkpoints.load_weights(folder, module)
     if part is not None:
         module = module.get_submodule(part)
-    return NamedModel(name or info.model, module, _checkpoint_origin(info, digest))
+    return NamedModel(name or info.model, module.requires_grad_(False), _checkpoint_origin(info, digest))
 
 
 def _checkpoint_origin(info: checkpoints.CheckpointInfo, digest: str) -> WeightsOrigin:
@@ -254,5 +259,5 @@ def _part_of(name: str | None, info: checkpoints.CheckpointInfo, folder: Path) -
 
 
 def create_model(name: str, *, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:
-    """Return a model by name, in eval mode; see `load_model` for the arguments and errors."""
+    """Return a model by name, ready to be run; see `load_model` for the arguments and errors."""
     return load_model(name, checkpoint=checkpoint, seed=seed).module

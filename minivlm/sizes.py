@@ -26,6 +26,7 @@ class Size:
         most: Largest value, so that no file makes a program ask for all memory; the transformer's are BERT-large's.
         extra: What the field counts beside: the background among the classes, "no attribute" among the attributes.
         meaning: For people.
+        least: Smallest value; of what a model may be without, 0, for which the field is 0 too.
     """
 
     owner: type | tuple[type, ...]
@@ -33,13 +34,14 @@ class Size:
     most: int
     meaning: str
     extra: int = 0
+    least: int = 1
 
 
 DETECTORS = (TEEConfig, FasterRCNNConfig)
 SIZES: Mapping[str, Size] = MappingProxyType(
     {
         "tags": Size(DETECTORS, "classes", 50_000, "object classes without the background", extra=1),
-        "attributes": Size(DETECTORS, "attributes", 50_000, 'attributes without "no attribute"', extra=1),
+        "attributes": Size(DETECTORS, "attributes", 50_000, 'attributes without "no attribute"', extra=1, least=0),
         "tokens": Size(TransformerConfig, "vocabulary", 300_000, "tokens of the vocabulary"),
         "layers": Size(TransformerConfig, "layers", 24, "layers of the transformer"),
         "hidden": Size(TransformerConfig, "hidden", 1024, "width of the transformer"),
@@ -55,7 +57,7 @@ def sizes_of(config: ModelConfig) -> dict[str, int]:
     """Return the sizes that a model has, its parts' included."""
     parts = _parts(config)
     return {
-        name: getattr(part, size.field) - size.extra
+        name: max(getattr(part, size.field) - size.extra, 0)
         for name, size in SIZES.items()
         for part in parts.values()
         if isinstance(part, size.owner)
@@ -75,10 +77,10 @@ def with_sizes(config: AnyConfig, sizes: Mapping[str, Any]) -> AnyConfig:
         if name not in known:
             raise UserError(f"no size {name!r} in this model: {closest(name, list(known))}")
         size = SIZES[name]
-        if type(value) is not int or not 1 <= value <= size.most:
-            raise UserError(f"size {name!r} is {value!r:.40}: give a whole number from 1 to {size.most}")
+        if type(value) is not int or not size.least <= value <= size.most:
+            raise UserError(f"size {name!r} is {value!r:.40}: give a whole number from {size.least} to {size.most}")
         owner = next(place for place, part in parts.items() if isinstance(part, size.owner))
-        changes.setdefault(owner, {})[size.field] = value + size.extra
+        changes.setdefault(owner, {})[size.field] = value + size.extra if value else 0
     own = changes.pop("", {})
     changed: dict[str, Any] = {place: replace(parts[place], **fields) for place, fields in changes.items()}
     return replace(config, **own, **changed)

@@ -57,13 +57,13 @@ class TestNames:
         assert minivlm.list_models is list_models
 
     @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in FAMILIES.items() for name in names])
-    def test_each_builds_its_family_for_inference_without_allocating_anything(self, kind, name):
+    def test_each_builds_its_family_in_eval_mode_ready_to_be_trained_without_allocating_anything(self, kind, name):
         with torch.device("meta"):
             module = build(get_config(name))
         assert type(module) is kind
         values = [*module.parameters(), *module.buffers()]
         assert {value.device.type for value in values} == {"meta"}
-        assert not any(parameter.requires_grad for parameter in module.parameters())
+        assert all(parameter.requires_grad for parameter in module.parameters())
         assert not any(part.training for part in module.modules())
 
     @pytest.mark.parametrize(("whole", "parts"), PARTS.items())
@@ -143,6 +143,7 @@ class TestCheckpoints:
             assert loaded.name == name
             assert equal_weights(loaded.module, model)
             assert not loaded.module.training
+            assert not any(parameter.requires_grad for parameter in loaded.module.parameters())
             assert not loaded.origin.random
             assert "trained on VG" in loaded.origin.description
             assert loaded.origin.description.endswith(f", sha256 {loaded.origin.sha256[:12]}")

@@ -73,6 +73,15 @@ def test_the_model_has_layers_of_these_sizes():
     assert model.language.encoder.layers[0].attention.heads == 2
 
 
+def test_a_detector_may_have_no_attributes_and_then_has_no_head_for_them():
+    config = with_sizes(get_config("minivlm-tiny"), {"attributes": 0})
+    with torch.device("meta"):
+        model = build(config)
+    assert model.vision.attribute_head is None
+    assert sizes_of(config)["attributes"] == 0
+    assert with_sizes(get_config("minivlm-tiny"), sizes_of(config)) == config
+
+
 @pytest.mark.parametrize(
     ("sizes", "complaint"),
     [

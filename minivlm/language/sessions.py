@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from minivlm.language.attention import bounded
 from minivlm.language.layout import HIDDEN, CaptionContext, CaptionLayout
-from minivlm.language.transformer import FusionTransformer, bounded
+from minivlm.language.transformer import FusionTransformer
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer, (R, H, rows, d) each."""

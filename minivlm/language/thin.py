@@ -11,7 +11,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from minivlm.language.transformer import FusionTransformer, SelfAttention, attend
+from minivlm.language.attention import SelfAttention, attention_weights, mix
+from minivlm.language.transformer import FusionTransformer
 
 
 class ThinLinear(nn.Module):
@@ -61,9 +62,10 @@ class ThinAttention(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """See `SelfAttention.forward`."""
-        return self.output(attend(queries, keys, values, mask))
+        return self.output(mix(attention_weights(queries, keys, mask), values))
 
 
+@torch.no_grad()
 def thin(transformer: FusionTransformer) -> FusionTransformer:
     """Return the same transformer in the form for a few rows; it shares all weights but those of projections."""
     shared: dict[int, object] = {id(parameter): parameter for parameter in transformer.parameters()}

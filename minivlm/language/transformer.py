@@ -1,8 +1,10 @@
 """The fusion transformer: a BERT encoder over text tokens followed by image regions (MiniVLM section 3.2; Oscar).
 
 Text gets BERT's embeddings. Regions get one linear layer and no position, type or LayerNorm, as in microsoft/Oscar
-`oscar/modeling/modeling_bert.py` (`BertImgModel`). The six sizes of the paper's Table 2 are the constants below. Only
-what inference needs is here: there is no dropout.
+`oscar/modeling/modeling_bert.py` (`BertImgModel`). The six sizes of the paper's Table 2 are the constants below.
+
+Dropout is where BERT has it, and its modules are called in training only: a call that does nothing would still be an
+operator of every exported graph and a cost of every captioning step.
 
 Shapes: B batch, T text tokens, N regions, S = T + N, h hidden size, H heads, d = h / H, V vocabulary. Q and K are the
 numbers of tokens that ask and that are asked. Masks are added to attention scores: 0 lets a token be seen, a large
@@ -18,6 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from minivlm.errors import UserError
+from minivlm.language.attention import SelfAttention, bounded
+from minivlm.language.initial_weights import draw_linear, initialize_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,8 @@ class TransformerConfig:
         positions: Number of position embeddings, the longest text.
         types: Number of token types: 0 for text, 1 for tags.
         region_dim: Width of a region vector: 1024 features and 6 numbers of box geometry.
+        hidden_dropout: Share of rows' numbers that training zeroes, wherever a row is embedded or an update is added.
+        attention_dropout: Share of attention weights that training zeroes.
     """
 
     layers: int
@@ -42,6 +48,8 @@ class TransformerConfig:
     types: int = 2
     region_dim: int = 1030
     layer_norm_eps: float = 1e-12
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
 
     def __post_init__(self) -> None:
         if self.hidden % self.heads:
@@ -74,40 +82,25 @@ class TextEmbeddings(nn.Module):
         self.positions = nn.Embedding(config.positions, config.hidden)
         self.types = nn.Embedding(config.types, config.hidden)
         self.norm = nn.LayerNorm(config.hidden, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, token_ids: Tensor, token_types: Tensor, positions: Tensor) -> Tensor:
         """Embed three (B, T) int64 tensors as (B, T, h)."""
-        return self.norm(self.words(token_ids) + self.positions(positions) + self.types(token_types))
+        rows = self.norm(self.words(token_ids) + self.positions(positions) + self.types(token_types))
+        return self.dropout(rows) if self.training else rows
 
 
-class SelfAttention(nn.Module):
-    """Multi-head attention, written out.
-
-    `scaled_dot_product_attention` is avoided: its decomposition leaves comparison chains outside accelerator
-    delegates, and its CPU kernel hides the two matrix products from operation counters.
-    """
+class RegionProjection(nn.Linear):
+    """The embedding of regions: one linear layer."""
 
     def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.heads = config.heads
-        self.head_dim = config.head_dim
-        self.query = nn.Linear(config.hidden, config.hidden)
-        self.key = nn.Linear(config.hidden, config.hidden)
-        self.value = nn.Linear(config.hidden, config.hidden)
-        self.output = nn.Linear(config.hidden, config.hidden)
+        super().__init__(config.region_dim, config.hidden)
+        self.dropout = nn.Dropout(config.hidden_dropout)
 
-    def _split(self, rows: Tensor) -> Tensor:
-        batch, length, _ = rows.shape
-        return rows.reshape(batch, length, self.heads, self.head_dim).transpose(1, 2)  # (B, H, S, d)
-
-    def project(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Project (B, S, h) rows to what they ask with and are asked by: queries, keys, values, (B, H, S, d) each."""
-        queries = self.query(rows) * (1.0 / math.sqrt(self.head_dim))
-        return self._split(queries), self._split(self.key(rows)), self._split(self.value(rows))
-
-    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """Let (B, H, Q, d) queries ask (B, H, K, d) keys and values under a (B, 1|Q, K) mask; returns (B, Q, h)."""
-        return self.output(attend(queries, keys, values, mask))
+    def forward(self, regions: Tensor) -> Tensor:
+        """Project (..., region_dim) to (..., h)."""
+        rows = super().forward(regions)
+        return self.dropout(rows) if self.training else rows
 
 
 class EncoderLayer(nn.Module):
@@ -115,17 +108,24 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.attention = SelfAttention(config)
+        self.attention = SelfAttention(config.hidden, config.heads, config.attention_dropout)
         self.attention_norm = nn.LayerNorm(config.hidden, eps=config.layer_norm_eps)
         self.intermediate = nn.Linear(config.hidden, config.intermediate)
         self.activation = nn.GELU()  # the exact one, by erf
         self.output = nn.Linear(config.intermediate, config.hidden)
         self.output_norm = nn.LayerNorm(config.hidden, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, rows: Tensor, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """Map (B, Q, h) rows to the next layer's; the other shapes as in `SelfAttention.forward`."""
-        rows = self.attention_norm(rows + self.attention(queries, keys, values, mask))
-        return self.output_norm(rows + self.output(self.activation(self.intermediate(rows))))
+        update = self.attention(queries, keys, values, mask)
+        if self.training:
+            update = self.dropout(update)
+        rows = self.attention_norm(rows + update)
+        update = self.output(self.activation(self.intermediate(rows)))
+        if self.training:
+            update = self.dropout(update)
+        return self.output_norm(rows + update)
 
 
 class Encoder(nn.Module):
@@ -176,19 +176,19 @@ class CaptionHead(nn.Module):
 class FusionTransformer(nn.Module):
     """Text and regions in, pooled vector and token logits out.
 
-    Built with BERT's initialisation (normal, standard deviation 0.02) from the global generator; see `randomize` for
-    weights under which an untrained model behaves like a trained one.
+    Built with BERT's initialisation from the global generator; `initialize` draws it anew from one of its own, and
+    `randomize` draws weights under which an untrained model behaves like a trained one.
     """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
         self.embeddings = TextEmbeddings(config)
-        self.region_projection = nn.Linear(config.region_dim, config.hidden)
+        self.region_projection = RegionProjection(config)
         self.encoder = Encoder(config)
         self.pooler = Pooler(config)
         self.caption_head = CaptionHead(config)
-        self.apply(_initialize)
+        self.apply(initialize_layer)
 
     def embed(self, token_ids: Tensor, token_types: Tensor, positions: Tensor) -> Tensor:
         """Embed three (B, T) int64 tensors as (B, T, h)."""
@@ -238,6 +238,15 @@ class FusionTransformer(nn.Module):
         return self.pooler(encoded), self.caption_head(encoded[:, : token_ids.shape[1]])
 
     @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw weights to start training from: BERT's, normal with standard deviation 0.02, biases 0, norms identity.
+
+        Args:
+            generator: Source of the numbers, on the weights' device.
+        """
+        self.apply(lambda module: initialize_layer(module, generator))
+
+    @torch.no_grad()
     def randomize(self, generator: torch.Generator) -> None:
         """Draw weights under which an untrained model answers to its inputs and does not repeat one token.
 
@@ -259,56 +268,15 @@ class FusionTransformer(nn.Module):
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                _draw(module, 1.0, generator)
+                draw_linear(module, 1.0, generator)
             elif isinstance(module, nn.LayerNorm):
                 module.reset_parameters()
         for layer in self.encoder:
-            _draw(layer.attention.query, math.sqrt(3.0), generator)
-            _draw(layer.attention.key, math.sqrt(3.0), generator)
-            _draw(layer.attention.output, math.sqrt(3.0 / self.config.layers), generator)
-            _draw(layer.output, math.sqrt(0.5 / self.config.layers), generator)
-        _draw(self.caption_head.decoder, 2.0, generator)
+            draw_linear(layer.attention.query, math.sqrt(3.0), generator)
+            draw_linear(layer.attention.key, math.sqrt(3.0), generator)
+            draw_linear(layer.attention.output, math.sqrt(3.0 / self.config.layers), generator)
+            draw_linear(layer.output, math.sqrt(0.5 / self.config.layers), generator)
+        draw_linear(self.caption_head.decoder, 2.0, generator)
         self.embeddings.words.weight.normal_(0.0, 1.0, generator=generator)
         self.embeddings.positions.weight.normal_(0.0, 1.5, generator=generator)
         self.embeddings.types.weight.normal_(0.0, 0.3, generator=generator)
-
-
-LEAST_MASK = -30000.0
-"""Of a mask. exp() of it is 0, and with a score added it is still within float16, which ends at -65,504."""
-
-
-def bounded(mask: Tensor) -> Tensor:
-    """Bring a (B, 1|Q, K) mask between `LEAST_MASK` and 0, however large the number is that hides a token.
-
-    With the smallest float32 or -inf, and every token hidden, softmax in float16 would be NaN. Scores that are moved by
-    one number all have the same softmax, so that a row to which every token is hidden sees them all. Moved back to 0,
-    scores are not rounded to the steps of large numbers, which are 8 in float16 at -10,000.
-    """
-    mask = mask.clamp(min=LEAST_MASK)
-    return mask - mask.amax(dim=-1, keepdim=True)
-
-
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Mix the values that scaled queries ask for, heads side by side: (B, Q, H * d). See `SelfAttention.forward`."""
-    weights = torch.softmax(_product(queries, keys.transpose(2, 3)) + mask[:, None], dim=-1)  # (B, H, Q, K)
-    return _product(weights, values).transpose(1, 2).flatten(2)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Multiply (B, H, M, K) by (B, H, K, N). `torch.matmul` would put an expansion of each side into the graph."""
-    return torch.bmm(left.flatten(0, 1), right.flatten(0, 1)).unflatten(0, left.shape[:2])
-
-
-def _draw(linear: nn.Linear, gain: float, generator: torch.Generator) -> None:
-    """Normal weights that pass on inputs of standard deviation 1 as outputs of standard deviation `gain`."""
-    linear.weight.normal_(0.0, gain / math.sqrt(linear.in_features), generator=generator)
-    linear.bias.zero_()
-
-
-def _initialize(module: nn.Module) -> None:
-    """BERT's initialisation; LayerNorm starts as the identity already."""
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)

@@ -1,6 +1,6 @@
 """Box, non-maximum-suppression and RoI operators in plain static-shape PyTorch, exportable to every runtime."""
 
-from minivlm.ops.boxes import BoxCoder, clip_boxes, nonempty, pairwise_iou
+from minivlm.ops.boxes import BoxCoder, box_iou, clip_boxes, nonempty, pairwise_iou
 from minivlm.ops.nms import NMS, nms, scanned, unrolled
 from minivlm.ops.roi_align import roi_align
 from minivlm.ops.roi_pool import roi_pool
@@ -8,6 +8,7 @@ from minivlm.ops.roi_pool import roi_pool
 __all__ = [
     "NMS",
     "BoxCoder",
+    "box_iou",
     "clip_boxes",
     "nms",
     "nonempty",

@@ -17,7 +17,7 @@ SMALLEST = torch.finfo(torch.float32).tiny
 
 @dataclass(frozen=True)
 class BoxCoder:
-    """Turns regression deltas (dx, dy, dw, dh) into boxes (Girshick et al. 2014, appendix C).
+    """Turns regression deltas (dx, dy, dw, dh) into boxes and back (Girshick et al. 2014, appendix C).
 
     Attributes:
         weights: The factors by which a trained head's deltas are scaled up; (10, 10, 5, 5) in Fast R-CNN heads.
@@ -26,6 +26,33 @@ class BoxCoder:
 
     weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     pixel_offset: float = 0.0
+
+    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+        """Return the deltas that `decode` turns into given boxes: what a head is trained to put out.
+
+        Args:
+            boxes: (N, 4) xyxy pixels with width and height; one that is over `exp(MAX_SIZE_DELTA)` times as wide or
+                high as its anchor gets deltas that `decode` bounds.
+            anchors: (N, 4) xyxy pixels with width and height.
+
+        Returns:
+            (N, 4) dx, dy, dw, dh.
+        """
+        center_x, center_y, width, height = self._center_size(boxes)
+        anchor_x, anchor_y, anchor_width, anchor_height = self._center_size(anchors)
+        deltas = (
+            (center_x - anchor_x) / anchor_width,
+            (center_y - anchor_y) / anchor_height,
+            torch.log(width / anchor_width),
+            torch.log(height / anchor_height),
+        )
+        return torch.stack([delta * weight for delta, weight in zip(deltas, self.weights, strict=True)], dim=1)
+
+    def _center_size(self, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        x1, y1, x2, y2 = boxes.unbind(1)
+        width = x2 - x1 + self.pixel_offset
+        height = y2 - y1 + self.pixel_offset
+        return x1 + 0.5 * width, y1 + 0.5 * height, width, height
 
     def decode(self, deltas: Tensor, anchors: Tensor) -> Tensor:
         """Apply deltas to anchors.
@@ -38,11 +65,9 @@ class BoxCoder:
             (N, 4) xyxy pixels, not clipped.
         """
         dx, dy, dw, dh = (delta / weight for delta, weight in zip(deltas.unbind(1), self.weights, strict=True))
-        x1, y1, x2, y2 = anchors.unbind(1)
-        width = x2 - x1 + self.pixel_offset
-        height = y2 - y1 + self.pixel_offset
-        center_x = x1 + 0.5 * width + dx * width
-        center_y = y1 + 0.5 * height + dy * height
+        anchor_x, anchor_y, width, height = self._center_size(anchors)
+        center_x = anchor_x + dx * width
+        center_y = anchor_y + dy * height
         half_width = 0.5 * width * torch.exp(dw.clamp(max=MAX_SIZE_DELTA))
         half_height = 0.5 * height * torch.exp(dh.clamp(max=MAX_SIZE_DELTA))
         return torch.stack(
@@ -78,13 +103,30 @@ def nonempty(boxes: Tensor) -> Tensor:
 
 
 def box_area(boxes: Tensor) -> Tensor:
-    """Return the (N,) areas of (N, 4) xyxy boxes; a box whose corners are swapped is empty."""
-    x1, y1, x2, y2 = boxes.unbind(1)
+    """Return the (..., N) areas of (..., N, 4) xyxy boxes; a box whose corners are swapped is empty."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
     return (x2 - x1).clamp(min=0.0) * (y2 - y1).clamp(min=0.0)
 
 
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of every box of one set with every box of another.
+
+    Args:
+        first: (..., N, 4) xyxy.
+        second: (..., M, 4) xyxy, of the same leading dimensions or such that broadcast.
+
+    Returns:
+        (..., N, M). 0 where a box of the pair is empty.
+    """
+    rows, columns = first[..., :, None, :], second[..., None, :, :]
+    sides = torch.minimum(rows[..., 2:], columns[..., 2:]) - torch.maximum(rows[..., :2], columns[..., :2])
+    intersection = sides.clamp(min=0.0).prod(dim=-1)
+    areas = box_area(first).clamp(min=SMALLEST)[..., :, None] + box_area(second)[..., None, :]
+    return intersection / (areas - intersection)
+
+
 def pairwise_iou(boxes: Tensor) -> Tensor:
-    """Intersection over union of every pair.
+    """Intersection over union of every pair within one set: `box_iou` in the fewest operators, for artifacts.
 
     Args:
         boxes: (N, 4) xyxy.

@@ -62,7 +62,12 @@ def roi_align(
 
     Returns:
         (R, C, P, P).
+
+    Raises:
+        ValueError: The maps are those of several pictures.
     """
+    if any(feature.shape[0] != 1 for feature in features):
+        raise ValueError("RoIs are read from one picture: give its own maps, (1, C, H, W)")
     table = torch.cat([feature[0].flatten(1).T for feature in features])  # (sum of H*W, C)
     sizes = [(feature.shape[2], feature.shape[3]) for feature in features]
     starts = [sum(h * w for h, w in sizes[:level]) for level in range(len(sizes))]

@@ -79,7 +79,12 @@ def roi_pool(feature: Tensor, rois: Tensor, output_size: int, spatial_scale: flo
 
     Returns:
         (R, C, P, P).
+
+    Raises:
+        ValueError: The map is that of several pictures.
     """
+    if feature.shape[0] != 1:
+        raise ValueError("RoIs are read from one picture: give its own map, (1, C, H, W)")
     height, width = feature.shape[2:]
     x1, y1, x2, y2 = _round(rois * spatial_scale).unbind(1)
     tops, bottoms, tall = _axis_bins(y1, y2, height, output_size)

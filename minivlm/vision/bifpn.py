@@ -29,13 +29,13 @@ class Enlarge(nn.Module):
     """
 
     def forward(self, feature: Tensor, like: Tensor) -> Tensor:
-        """Enlarge a (1, C, H, W) map to the size of another, which is 2H x 2W or a row or column less."""
+        """Enlarge a (B, C, H, W) map to the size of another, which is 2H x 2W or a row or column less."""
         doubled = F.interpolate(feature, size=[2 * side for side in feature.shape[2:]], mode="nearest")
         return cropped(doubled, like)
 
 
 def cropped(doubled: Tensor, like: Tensor) -> Tensor:
-    """Cut a (1, C, H, W) map to the size of another, where it is larger at all."""
+    """Cut a (B, C, H, W) map to the size of another, where it is larger at all."""
     # Not always: tracing turns a slice of all into an alias, which delegates leave outside.
     return doubled if doubled.shape == like.shape else doubled[:, :, : like.shape[2], : like.shape[3]]
 
@@ -96,7 +96,7 @@ class FusionNode(nn.Module):
         self.norm = _batch_norm(channels)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Fuse maps of shape (1, C, H, W) into one of the same shape."""
+        """Fuse maps of shape (B, C, H, W) into one of the same shape."""
         return self.norm(self.pointwise(self.depthwise(F.silu(self.fusion(features)))))
 
 
@@ -114,7 +114,7 @@ class BiFPNCell(nn.Module):
         """Fuse.
 
         Args:
-            levels: Five maps (1, C, H, W), strides 4..64: the inputs of the top-down pass.
+            levels: Five maps (B, C, H, W), strides 4..64: the inputs of the top-down pass.
             skips: Four maps, strides 8..64: what the bottom-up nodes take directly from the cell's input.
 
         Returns:
@@ -153,7 +153,7 @@ class BiFPN(nn.Module):
         return [cell.top_down[-1], *cell.bottom_up]
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Map four backbone maps (strides 4..32) to five levels (1, C, H, W) of strides 4..64."""
+        """Map four backbone maps (strides 4..32) to five levels (B, C, H, W) of strides 4..64."""
         levels = [lateral(feature) for lateral, feature in zip(self.laterals, features, strict=True)]
         levels.append(halve(levels[-1]))
         second = [lateral(feature) for lateral, feature in zip(self.skip_laterals, features[1:3], strict=True)]

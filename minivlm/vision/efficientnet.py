@@ -28,7 +28,7 @@ def import_timm() -> Any:
 class EfficientNetFeatures(nn.Module):
     """The maps at strides 4, 8, 16 and 32 of an EfficientNet without its head convolution.
 
-    Symmetric padding and BatchNorm eps 1e-3, as in the paper's first author's detector (microsoft/GLIP
+    Symmetric padding, BatchNorm eps 1e-3 and momentum 0.01, as in the paper's first author's detector (microsoft/GLIP
     `maskrcnn_benchmark/modeling/backbone/efficientdet.py`); timm's modules blocks.1, blocks.2, blocks.4, blocks.6.
 
     Args:
@@ -39,10 +39,10 @@ class EfficientNetFeatures(nn.Module):
         super().__init__()
         self.name = name
         self.body = import_timm().create_model(
-            name, features_only=True, out_indices=(1, 2, 3, 4), bn_eps=1e-3, pretrained=False
+            name, features_only=True, out_indices=(1, 2, 3, 4), bn_eps=1e-3, bn_momentum=0.01, pretrained=False
         )
         self.channels: list[int] = self.body.feature_info.channels()
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Map (1, 3, H, W) normalised RGB to four maps (1, C, H / stride, W / stride)."""
+        """Map (B, 3, H, W) normalised RGB to four maps (B, C, H / stride, W / stride)."""
         return self.body(image)

@@ -21,11 +21,11 @@ from torch.nn import functional as F
 from minivlm.errors import UserError
 from minivlm.ops import BoxCoder, clip_boxes, nms, roi_pool
 from minivlm.vision import random_weights
-from minivlm.vision.box_head import AttributeHead
+from minivlm.vision.box_head import AttributeHead, attribute_logits
 from minivlm.vision.caffe_anchors import base_anchors, grid_anchors
 from minivlm.vision.class_nms import best_surviving
 from minivlm.vision.pixels import CAFFE_BGR, PixelFormat
-from minivlm.vision.regions import Regions, box_geometry
+from minivlm.vision.regions import Regions, box_geometry, check_one_picture
 from minivlm.vision.resnet import ResNet, ResNetConfig, build_stage, damp_residuals
 
 STRIDE = 16
@@ -55,7 +55,7 @@ class FasterRCNNConfig:
         min_size: Boxes narrower or lower than this many pixels of the network's input never become RoIs.
         pool_size: RoI pooling cells an axis.
         classes: Object classes with the background, which is class 0.
-        attributes: Attribute classes with "no attribute".
+        attributes: Attribute classes with "no attribute"; 0 leaves the attribute head out.
         attribute_embedding: Length of the class embedding in the attribute head.
         attribute_hidden: Width of the attribute head's hidden layer.
         iou_threshold: Threshold of the per-class NMS.
@@ -177,12 +177,16 @@ class FasterRCNN(nn.Module):
         self.backbone = ResNet(config.resnet, stages=3)
         self.rpn = RPN(config)
         self.box_head = Res5Head(config)
-        self.attribute_head = AttributeHead(
-            config.feature_dim,
-            classes=config.classes,
-            embedding=config.attribute_embedding,
-            hidden=config.attribute_hidden,
-            attributes=config.attributes,
+        self.attribute_head = (
+            AttributeHead(
+                config.feature_dim,
+                classes=config.classes,
+                embedding=config.attribute_embedding,
+                hidden=config.attribute_hidden,
+                attributes=config.attributes,
+            )
+            if config.attributes
+            else None
         )
         self.rpn_coder = BoxCoder(pixel_offset=INCLUSIVE)
         self.head_coder = BoxCoder(weights=(10.0, 10.0, 5.0, 5.0), pixel_offset=INCLUSIVE)
@@ -199,7 +203,9 @@ class FasterRCNN(nn.Module):
 
         Raises:
             UserError: The photo has no room for a single RoI.
+            ValueError: Several pictures.
         """
+        check_one_picture(image)
         feature = self.backbone(image)
         rois = self.propose(feature, extent)
         features, class_logits, deltas = self.box_head(self.pool(feature, rois))
@@ -259,6 +265,10 @@ class FasterRCNN(nn.Module):
         tags = tags[order]
         boxes = boxes[order, tags]
         return Regions(features[order], boxes, box_geometry(boxes, extent), tags, scores)
+
+    def attributes(self, regions: Regions) -> Tensor:
+        """Return (N, attributes) logits of regions that were found; see `attribute_logits`."""
+        return attribute_logits(self.attribute_head, regions)
 
     @torch.no_grad()
     def randomize(self, generator: torch.Generator) -> None:

@@ -61,7 +61,7 @@ GRID_TINY = GridConfig(
 
 
 class GridExtractor(nn.Module):
-    """A fully convolutional extractor. Batch size is 1, as everywhere in this package."""
+    """A fully convolutional extractor."""
 
     def __init__(self, config: GridConfig) -> None:
         super().__init__()
@@ -72,10 +72,10 @@ class GridExtractor(nn.Module):
         """Describe every cell.
 
         Args:
-            image: (1, 3, H, W) float32, normalised as `config.pixels` says.
+            image: (B, 3, H, W) float32, normalised as `config.pixels` says.
 
         Returns:
-            (1, cells, D): ceil(H / 32) x ceil(W / 32) cells, row by row.
+            (B, cells, D): ceil(H / 32) x ceil(W / 32) cells, row by row.
         """
         return self.backbone(image).flatten(2).transpose(1, 2)
 

@@ -26,6 +26,16 @@ class Regions(NamedTuple):
     scores: Tensor
 
 
+def check_one_picture(maps: Tensor) -> None:
+    """Refuse a batch where regions are found in one picture at a time: all but the first would be lost or mixed in.
+
+    Raises:
+        ValueError: The tensor is not (1, C, H, W).
+    """
+    if maps.ndim != 4 or maps.shape[0] != 1:
+        raise ValueError(f"regions are found in one picture at a time: pass (1, C, H, W), not {tuple(maps.shape)}")
+
+
 def box_geometry(boxes: Tensor, extent: Tensor) -> Tensor:
     """The 6 numbers that OSCAR appends to a region's feature (microsoft/Oscar issue 10; MiniVLM section 3.1).
 

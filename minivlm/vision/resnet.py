@@ -71,7 +71,7 @@ class Stem(nn.Module):
         self.pool = nn.MaxPool2d(3, stride=2, padding=1 if padded else 0, ceil_mode=not padded)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (1, 3, H, W) to (1, C, H / 4, W / 4)."""
+        """Map (B, 3, H, W) to (B, C, H / 4, W / 4)."""
         return self.pool(F.relu(self.conv(image)))
 
 

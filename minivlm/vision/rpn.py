@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty
+from minivlm.vision.regions import check_one_picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class RPNHead(nn.Module):
             nn.init.constant_(layer.get_parameter("bias"), 0.0)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Score every anchor.
+        """Score every anchor of one picture.
 
         Args:
             levels: One (1, C, H, W) map a level.
@@ -56,10 +57,27 @@ class RPNHead(nn.Module):
         Returns:
             objectness: (anchors,) logits, ordered by level, row, column, anchor of the cell.
             deltas: (anchors, 4).
+
+        Raises:
+            ValueError: Several pictures; `each` takes them.
         """
+        check_one_picture(levels[0])
         objectness = [self.objectness(level).permute(0, 2, 3, 1).reshape(-1) for level in levels]
         deltas = [self.deltas(level).permute(0, 2, 3, 1).reshape(-1, 4) for level in levels]
         return torch.cat(objectness), torch.cat(deltas)
+
+    def each(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Score every anchor of every picture of a batch.
+
+        Args:
+            levels: One (B, C, H, W) map a level.
+
+        Returns:
+            objectness: (B, anchors) logits, deltas: (B, anchors, 4), in the order of `forward`.
+        """
+        objectness = [self.objectness(level).permute(0, 2, 3, 1).flatten(1) for level in levels]
+        deltas = [self.deltas(level).permute(0, 2, 3, 1).flatten(1) for level in levels]
+        return torch.cat(objectness, dim=1), torch.cat(deltas, dim=1).unflatten(1, (-1, 4))
 
 
 class Anchors:
@@ -69,6 +87,7 @@ class Anchors:
         """Take the (height, width) in cells of every level."""
         self.per_cell = len(config.aspect_ratios)
         counts = [height * width * self.per_cell for height, width in sizes]
+        self.count = sum(counts)
         self.first = [sum(counts[:level]) for level in range(len(counts))]
         self.widths = [width for _, width in sizes]
         self.strides = config.strides
@@ -77,6 +96,11 @@ class Anchors:
             for size in config.anchor_sizes
             for ratio in config.aspect_ratios
         ]
+
+    def all_boxes(self, device: torch.device) -> Tensor:
+        """Return every anchor in the order of `RPNHead`, (anchors, 4) xyxy pixels: what training matches."""
+        boxes, _ = self.boxes(torch.arange(self.count, device=device))
+        return boxes
 
     def boxes(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Return the anchors with the given numbers.
@@ -103,7 +127,7 @@ class Anchors:
 
 
 class ProposalSelector(nn.Module):
-    """From scored anchors to the best proposals."""
+    """From the scored anchors of one picture to its best proposals."""
 
     def __init__(self, config: RPNConfig) -> None:
         super().__init__()
@@ -140,3 +164,21 @@ class ProposalSelector(nn.Module):
         """Return the (N, 4) boxes, within the photo, and the (N,) levels of anchors by their (N,) numbers."""
         anchors, levels = Anchors(self.config, sizes).boxes(numbers)
         return clip_boxes(self.coder.decode(deltas.index_select(0, numbers), anchors), extent), levels
+
+    @torch.no_grad()
+    def each(
+        self, objectness: Tensor, deltas: Tensor, sizes: Sequence[tuple[int, int]], extents: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Select the proposals of every picture of a batch; they are constants, through which no gradient flows.
+
+        Args:
+            objectness: (B, anchors) logits.
+            deltas: (B, anchors, 4).
+            sizes: (height, width) in cells of every level.
+            extents: (B, 2) height and width in pixels of each photo.
+
+        Returns:
+            Proposals and validity of each picture, as `forward` gives them.
+        """
+        pictures = zip(objectness, deltas, extents, strict=True)
+        return [self(scores, moves, sizes, extent) for scores, moves, extent in pictures]

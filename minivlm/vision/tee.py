@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from minivlm.errors import UserError
 from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align
 from minivlm.vision import random_weights
-from minivlm.vision.bifpn import BiFPN
-from minivlm.vision.box_head import AttributeHead, BoxHead
+from minivlm.vision.bifpn import BiFPN, WeightedSum
+from minivlm.vision.box_head import AttributeHead, BoxHead, attribute_logits
 from minivlm.vision.efficientnet import EfficientNetFeatures
 from minivlm.vision.pixels import IMAGENET_RGB, PixelFormat
-from minivlm.vision.regions import Regions, regions_of
+from minivlm.vision.regions import Regions, check_one_picture, regions_of
 from minivlm.vision.rpn import ProposalSelector, RPNConfig, RPNHead
 
 CANONICAL_SIZE = 224.0
@@ -45,7 +45,7 @@ class TEEConfig:
         cells: BiFPN cells.
         feature_dim: Length of a region feature.
         classes: Object classes with the background, which is class 0.
-        attributes: Attribute classes with "no attribute".
+        attributes: Attribute classes with "no attribute"; 0 leaves the attribute head out.
         pool_size: RoIAlign cells an axis.
         sampling_ratio: RoIAlign samples a cell and axis.
         roi_levels: Levels that RoIs read; stride 64 feeds the RPN only.
@@ -121,12 +121,17 @@ class TEEBackbone(nn.Module):
         self.bifpn = BiFPN(self.efficientnet.channels, config.channels, config.cells)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Map (1, 3, H, W) normalised RGB to five levels (1, C, H / stride, W / stride), strides 4..64."""
+        """Map (B, 3, H, W) normalised RGB to five levels (B, C, H / stride, W / stride), strides 4..64."""
         return self.bifpn(self.efficientnet(image))
 
 
 class TEE(nn.Module):
-    """The detector. Batch size is 1: on a device photos come one at a time, as in the paper's timings."""
+    """The detector.
+
+    On a device photos come one at a time, so that is what `forward` takes and what artifacts are made of. A batch goes
+    through the same layers by the methods named "each". Training composes them: `backbone`, `rpn.each`, `selector.each`
+    for the proposals, `pool_each`, `box_head` on the rows of all pictures, `attribute_head` on those of objects.
+    """
 
     def __init__(self, config: TEEConfig) -> None:
         super().__init__()
@@ -134,8 +139,12 @@ class TEE(nn.Module):
         self.backbone = TEEBackbone(config)
         self.rpn = RPNHead(config.channels, len(config.rpn.aspect_ratios))
         self.box_head = BoxHead(config.channels * config.pool_size**2, config.feature_dim, config.classes)
-        self.attribute_head = AttributeHead(
-            config.feature_dim, classes=config.classes, embedding=256, hidden=512, attributes=config.attributes
+        self.attribute_head = (
+            AttributeHead(
+                config.feature_dim, classes=config.classes, embedding=256, hidden=512, attributes=config.attributes
+            )
+            if config.attributes
+            else None
         )
         self.selector = ProposalSelector(config.rpn)
         self.coder = BoxCoder(weights=(10.0, 10.0, 5.0, 5.0))
@@ -150,23 +159,43 @@ class TEE(nn.Module):
 
         Returns:
             `Regions` with `config.regions` rows.
+
+        Raises:
+            ValueError: Several pictures; `detect_each` takes them.
         """
         regions, _ = self.detect(image, extent)
         return regions
 
     def detect(self, image: Tensor, extent: Tensor) -> tuple[Regions, Tensor]:
         """Find regions, and the (proposals, 4) xyxy that they came from, in which rows that only fill are empty."""
+        check_one_picture(image)
         levels = self.backbone(image)
         proposals, valid = self.propose(levels, extent)
         features, class_logits, deltas = self.box_head(self.pool(levels, proposals))
         regions = self.select(features, class_logits, deltas, proposals, valid, extent)
         return regions, torch.where(valid[:, None], proposals, 0.0)
 
+    def detect_each(self, images: Tensor, extents: Tensor) -> list[Regions]:
+        """Find the regions of every picture of a batch; `forward` gives the same for each alone.
+
+        Args:
+            images: (B, 3, H, W) float32, as for `forward`.
+            extents: (B, 2) float32.
+        """
+        levels = self.backbone(images)
+        objectness, deltas = self.rpn.each(levels)
+        proposed = self.selector.each(objectness, deltas, level_sizes(levels), extents)
+        rows = self.box_head(self.pool_each(levels, [proposals for proposals, _ in proposed]))
+        features, class_logits, deltas = (part.unflatten(0, (len(proposed), -1)) for part in rows)
+        return [
+            self.select(features[index], class_logits[index], deltas[index], *proposed[index], extents[index])
+            for index in range(len(proposed))
+        ]
+
     def propose(self, levels: Sequence[Tensor], extent: Tensor) -> tuple[Tensor, Tensor]:
         """Return (proposals, 4) xyxy pixels and their (proposals,) bool validity; see `ProposalSelector`."""
         objectness, deltas = self.rpn(levels)
-        sizes = [(level.shape[2], level.shape[3]) for level in levels]
-        return self.selector(objectness, deltas, sizes, extent)
+        return self.selector(objectness, deltas, level_sizes(levels), extent)
 
     def pool(self, levels: Sequence[Tensor], proposals: Tensor) -> Tensor:
         """Return (R, C, P, P): each (R, 4) proposal read from the level that fits its size."""
@@ -179,6 +208,19 @@ class TEE(nn.Module):
             self.config.pool_size,
             self.config.sampling_ratio,
         )
+
+    def pool_each(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        """Read boxes of a batch from its levels.
+
+        Args:
+            levels: Five maps (B, C, H, W).
+            boxes: (R, 4) xyxy pixels of each picture; the numbers may differ.
+
+        Returns:
+            (all R, C, P, P), picture after picture.
+        """
+        pictures = [[level[index : index + 1] for level in levels] for index in range(len(boxes))]
+        return torch.cat([self.pool(own, rois) for own, rois in zip(pictures, boxes, strict=True)])
 
     def assign_levels(self, proposals: Tensor) -> Tensor:
         """Return the (R,) int64 level of (R, 4) xyxy boxes: floor(4 + log2(size / 224)) - 2, within the levels.
@@ -218,6 +260,27 @@ class TEE(nn.Module):
         """Apply (R, 4) deltas to (R, 4) proposals, within the photo."""
         return clip_boxes(self.coder.decode(deltas, proposals), extent)
 
+    def attributes(self, regions: Regions) -> Tensor:
+        """Return (N, attributes) logits of regions that were found; see `attribute_logits`."""
+        return attribute_logits(self.attribute_head, regions)
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw weights to start training from: He et al. (2015), even fusion, and outputs that say nothing yet.
+
+        A pretrained backbone is loaded afterwards. Standard deviations of the outputs are maskrcnn-benchmark's.
+
+        Args:
+            generator: Source of the numbers, on the weights' device.
+        """
+        random_weights.draw_weights(self, generator)
+        for part in self.modules():
+            if isinstance(part, WeightedSum):
+                nn.init.ones_(part.weight)
+        for layer in (self.rpn.objectness, self.rpn.deltas, self.box_head.classifier):
+            nn.init.normal_(layer.weight, std=0.01, generator=generator)
+        nn.init.normal_(self.box_head.deltas.weight, std=0.001, generator=generator)
+
     @torch.no_grad()
     def randomize(self, generator: torch.Generator) -> None:
         """Give freshly initialised weights the statistics of trained ones on made-up photos.
@@ -246,3 +309,8 @@ class TEE(nn.Module):
             pooled = layer(pooled).relu()
         random_weights.spread(self.box_head.classifier, pooled, mean=0.0, std=3.0)
         random_weights.spread(self.box_head.deltas, pooled, mean=0.0, std=1.0)
+
+
+def level_sizes(levels: Sequence[Tensor]) -> list[tuple[int, int]]:
+    """Return (height, width) in cells of (B, C, H, W) maps."""
+    return [(level.shape[2], level.shape[3]) for level in levels]

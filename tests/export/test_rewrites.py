@@ -56,6 +56,12 @@ class TestPrepared:
         steps = [module.repeat for module in rewritten.modules() if isinstance(module, NMS)]
         assert steps == [scanned, scanned]
 
+    def test_records_no_gradients_even_of_a_model_in_training(self, photo_path):
+        model = create_model("tee-tiny").requires_grad_()
+        photo = letterbox(load_photo(photo_path), model.config.image_size, model.config.pixels)
+        assert not any(field.requires_grad for field in prepared(model, unrolled)(photo.image, photo.extent))
+        assert all(parameter.requires_grad for parameter in model.parameters())
+
     def test_leaves_the_original_untouched(self):
         model = create_model("tee-tiny")
         before, kinds = copy.deepcopy(model.state_dict()), [type(module) for module in model.modules()]

@@ -26,3 +26,13 @@ def test_the_pair_head_tells_left_from_right() -> None:
     expected = left @ head.classifier.weight[:, :8].T + right @ head.classifier.weight[:, 8:].T
     torch.testing.assert_close(head(left, right), expected, atol=1e-6, rtol=1e-5)  # rounding of another order
     assert not torch.allclose(head(left, right), head(right, left))
+
+
+@pytest.mark.parametrize(("kind", "inputs"), [(AnswerHead, 1), (PairHead, 2), (MatchHead, 1)])
+def test_training_drops_the_pooled_vector_and_nothing_else(kind: type[nn.Module], inputs: int) -> None:
+    """With all of it dropped, what is left is the bias."""
+    head = kind(8, dropout=1.0)
+    nn.init.normal_(head.classifier.bias)  # type: ignore[union-attr,arg-type]
+    pooled = [torch.randn(2, 8) for _ in range(inputs)]
+    assert torch.equal(head(*pooled), head.classifier.bias.expand(2, -1))  # type: ignore[union-attr,operator]
+    assert not torch.equal(head.eval()(*pooled), head.classifier.bias.expand(2, -1))  # type: ignore[union-attr,operator]

@@ -1,8 +1,10 @@
 """The transformer's sizes and costs are the paper's, and its inputs matter. Numerics are held to BERT in test_hf."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from minivlm.errors import UserError
@@ -134,6 +136,61 @@ def test_a_randomized_model_depends_visibly_on_each_input(which: str) -> None:
     _, after = model(*given)
     assert before.std().item() == pytest.approx(2.0, rel=0.1)
     assert (before.argmax(-1) != after.argmax(-1)).float().mean() > 0.25
+
+
+class TestDropout:
+    def test_is_of_the_papers_shares_in_the_places_of_bert(self) -> None:
+        """Once behind the embeddings and the regions, and three times a layer: weights, attention, feed-forward."""
+        model, calls = FusionTransformer(MINILM_TINY).train(), []
+        for name, part in model.named_modules():
+            if isinstance(part, nn.Dropout):
+                part.register_forward_hook(
+                    lambda part, _, rows, name=name: calls.append((name, part.p, tuple(rows.shape)))
+                )
+        model(*inputs(MINILM_TINY, batch=2))
+        rows, weights = (2, TEXT + REGIONS, 32), (2, 4, TEXT + REGIONS, TEXT + REGIONS)
+        expected = [("embeddings.dropout", 0.1, (2, TEXT, 32)), ("region_projection.dropout", 0.1, (2, REGIONS, 32))]
+        for layer in ("encoder.layers.0", "encoder.layers.1"):
+            expected += [(f"{layer}.attention.dropout", 0.1, weights), *[(f"{layer}.dropout", 0.1, rows)] * 2]
+        assert calls == expected
+
+    def test_of_everything_leaves_what_was_not_dropped(self) -> None:
+        """Rows come out as the last LayerNorm's bias, since neither embeddings nor updates are left."""
+        config = replace(MINILM_TINY, hidden_dropout=1.0)
+        model = FusionTransformer(config).train()
+        torch.nn.init.normal_(model.encoder.layers[-1].output_norm.bias)  # type: ignore[union-attr,arg-type]
+        encoded = model.fuse(*inputs(config))
+        assert torch.equal(encoded, model.encoder.layers[-1].output_norm.bias.expand_as(encoded))  # type: ignore[union-attr,operator]
+
+    def test_of_attention_leaves_the_rest(self) -> None:
+        config = replace(MINILM_TINY, attention_dropout=1.0, hidden_dropout=0.0)
+        attention = FusionTransformer(config).encoder.layers[0].attention
+        torch.nn.init.normal_(attention.output.bias)  # type: ignore[union-attr,arg-type]
+        rows = torch.randn(2, 5, 32)
+        mixed = attention(*attention.project(rows), torch.zeros(2, 1, 5))  # type: ignore[operator,union-attr]
+        assert torch.equal(mixed, attention.output.bias.expand_as(mixed))  # type: ignore[union-attr,operator]
+
+    def test_is_no_part_of_an_exported_graph_or_of_the_state(self) -> None:
+        model = tiny()
+        graph = torch.export.export(model, inputs(MINILM_TINY)).graph
+        assert not [node for node in graph.nodes if "dropout" in str(node.target)]
+        assert not [key for key in model.state_dict() if "dropout" in key]
+
+
+def test_initialisation_is_bert_s_and_follows_the_generator_alone() -> None:
+    """Normal with standard deviation 0.02 (its `initializer_range`); the smallest layer has 64 weights."""
+    first, second = tiny(seed=1), FusionTransformer(MINILM_TINY)
+    for model in (first, second):
+        model.initialize(torch.Generator().manual_seed(4))
+    state = second.state_dict()
+    for key, value in first.state_dict().items():
+        assert torch.equal(value, state[key]), key
+        if "norm" in key:
+            assert (value == (1.0 if key.endswith("weight") else 0.0)).all(), key
+        elif key.endswith("bias"):
+            assert not value.any(), key
+        else:
+            assert value.std().item() == pytest.approx(0.02, rel=0.3), key
 
 
 def test_construction_follows_the_callers_seed() -> None:

@@ -4,8 +4,12 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from torch import Tensor
 
-from minivlm.ops import BoxCoder, clip_boxes, pairwise_iou
+from minivlm.ops import BoxCoder, box_iou, clip_boxes, pairwise_iou
 from minivlm.ops.boxes import MAX_SIZE_DELTA
 
 
@@ -47,3 +51,98 @@ def test_iou_of_equal_half_shifted_disjoint_and_empty_boxes():
     assert iou[0, 3] == 0.0
     assert iou[3, 3] == 0.0
     torch.testing.assert_close(iou, iou.T)
+
+
+def boxes_of(corners: Tensor, sizes: Tensor) -> Tensor:
+    return torch.cat([corners, corners + sizes], dim=1)
+
+
+def encode_by_hand(box: list[float], anchor: list[float], weights: tuple[float, ...], offset: float) -> list[float]:
+    """Girshick et al. (2014), appendix C, with Fast R-CNN's weights and Caffe's pixels."""
+    (x1, y1, x2, y2), (a1, b1, a2, b2) = box, anchor
+    width, height = x2 - x1 + offset, y2 - y1 + offset
+    anchor_width, anchor_height = a2 - a1 + offset, b2 - b1 + offset
+    deltas = [
+        ((x1 + width / 2) - (a1 + anchor_width / 2)) / anchor_width,
+        ((y1 + height / 2) - (b1 + anchor_height / 2)) / anchor_height,
+        math.log(width / anchor_width),
+        math.log(height / anchor_height),
+    ]
+    return [delta * weight for delta, weight in zip(deltas, weights, strict=True)]
+
+
+corners = hnp.arrays("float32", (6, 2), elements=st.floats(-50, 1300, width=32))
+sizes = hnp.arrays("float32", (6, 2), elements=st.floats(16, 900, width=32))  # at most 62.5 times another
+coders = st.sampled_from(
+    [BoxCoder(weights, offset) for weights in [(1.0,) * 4, (10.0, 10.0, 5.0, 5.0)] for offset in (0.0, 1.0)]
+)
+
+
+class TestEncode:
+    def test_of_a_box_by_hand(self):
+        # 20 x 40 at (10, 30) and 80 x 10 at (30, 25): a quarter of a width to the left, half a height down.
+        deltas = BoxCoder(weights=(10.0, 10.0, 5.0, 5.0)).encode(
+            torch.tensor([[0.0, 10.0, 20.0, 50.0]]), torch.tensor([[-10.0, 20.0, 70.0, 30.0]])
+        )
+        expected = torch.tensor([[10 * -0.25, 10 * 0.5, 5 * math.log(20 / 80), 5 * math.log(40 / 10)]])
+        torch.testing.assert_close(deltas, expected)
+
+    @given(corners=corners, sizes=sizes, anchor_corners=corners, anchor_sizes=sizes, coder=coders)
+    @settings(max_examples=200, deadline=None)
+    def test_equals_the_formula_and_decodes_to_the_box_again(self, corners, sizes, anchor_corners, anchor_sizes, coder):
+        boxes = boxes_of(torch.from_numpy(corners), torch.from_numpy(sizes))
+        anchors = boxes_of(torch.from_numpy(anchor_corners), torch.from_numpy(anchor_sizes))
+        deltas = coder.encode(boxes, anchors)
+        rows = zip(boxes.tolist(), anchors.tolist(), strict=True)
+        by_hand = torch.tensor([encode_by_hand(*row, coder.weights, coder.pixel_offset) for row in rows])
+        # float32 centres of up to 2000 pixels over anchors of at least 16: 1e-4 / 16, times the weight of 10.
+        torch.testing.assert_close(deltas, by_hand, rtol=1e-5, atol=2e-4)
+        torch.testing.assert_close(coder.decode(deltas, anchors), boxes, rtol=0, atol=5e-3)  # pixels
+
+    def test_the_heads_of_one_model_share_nothing_but_the_formula(self):
+        # With inclusive pixels a box of one pixel has a width of 1, so it can be encoded.
+        one_pixel = torch.tensor([[5.0, 5.0, 5.0, 5.0]])
+        assert BoxCoder(pixel_offset=1.0).encode(one_pixel, one_pixel).tolist() == [[0.0, 0.0, 0.0, 0.0]]
+
+
+def iou_by_hand(a: list[float], b: list[float]) -> float:
+    shared = max(min(a[2], b[2]) - max(a[0], b[0]), 0.0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)
+    area_a, area_b = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return shared / (area_a + area_b - shared) if shared else 0.0
+
+
+# Quarter pixels, so that all areas are exact; some boxes are empty.
+grid = st.integers(0, 80).map(lambda value: value / 4)
+box_sets = hnp.arrays("float32", st.tuples(st.integers(0, 6), st.just(2)), elements=grid)
+
+
+class TestIoUOfTwoSets:
+    @given(first=box_sets, second=box_sets, seed=st.integers(0, 2**16))
+    @settings(max_examples=150, deadline=None)
+    def test_is_that_of_every_pair(self, first, second, seed):
+        generator = torch.Generator().manual_seed(seed)
+
+        def grown(start: Tensor) -> Tensor:
+            return boxes_of(start, torch.randint(0, 40, start.shape, generator=generator) / 4)
+
+        one, other = grown(torch.from_numpy(first)), grown(torch.from_numpy(second))
+        expected = [[iou_by_hand(a, b) for b in other.tolist()] for a in one.tolist()]
+        iou = box_iou(one, other)
+        assert iou.shape == (len(one), len(other))
+        torch.testing.assert_close(iou, torch.tensor(expected).reshape(iou.shape), rtol=0, atol=1e-6)  # one division
+
+    def test_of_a_batch_is_that_of_each_picture(self):
+        generator = torch.Generator().manual_seed(0)
+        first, second = (
+            boxes_of(50 * torch.rand(n, 2, generator=generator), 1 + 30 * torch.rand(n, 2, generator=generator))
+            for n in (12, 15)
+        )
+        batch = box_iou(first.unflatten(0, (3, 4)), second.unflatten(0, (3, 5)))
+        assert batch.shape == (3, 4, 5)
+        for index in range(3):
+            rows, columns = first[4 * index : 4 * index + 4], second[5 * index : 5 * index + 5]
+            assert torch.equal(batch[index], box_iou(rows, columns))
+
+    def test_with_itself_is_the_one_that_artifacts_use(self):
+        boxes = torch.tensor([[0.0, 0, 4, 4], [2.0, 0, 6, 4], [9.0, 9, 10, 10], [1.0, 1, 1, 1], [3.0, 3, 1, 1]])
+        assert torch.equal(box_iou(boxes, boxes), pairwise_iou(boxes))

@@ -76,3 +76,20 @@ def test_a_linear_ramp_is_read_at_the_cell_centres():
     ramp = torch.arange(32.0).repeat(32, 1)[None, None]
     pooled = roi_align([ramp], torch.tensor([[4.0, 4.0, 20.0, 20.0]]), torch.zeros(1, dtype=torch.int64), [1], 4, 2)
     torch.testing.assert_close(pooled[0, 0, 0], torch.tensor([6.0, 10.0, 14.0, 18.0]))
+
+
+def test_the_maps_of_several_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="one picture"):
+        roi_align([torch.zeros(2, 3, 8, 8)], torch.zeros(1, 4), torch.zeros(1, dtype=torch.int64), [4], 4, 2)
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    """Against finite differences in double precision, with the tolerances of `gradcheck`."""
+    generator = torch.Generator().manual_seed(0)
+    features = [torch.randn(1, 2, 4, 5, dtype=torch.float64, generator=generator, requires_grad=True)]
+    rois = torch.tensor([[1.0, 2.0, 11.0, 13.0], [0.0, 0.0, 20.0, 16.0]], dtype=torch.float64)
+
+    def pooled(feature: Tensor) -> Tensor:
+        return roi_align([feature], rois, torch.zeros(2, dtype=torch.int64), [4], 2, 2)
+
+    assert torch.autograd.gradcheck(pooled, features)

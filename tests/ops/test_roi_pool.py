@@ -145,3 +145,8 @@ def test_gradients_reach_the_map():
     expected = torch.zeros(4, 4)
     expected[1::2, 1::2] = 1.0  # the largest of each 2 x 2 cells; ties between its four windows share the gradient
     torch.testing.assert_close(feature.grad[0, 0], expected)
+
+
+def test_the_map_of_several_pictures_is_refused():
+    with pytest.raises(ValueError, match="one picture"):
+        roi_pool(torch.zeros(2, 3, 8, 8), torch.zeros(1, 4), 7, SCALE)

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from minivlm.vision.box_head import AttributeHead, BoxHead
+from minivlm.errors import UserError
+from minivlm.vision.box_head import AttributeHead, BoxHead, attribute_logits
+from minivlm.vision.regions import Regions
 
 
 def array(tensor: Tensor) -> np.ndarray:
@@ -53,3 +55,15 @@ class TestAttributeHead:
         joined = np.concatenate([array(features), array(head.class_embedding.weight)[classes.numpy()]], axis=1)
         expected = linear(head.classifier, np.maximum(linear(head.hidden, joined), 0.0))
         np.testing.assert_allclose(array(head(features, classes)), expected, rtol=0, atol=1e-5)
+
+    def test_a_region_is_judged_as_an_object_of_its_tag(self):
+        # Tags count from the first class after the background: tag 3 is class 4.
+        torch.manual_seed(0)
+        head, features = AttributeHead(6, classes=5, embedding=3, hidden=8, attributes=4), torch.randn(2, 6)
+        regions = Regions(features, torch.zeros(2, 4), torch.zeros(2, 6), torch.tensor([3, 0]), torch.ones(2))
+        assert torch.equal(attribute_logits(head, regions), head(features, torch.tensor([4, 1])))
+
+    def test_a_detector_without_one_says_so(self):
+        regions = Regions(torch.zeros(1, 6), torch.zeros(1, 4), torch.zeros(1, 6), torch.tensor([0]), torch.ones(1))
+        with pytest.raises(UserError, match="no attribute head"):
+            attribute_logits(None, regions)

@@ -35,10 +35,12 @@ def test_sizes_costs_and_maps_are_the_published_ones(name, params, giga, channel
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "tinynet_e"])
 def test_batch_norms_and_padding_are_those_of_the_first_author_s_detector(name):
-    # microsoft/GLIP `efficientdet.py`: eps 1e-3 and (k - 1) / 2 on both sides, where TensorFlow pads one side more.
+    # microsoft/GLIP `efficientdet.py`: eps 1e-3, momentum 0.01, and (k - 1) / 2 on both sides, where TensorFlow pads
+    # one side more.
     with torch.device("meta"):
         modules = list(EfficientNetFeatures(name).modules())
-    assert {module.eps for module in modules if isinstance(module, nn.BatchNorm2d)} == {1e-3}
+    norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
     convolutions = [module for module in modules if isinstance(module, nn.Conv2d)]
     assert all(module.padding == tuple((size - 1) // 2 for size in module.kernel_size) for module in convolutions)
     assert {type(module) for module in convolutions} == {nn.Conv2d}, "a subclass may pad in its forward"

@@ -12,6 +12,7 @@ from minivlm.photos import default_photo, load_photo
 from minivlm.preprocess import NetworkInput, resize_short_side
 from minivlm.vision.caffe_anchors import base_anchors, grid_anchors
 from minivlm.vision.faster_rcnn import R101_F, R101_F_TINY, ROI_CHUNK, FasterRCNN, FasterRCNNConfig
+from minivlm.vision.regions import Regions
 from tests.vision.pixel_boxes import decode, greedy_nms, size, surviving_by_definition
 
 
@@ -77,6 +78,15 @@ class TestSize:
     def test_attribute_head_takes_the_features_and_classes_of_regions(self, meta):
         classes = torch.empty(5, dtype=torch.int64, device="meta")
         assert meta.attribute_head(torch.empty(5, 2048, device="meta"), classes).shape == (5, 401)
+
+    def test_attributes_of_what_was_found_are_those_of_its_tags(self, meta):
+        fields = [torch.empty(5, 2048), torch.empty(5, 4), torch.empty(5, 6), torch.zeros(5, dtype=torch.int64)]
+        regions = Regions(*(field.to("meta") for field in fields), torch.empty(5, device="meta"))
+        assert meta.attributes(regions).shape == (5, 401)
+
+    def test_several_pictures_are_refused(self, tiny):
+        with pytest.raises(ValueError, match="one picture at a time"):
+            tiny(torch.zeros(2, 3, 64, 64), torch.tensor([64.0, 64.0]))
 
 
 class TestProposals:

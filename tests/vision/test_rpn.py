@@ -90,6 +90,12 @@ class TestAnchors:
         # Pixels; float32 at coordinates up to 700.
         torch.testing.assert_close(boxes, torch.tensor([box for _, box in expected]), rtol=0, atol=1e-3)
 
+    def test_all_are_those_of_every_number(self):
+        sizes = level_sizes(96, 160)
+        expected = torch.tensor([box for _, box in all_anchors(RPNConfig(), sizes)])
+        boxes = Anchors(RPNConfig(), sizes).all_boxes(torch.device("cpu"))
+        torch.testing.assert_close(boxes, expected, rtol=0, atol=1e-3)
+
     def test_any_numbers_in_any_order(self):
         sizes = level_sizes(96, 160)
         numbers = torch.tensor([2879, 0, 2880, 2877, 0])
@@ -142,6 +148,20 @@ class TestOrder:
             for level, (rows, columns) in enumerate(sizes)
             for row, column, anchor in product(range(rows), range(columns), range(3))
         ]
+
+    def test_a_batch_is_scored_as_each_of_its_pictures(self):
+        torch.manual_seed(0)
+        head = RPNHead(channels=6, anchors=3).double()
+        maps = [torch.randn(3, 6, *size, dtype=torch.float64) for size in level_sizes(96, 160)]
+        objectness, deltas = head.each(maps)
+        for picture in range(3):
+            alone = head([level[picture : picture + 1] for level in maps])
+            # In double precision, where a fault would show and another order of sums does not.
+            torch.testing.assert_close((objectness[picture], deltas[picture]), alone, rtol=0, atol=1e-12)
+
+    def test_a_batch_is_no_picture(self):
+        with pytest.raises(ValueError, match="one picture at a time"):
+            RPNHead(channels=6, anchors=3)([torch.zeros(2, 6, 4, 4)])
 
     def test_the_two_convolutions_serve_all_levels_and_start_flat(self):
         head = RPNHead(channels=64, anchors=3)

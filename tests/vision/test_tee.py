@@ -259,7 +259,7 @@ class TestRandomWeights:
         assert used.max() < 0.95 * 300
 
 
-def test_every_part_has_a_batch_norm_eps_of_1e_3(tiny):
+def test_every_batch_norm_has_an_eps_of_1e_3_and_a_momentum_of_1e_2(tiny):
     norms = [module for module in tiny.modules() if isinstance(module, nn.BatchNorm2d)]
     assert norms
-    assert {norm.eps for norm in norms} == {1e-3}
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
