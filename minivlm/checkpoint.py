@@ -21,7 +21,7 @@ from minivlm.errors import UserError, closest
 from minivlm.files import exists, is_folder, replacing, sha256, write_text
 from minivlm.json_files import read_object
 from minivlm.sizes import sizes_of
-from minivlm.state_dicts import check_values, read_state_file
+from minivlm.state_dicts import check_values, read_state_file, shown
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -64,7 +64,7 @@ def read_info(folder: Path) -> CheckpointInfo:
         raise UserError(f"checkpoint {folder} has no {CONFIG}: it must name the model")
     content = read_object(path, "a checkpoint's config", "docs/checkpoint.md says what it must hold")
     if content.get("format", FORMAT) != FORMAT:
-        raise UserError(f"{path} has format {content['format']!r}: this version reads format {FORMAT}")
+        raise UserError(f"{path} has format {shown(repr(content['format']))}: this version reads format {FORMAT}")
     _check_fields(path, content)
     return CheckpointInfo(**{**content, "heads": tuple(content.get("heads", ()))})
 
@@ -83,7 +83,7 @@ def load_weights(folder: Path, module: nn.Module) -> str:
     if wrong:
         first = wrong[0]
         raise UserError(
-            f"{path} does not fit its model: {len(wrong)} tensors differ, first {first} "
+            f"{path} does not fit its model: {len(wrong)} tensors differ, first {shown(first)} "
             f"(expected {expected.get(first, 'none')}, found {given.get(first, 'none')}); save the checkpoint again"
         )
     for key, tensor in state.items():

@@ -1,7 +1,10 @@
 """A checkpoint folder gives back the model that was saved, and says what is wrong with one that cannot."""
 
 import json
-from collections.abc import Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +144,115 @@ def test_a_missing_file_is_named(folder: Path, file: str) -> None:
 def test_a_name_that_contradicts_the_checkpoint_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="holds 'minivlm-tiny', not 'minivlm': pass --model minivlm-tiny"):
         load_model("minivlm", checkpoint=folder)
+
+
+def damage(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(folder / "model.safetensors")
+    change(state)
+    save_file(state, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_value_that_is_no_number_is_named_at_loading(folder: Path, value: float) -> None:
+    def change(state: dict[str, torch.Tensor]) -> None:
+        state["heads.nlvr2.classifier.bias"][-1] = value
+
+    damage(folder, change)
+    with pytest.raises(UserError, match=r"nlvr2.classifier.bias holds 1 values of 2 that are NaN"):
+        load_model(checkpoint=folder)
+
+
+def test_a_negative_variance_is_named_at_loading(folder: Path) -> None:
+    key = "vision.backbone.efficientnet.body.bn1.running_var"
+
+    def change(state: dict[str, torch.Tensor]) -> None:
+        state[key][0] = -1.0
+
+    damage(folder, change)
+    with pytest.raises(UserError, match=f"{key} holds a negative variance"):
+        load_model(checkpoint=folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float16, torch.float64])
+def test_another_type_is_named_at_loading(folder: Path, dtype: torch.dtype) -> None:
+    key = "heads.nlvr2.classifier.bias"
+    damage(folder, lambda state: state.update({key: state[key].to(dtype)}))
+    with pytest.raises(UserError, match=f"first {key} .*{dtype}"):
+        load_model(checkpoint=folder)
+
+
+def test_what_could_not_be_loaded_is_never_saved(tmp_path: Path) -> None:
+    model = load_model(NAME).module
+    next(model.parameters()).view(-1)[0] = float("nan")
+    with pytest.raises(UserError, match="NaN or infinite"):
+        checkpoint.save(tmp_path, model, CheckpointInfo(NAME, "test", random=False, heads=CONFIG.heads))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "vocab.txt", "tags.txt", "answers.txt"])
+def test_a_folder_in_a_files_place_is_called_one(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    with pytest.raises(UserError, match=f"{file} is a folder"):
+        load_torch_backend(checkpoint=folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "vocab.txt", "tags.txt", "answers.txt"])
+def test_a_file_without_permission_is_neither_missing_nor_damaged(folder: Path, file: str) -> None:
+    (folder / file).chmod(0)
+    with pytest.raises(UserError, match=r"(no permission to read|Permission denied)"):
+        load_torch_backend(checkpoint=folder)
+
+
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    with pytest.raises(UserError, match="name is empty"):
+        load_model(checkpoint="")
+
+
+class TestFullDisk:
+    """Nothing is left of a checkpoint that could not be written whole, and the next try finds its place free."""
+
+    SCRIPT = """
+import resource, signal, sys
+from minivlm.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+main(["checkpoint", "random", sys.argv[2], "--model", "minivlm-tiny"])
+"""
+
+    @pytest.mark.parametrize("most", [200, 100_000], ids=["words", "weights"])
+    @pytest.mark.parametrize("empty", [True, False], ids=["empty folder", "new folder"])
+    def test_a_second_try_works(self, tmp_path: Path, most: int, empty: bool) -> None:
+        folder = tmp_path / "here" / "new"
+        folder.parent.mkdir()
+        if empty:
+            folder.mkdir()
+        before = sorted(folder.parent.rglob("*"))
+        command = [sys.executable, "-c", self.SCRIPT, str(most), str(folder)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2
+        assert ended.stderr.count("\n") == 1, ended.stderr
+        assert "cannot write" in ended.stderr
+        assert sorted(folder.parent.rglob("*")) == before
+        make_random(folder, NAME)
+        assert load_torch_backend(checkpoint=folder).model == NAME
+
+
+def test_a_link_to_an_empty_folder_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    make_random(tmp_path / "link", NAME)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "config.json").is_file()
+
+
+def test_the_current_folder_is_not_replaced_under_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="name a new folder in it"):
+        make_random(Path(), NAME)
 
 
 def test_making_a_checkpoint_never_overwrites_one(folder: Path) -> None:

@@ -70,3 +70,69 @@ def test_a_name_that_is_no_line_is_never_written(tmp_path: Path, name: str) -> N
     with pytest.raises(UserError, match="cannot be a line"):
         write_words(tmp_path, replace(words, tags=(*words.tags[1:], name)))
     assert list(tmp_path.iterdir()) == []
+
+
+LISTS = ("tags.txt", "answers.txt", "vocab.txt")
+
+
+@pytest.mark.parametrize("file", LISTS)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte-order mark"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["unix", "windows"])
+@pytest.mark.parametrize("last", [True, False], ids=["last line ended", "last line open"])
+def test_how_an_editor_stores_text_is_no_content(
+    tmp_path: Path, file: str, mark: bytes, end: bytes, last: bool
+) -> None:
+    words = random_words(CONFIG)
+    write_words(tmp_path, words)
+    lines = (tmp_path / file).read_bytes().splitlines()
+    (tmp_path / file).write_bytes(mark + end.join(lines) + (end if last else b""))
+    found = read_words(tmp_path, CONFIG)
+    assert (found.tags, found.answers) == (words.tags, words.answers)
+    assert found.tokenizer.tokens(range(400)) == words.tokenizer.tokens(range(400))
+    write_words(tmp_path / "again", found)
+    assert (tmp_path / "again" / file).read_bytes() == b"\n".join(lines) + b"\n"
+
+
+@pytest.mark.parametrize("file", LISTS)
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("", "has nothing on line 7"),
+        ("  ", "has nothing on line 7"),
+        ("man ", "has spaces before or after the name on line 7"),
+        (" man", "has spaces before or after the name on line 7"),
+        ("man\t", r"has the control character '\\t' on line 7"),
+        ("man\rwoman", r"has the control character '\\r' on line 7"),
+        ("m\x00a\x00", r"has the control character '\\x00' on line 7"),
+        ("\ufeffman", "has a byte-order mark, .* on line 7"),
+        ("SAME", "on lines 3 and 7"),
+    ],
+)
+def test_a_line_that_is_no_name_is_refused_by_number(tmp_path: Path, file: str, line: str, complaint: str) -> None:
+    write_words(tmp_path, random_words(CONFIG))
+    lines = (tmp_path / file).read_text(encoding="utf-8").split("\n")
+    lines[6] = lines[2] if line == "SAME" else line
+    (tmp_path / file).write_bytes("\n".join(lines).encode())
+    with pytest.raises(UserError, match=f"{file} .*{complaint}") as caught:
+        read_words(tmp_path, CONFIG)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("file", LISTS)
+def test_blank_lines_at_the_end_are_lines(tmp_path: Path, file: str) -> None:
+    write_words(tmp_path, random_words(CONFIG))
+    with (tmp_path / file).open("ab") as opened:
+        opened.write(b"\n\n")
+    with pytest.raises(UserError, match=f"{file} has nothing on line"):
+        read_words(tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize("file", LISTS)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_another_encoding_is_refused(tmp_path: Path, file: str, encoding: str) -> None:
+    write_words(tmp_path, random_words(CONFIG))
+    text = (tmp_path / file).read_text(encoding="utf-8")
+    (tmp_path / file).write_bytes(f"caf\u00e9{text}".encode(encoding))
+    with pytest.raises(UserError, match=f"{file} (is|has)") as caught:
+        read_words(tmp_path, CONFIG)
+    assert str(caught.value).isprintable()
