@@ -18,8 +18,8 @@ from typing import Any
 
 from bench.devices import Device, device_class
 from bench.machine.environment import available_cores
-from bench.measure.plan import make_parser, make_plan
-from bench.measure.session import Session, alone_in
+from bench.measure.plan import check_stored, make_parser, make_plan
+from bench.measure.session import PLAN, Session, alone_in
 from bench.records import Record
 from bench.report import write_report
 from bench.reporting.cells import wide_console
@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags, given, resume = parse(argv)
     folder = Path(flags["output"])
     session = Session.last(folder, given) if resume else Session.new(folder, flags)
+    check_stored(session.flags, folder / PLAN)
     plan = make_plan({**session.flags, "output": flags["output"]})
     steps = Steps()
     with alone_in(folder):

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from export.program import Program, open_program
-from export.sidecar import Sidecar, words_folder
+from export.program import Program, load_program, require_artifact
+from export.sidecar import Sidecar
 from minivlm.errors import UserError
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession
@@ -128,21 +128,23 @@ def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
     Raises:
         UserError: A file is missing, the artifact is not what its sidecar describes, or it is of a part only.
     """
-    return backend_of(path, open_program(path, threads))
-
-
-def backend_of(path: Path, program: Program) -> ArtifactBackend:
-    """Put a backend around an artifact that is open already; see `open_backend`."""
+    require_artifact(path)
     sidecar = Sidecar.read(path)
+    return backend_of(path, sidecar, load_program(path, threads))
+
+
+def backend_of(path: Path, sidecar: Sidecar, program: Program) -> ArtifactBackend:
+    """Put a backend around an artifact that was read and opened already; see `open_backend`."""
     config = sidecar.config
-    if not isinstance(config, VisionLanguageConfig) or sidecar.image_size is None:
-        raise UserError(f"{path} has no method that takes an image: export a whole model")
+    if not isinstance(config, VisionLanguageConfig) or sidecar.image_size is None or "regions" not in program.methods:
+        raise UserError(f"{path} has no method from an image to regions: export a whole model")
+    sidecar.check_interface(path, {"regions": program.interface("regions")})
     return ArtifactBackend(
         program,
         model=sidecar.model,
         config=config,
         origin=sidecar.weights,
-        words=read_words(words_folder(path), config),
+        words=read_words(sidecar.check_words(path), config),
         image_size=sidecar.image_size,
         detector_hash=sidecar.sha256,
     )

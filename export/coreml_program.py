@@ -1,6 +1,7 @@
 """A Core ML package, ready to run: by Core ML on a Mac, by the reference executor everywhere else."""
 
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,18 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from export.interface import Interface, TensorSpec, prepared, widened
 from export.mil_executor import MilFunction, dtype_name, read_functions
-from export.program import Accepted, prepared, require_method
-from minivlm.console import quiet
+from export.program import require_method
+from minivlm.console import without_announcements
 
-DTYPES: Mapping[str, torch.dtype] = MappingProxyType({"fp32": torch.float32, "int32": torch.int32})
-"""By MIL's names, of all inputs that there are."""
+ELEMENT_TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "int32": "int32"})
+"""MIL's names, as far as Core ML takes them for inputs and outputs."""
 
 
 class CoreMLProgram:
     """A .mlpackage; implements `export.program.Program`.
-
-    Whole numbers come back as int32: Core ML has no int64.
 
     Args:
         path: The package.
@@ -36,9 +36,10 @@ class CoreMLProgram:
         if threads is not None:
             torch.set_num_threads(threads)
         self.path = path
-        with quiet():
+        with without_announcements():
             self._functions = read_functions(path)
         self._runners: dict[str, CoreMLFunction | MilFunction] = {}
+        self._busy = threading.RLock()
 
     @property
     def threads(self) -> int:
@@ -62,10 +63,16 @@ class CoreMLProgram:
             UserError: The package has no such function.
         """
         require_method(method, self.methods)
-        if sys.platform == "darwin":
-            self._runners[method] = CoreMLFunction(self.path, method)
-        else:
-            self._runners[method] = self.reference(method)
+        with self._busy:
+            if method not in self._runners:
+                here = sys.platform == "darwin"
+                self._runners[method] = CoreMLFunction(self.path, method) if here else self.reference(method)
+
+    def interface(self, method: str) -> Interface:
+        """See `Program`."""
+        require_method(method, self.methods)
+        function = self._functions[method]
+        return Interface([_spec(item) for item in function.inputs.values()], [_spec(item) for item in function.outputs])
 
     def reference(self, method: str) -> MilFunction:
         """Return a function in the reference executor, on a Mac too."""
@@ -73,16 +80,18 @@ class CoreMLProgram:
 
     def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Run a function and return its outputs."""
-        if method not in self._runners:
-            self.load(method)
-        function = self._functions[method]
-        accepted = [
-            Accepted(name, tuple(variable.shape), DTYPES[dtype_name(variable)])
-            for name, variable in function.inputs.items()
-        ]
-        ready = prepared(method, inputs, accepted)
-        outputs = self._runners[method].run(dict(zip(function.inputs, ready, strict=True)))
-        return tuple(outputs[variable.name] for variable in function.outputs)
+        self.load(method)
+        interface = self.interface(method)
+        given = prepared(method, inputs, interface.inputs)
+        with self._busy:
+            named = {spec.name: tensor for spec, tensor in zip(interface.inputs, given, strict=True)}
+            outputs = self._runners[method].run(named)
+        return widened([outputs[spec.name] for spec in interface.outputs])
+
+
+def _spec(variable: Any) -> TensorSpec:
+    name = dtype_name(variable)
+    return TensorSpec(variable.name, [int(size) for size in variable.shape], ELEMENT_TYPES[name])
 
 
 class CoreMLFunction:

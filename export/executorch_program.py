@@ -1,5 +1,7 @@
 """Lowering methods to one ExecuTorch program, and running such a program."""
 
+import struct
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +13,21 @@ from torch import Tensor
 
 from export.executorch_quantization import quantized
 from export.executorch_rewrites import for_executorch
+from export.interface import Interface, TensorSpec, prepared
 from export.methods import Method
-from export.program import Accepted, prepared, require_method
+from export.program import require_method
 from export.recipe import Recipe
-from minivlm.console import quiet
+from minivlm.console import without_announcements
 from minivlm.errors import UserError
 
-DTYPES: Mapping[int, torch.dtype] = MappingProxyType({4: torch.int64, 6: torch.float32})
-"""By ExecuTorch's numbers, of all inputs that there are."""
+HEADER = struct.Struct("<I4s4sIQQQ")
+"""A file's first bytes: place of the root table, magic, magic of the extension, its length, bytes of the program, where
+segments begin, bytes of the segments."""
+SCALAR_TYPES: Mapping[int, str] = MappingProxyType({3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"})
+"""c10's numbers of element types."""
+
+_RUNTIME = threading.RLock()
+"""Imports, the pool of threads and the delegates' workspace belong to the process: one thread at a time is in there."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +86,14 @@ class ExecuTorchProgram:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
+        check_header(path)
         self._path = path
         try:
-            with quiet():  # it announces what it finds out about the processor
+            with _RUNTIME, without_announcements():  # it announces what it finds out about the processor
                 from executorch.extension.pybindings import _portable_lib
                 from executorch.runtime import Runtime, Verification
 
-                if threads is not None:
+                if threads not in (None, _portable_lib._threadpool_get_thread_count()):
                     _portable_lib._unsafe_reset_threadpool(threads)
                 self.threads: int = _portable_lib._threadpool_get_thread_count()
                 self._program = Runtime.get().load_program(path, verification=Verification.InternalConsistency)
@@ -104,6 +114,15 @@ class ExecuTorchProgram:
         """Names of the methods."""
         return sorted(self._program.method_names)
 
+    def interface(self, method: str) -> Interface:
+        """See `Program`; the format has an order and no names."""
+        require_method(method, self.methods)
+        told = self._program.metadata(method)
+        return Interface(
+            [_spec(told.input_tensor_meta(index)) for index in range(told.num_inputs())],
+            [_spec(told.output_tensor_meta(index)) for index in range(told.num_outputs())],
+        )
+
     def load(self, method: str) -> None:
         """Load a method now, rather than at its first call.
 
@@ -111,19 +130,44 @@ class ExecuTorchProgram:
             UserError: The program has no such method.
         """
         require_method(method, self.methods)
-        self._methods[method] = self._program.load_method(method)
+        with _RUNTIME:
+            self._load(method)
 
     def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Run a method and return its outputs."""
-        if method not in self._methods:
-            self.load(method)
-        return tuple(self._methods[method].execute(prepared(method, inputs, self._accepted(method))))
+        require_method(method, self.methods)
+        with _RUNTIME:
+            return tuple(self._load(method).execute(prepared(method, inputs, self.interface(method).inputs)))
 
-    def _accepted(self, method: str) -> list[Accepted]:
-        """Return what a method takes; a program keeps no names."""
-        told = self._methods[method].metadata
-        metas = [told.input_tensor_meta(number) for number in range(told.num_inputs())]
-        return [
-            Accepted(f"number {number}", tuple(meta.sizes()), DTYPES[meta.dtype()])
-            for number, meta in enumerate(metas, start=1)
-        ]
+    def _load(self, method: str) -> Any:
+        if method not in self._methods:
+            self._methods[method] = self._program.load_method(method)
+        return self._methods[method]
+
+
+def check_header(path: Path) -> None:
+    """Refuse a file whose beginning is not a program's, or that is shorter than it says.
+
+    The runtime ends the process over such files.
+
+    Raises:
+        UserError: Saying what is wrong.
+    """
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(HEADER.size)
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}): export it again") from None
+    refused = f"{path} is not a program this runtime can load"
+    if len(beginning) < HEADER.size:
+        raise UserError(f"{refused} (it has {len(beginning)} bytes): export it again")
+    root, magic, extension, length, program, segments, size = HEADER.unpack(beginning)
+    if magic != b"ET12" or extension != b"eh00" or length != HEADER.size - 8 or not HEADER.size <= root < program:
+        raise UserError(f"{refused} (its first bytes are another file's, or damaged): export it again")
+    there, needed = path.stat().st_size, max(program, segments + size)
+    if there < needed:
+        raise UserError(f"{refused} (truncated, {there:,} of {needed:,} bytes): copy it again")
+
+
+def _spec(told: Any) -> TensorSpec:
+    return TensorSpec("", list(told.sizes()), SCALAR_TYPES[told.dtype()])

@@ -12,6 +12,7 @@ from export.arguments import ExportRequest
 from export.artifact_backend import ArtifactBackend
 from export.bounds import Bounds, bounds_of
 from export.catalogue import DetectorGraph
+from export.feeding import feeding_of
 from export.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.job import Job, prepare, report_calibration
 from export.layers import LayerOutput, weakest_layer
@@ -21,12 +22,12 @@ from export.precision import Decision, Rule, by_rule, in_float
 from export.program import Program
 from export.proof import prove_captions
 from export.recipe import Recipe
-from export.sidecar import MethodReport, Sidecar, sidecar_path, tensor_specs, tool_versions, words_folder
+from export.sidecar import MethodReport, Sidecar, sidecar_path, tool_versions, words_folder
 from export.ties import settled
 from minivlm.backend import TorchBackend
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.files import assembling, check_output, sha256, size_bytes
+from minivlm.files import check_output, publishing, sha256, size_bytes
 from minivlm.sizes import sizes_of
 from minivlm.vision.regions import Regions
 from minivlm.words import write_words
@@ -99,10 +100,13 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     with steps.step("run it in PyTorch"):
         expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
     artifact = request.artifact or artifact_path(request.output, job.model.name, exporter.format, request.precision)
+    words = [words_folder(artifact)] if job.words is not None else []
     inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
     for output in (artifact, sidecar_path(artifact), words_folder(artifact)):
         check_output(output, inputs)
-    with assembling(artifact) as partial:
+    # The artifact last: a reader meets the old three, the new three, or is told that they do not belong together.
+    with publishing([*words, sidecar_path(artifact), artifact]) as folder:
+        partial = folder / artifact.name
         built = exporter.build(job.methods, job.recipe, partial, steps)
         bounds = bounds_of(exporter.format.runtime, request.precision)
         with steps.step(f"run it in {exporter.format.title}"):
@@ -110,11 +114,10 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
             reports = [report(method, expected[method.name], program, bounds, built) for method in job.methods]
         proof = prove_whole(job, program, bounds, steps)
         check_parity(job, reports, proof, exporter, steps)
-        # Before the artifact takes its place: a reader who finds it finds what belongs to it, or is told it does not.
-        sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
-        sidecar.write(artifact)
         if job.words is not None:
-            write_words(words_folder(artifact), job.words)
+            write_words(words_folder(partial), job.words)
+        sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
+        sidecar.write(partial)
     return ExportResult(artifact, sidecar)
 
 
@@ -168,8 +171,9 @@ def report(
     given = [program.run(method.name, inputs) for inputs in method.proofs]
     runs = zip(method.proofs, expected, given, strict=True)
     parity = worst([compare(method, settle(method, *run), run[2], bounds) for run in runs])
-    inputs, outputs = tensor_specs(method, given[0])
-    return MethodReport(method.name, inputs, outputs, parity, total_macs(method), built.delegated[method.name])
+    told = program.interface(method.name).named(list(method.inputs), method.outputs)
+    macs = total_macs(method)
+    return MethodReport(method.name, told.inputs, told.outputs, parity, macs, built.delegated[method.name])
 
 
 @torch.no_grad()
@@ -229,9 +233,12 @@ def describe(
     proof: list[Figure],
     steps: Steps,
 ) -> Sidecar:
-    """Put together the sidecar of a finished artifact, wherever the file is now."""
+    """Put together the sidecar of a finished artifact, wherever the file and its words are now."""
     calibration = job.recipe.calibration
     config: Any = job.model.module.config
+    images = [method.inputs["image"].shape for method in job.methods if "image" in method.inputs]
+    size = (int(images[0][2]), int(images[0][3])) if images else None
+    words = sorted(words_folder(artifact).iterdir()) if job.words is not None else []
     return Sidecar(
         model=job.model.name,
         runtime=target.runtime,
@@ -256,5 +263,7 @@ def describe(
         seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
         versions=tool_versions(*target.packages),
         sizes=sizes_of(config),
+        words={file.name: sha256(file) for file in words},
+        feeding=feeding_of(config, size, job.words),
         quantization=by_rule(built.decisions),
     )

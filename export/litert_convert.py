@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from export.litert_graph import graphs, packed, parsed, tensor_name
+from export.litert_graph import graphs, number_ends, packed, parsed, tensor_name
 from export.litert_ops import NativeNMS, native_operators
 from export.methods import Method
 from export.rewrites import prepared, replace_nms
@@ -26,7 +26,19 @@ def convert(methods: Sequence[Method]) -> bytes:
     model = parsed(converter.convert().model_content())
     for name, graph in graphs(model):
         name_after_modules(name, graph, modules[name])
+    name_ends(model, methods)
+    number_ends(model, methods)
     return packed(model)
+
+
+def name_ends(model: Any, methods: Sequence[Method]) -> None:
+    """Give signatures the methods' names, instead of the converter's args_0 and output_3, in place."""
+    by_name = {method.name: method for method in methods}
+    for signature in model.signatureDefs:
+        method = by_name[signature.signatureKey.decode()]
+        for ends, names in ((signature.inputs, list(method.inputs)), (signature.outputs, method.outputs)):
+            for end in ends:
+                end.name = names[int(end.name.decode().rpartition("_")[2])].encode()
 
 
 def convertible(module: nn.Module) -> nn.Module:

@@ -2,11 +2,12 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from export.methods import Method
 from minivlm.console import quiet
 
 
@@ -56,6 +57,34 @@ def graphs(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield each signature's name and subgraph."""
     for signature in model.signatureDefs:
         yield signature.signatureKey.decode(), model.subgraphs[signature.subgraphIndex]
+
+
+def number_ends(model: Any, methods: Sequence[Method]) -> None:
+    """Number tensors such that each signature's inputs, then its outputs, have rising numbers, in place.
+
+    An interpreter tells a signature's ends in alphabetical order, with their numbers.
+
+    Args:
+        model: To change.
+        methods: Whose names the signatures and their ends have.
+    """
+    by_name = {method.name: method for method in methods}
+    for signature in model.signatureDefs:
+        graph, method = model.subgraphs[signature.subgraphIndex], by_name[signature.signatureKey.decode()]
+        indices = {end.name.decode(): end.tensorIndex for end in (*signature.inputs, *signature.outputs)}
+        first, last = ([indices[end] for end in ends] for ends in (method.inputs, method.outputs))
+        between = [index for index in range(len(graph.tensors)) if index not in {*first, *last}]
+        order = [*first, *between, *last]
+        new = {old: number for number, old in enumerate(order)} | {-1: -1}
+        graph.tensors = [graph.tensors[old] for old in order]
+        for holder in (graph, *graph.operators):
+            holder.inputs = [new[int(index)] for index in holder.inputs]
+            holder.outputs = [new[int(index)] for index in holder.outputs]
+        for operator in graph.operators:
+            if operator.intermediates is not None:
+                operator.intermediates = [new[int(index)] for index in operator.intermediates]
+        for end in (*signature.inputs, *signature.outputs):
+            end.tensorIndex = new[end.tensorIndex]
 
 
 def kind(model: Any, operator: Any) -> str:

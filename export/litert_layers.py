@@ -35,7 +35,7 @@ def tensors(content: bytes, method: Method) -> Iterator[tuple[str, Tensor]]:
         interpreter.allocate_tensors()
     details = {item["index"]: item for item in interpreter.get_tensor_details()}
     for item in signature.inputs:
-        value = method.example[int(item.name.decode().removeprefix("args_"))].numpy()
+        value = method.inputs[item.name.decode()].numpy()
         interpreter.set_tensor(item.tensorIndex, value.astype(details[item.tensorIndex]["dtype"]))
     interpreter.invoke()
     for operator in graph.operators:

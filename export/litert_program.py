@@ -1,34 +1,29 @@
 """Running a .tflite file with LiteRT's interpreter, or with its predecessor tflite-runtime where only that is there."""
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from export.program import Accepted, prepared, require_method
-from minivlm.console import quiet
+from export.interface import Interface, TensorSpec, prepared, widened
+from export.program import require_method
+from minivlm.console import without_announcements
 from minivlm.errors import UserError
 
 INTERPRETERS = ("ai_edge_litert", "tflite_runtime")
 """Packages with an `interpreter` module, the better one first."""
-WIDE = {torch.int32: torch.int64}
-"""The converter stores 64-bit integers as 32-bit ones; callers see PyTorch's."""
-
-DTYPES: Mapping[type, torch.dtype] = MappingProxyType({np.float32: torch.float32, np.int32: torch.int32})
-"""By NumPy's types, of all inputs that there are."""
 
 
 class LiteRTProgram:
     """A .tflite file, loaded and ready to run; implements `export.program.Program`.
 
-    Signature inputs are named args_0, args_1, ... and outputs output_0, output_1, ..., in the order of the method.
+    The runtime tells signatures by name only; the converter numbers their tensors in the order of the method.
 
     Args:
         path: The file.
@@ -42,7 +37,7 @@ class LiteRTProgram:
         self.threads: int = threads or os.cpu_count() or 1
         package = next(name for name in INTERPRETERS if find_spec(name) is not None)
         try:
-            with quiet():  # it announces its delegate on every load
+            with without_announcements():  # it announces its delegate on every load
                 self._interpreter: Any = import_module(f"{package}.interpreter").Interpreter(
                     model_path=str(path), num_threads=self.threads
                 )
@@ -50,7 +45,8 @@ class LiteRTProgram:
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"{path} is not a model this runtime can load ({reason}): export it again") from None
-        self._runners: dict[str, Any] = {}
+        self._runners: dict[str, tuple[Any, Interface]] = {}
+        self._busy = threading.RLock()  # an interpreter does one thing at a time
 
     @property
     def planned_bytes(self) -> int | None:
@@ -68,21 +64,32 @@ class LiteRTProgram:
         Raises:
             UserError: The model has no such method.
         """
-        require_method(method, self.methods)
-        with quiet():
-            self._runners[method] = self._interpreter.get_signature_runner(method)
+        self._runner(method)
+
+    def interface(self, method: str) -> Interface:
+        """See `Program`."""
+        return self._runner(method)[1]
 
     def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Run a method and return its outputs; integers go in and come out as int64."""
-        if method not in self._runners:
-            self.load(method)
-        runner = self._runners[method]
-        details = runner.get_input_details()
-        names = [f"args_{index}" for index in range(len(details))]
-        accepted = [
-            Accepted(name, tuple(details[name]["shape"].tolist()), DTYPES[details[name]["dtype"]]) for name in names
-        ]
-        ready = prepared(method, inputs, accepted)
-        given = runner(**{item.name: tensor.numpy() for item, tensor in zip(accepted, ready, strict=True)})
-        outputs = [torch.as_tensor(given[f"output_{index}"]) for index in range(len(given))]
-        return tuple(output.to(WIDE.get(output.dtype, output.dtype)) for output in outputs)
+        with self._busy:
+            runner, interface = self._runner(method)
+            given = prepared(method, inputs, interface.inputs)
+            named = {spec.name: tensor.detach().numpy() for spec, tensor in zip(interface.inputs, given, strict=True)}
+            found = runner(**named)
+        return widened([torch.as_tensor(found[spec.name]) for spec in interface.outputs])
+
+    def _runner(self, method: str) -> tuple[Any, Interface]:
+        require_method(method, self.methods)
+        with self._busy:
+            if method not in self._runners:
+                with without_announcements():
+                    runner = self._interpreter.get_signature_runner(method)
+                told = Interface(_specs(runner.get_input_details()), _specs(runner.get_output_details()))
+                self._runners[method] = runner, told
+            return self._runners[method]
+
+
+def _specs(details: Mapping[str, Any]) -> list[TensorSpec]:
+    ordered = sorted(details.items(), key=lambda item: item[1]["index"])
+    return [TensorSpec(name, [int(size) for size in told["shape"]], told["dtype"].__name__) for name, told in ordered]

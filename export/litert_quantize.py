@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from export.litert_graph import graphs, kind, macs, module_of, packed, parsed, share_scales, tensor_name
+from export.litert_graph import graphs, kind, macs, module_of, number_ends, packed, parsed, share_scales, tensor_name
 from export.methods import Method
 from export.precision import Decision, Kind, Mode, deciding_rule
 from export.recipe import Recipe
@@ -64,6 +64,7 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
         _add(made, operation, mode, bits, outputs)
     ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None
     model = parsed(made.quantize(ranges, enable_progress_report=False).quantized_model)
+    number_ends(model, methods)  # behind static layers there are new tensors
     share_scales(model)
     layers = {(item.module, KINDS[item.kind]): None for item in placed if item.stored is not None and item.macs}
     return packed(model), recipe.decide(layers)
@@ -91,7 +92,8 @@ def calibrate(content: bytes, made: Any, methods: Sequence[Method], recipe: Reci
     rules.load_quantization_recipe(made.get_quantization_recipe())
     photos = {
         method.name: [
-            {f"args_{index}": value.numpy() for index, value in enumerate(sample)} for sample in recipe.samples(method)
+            {name: value.numpy() for name, value in zip(method.inputs, sample, strict=True)}
+            for sample in recipe.samples(method)
         ]
         for method in methods
         if method.detector

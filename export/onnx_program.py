@@ -4,6 +4,7 @@ One method is one .onnx file. Several are a folder: a graph for each, and one fi
 """
 
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,13 +16,23 @@ import torch
 from onnx.external_data_helper import set_external_data
 from torch import Tensor
 
-from export.program import Accepted, prepared, require_method
+from export.interface import Interface, TensorSpec, prepared, widened
+from export.program import require_method
 from minivlm.errors import UserError
 
 WEIGHTS = "weights.bin"
 """In a folder, beside its graphs."""
 SMALLEST_SHARED = 1024
 """Bytes from which a tensor moves there; smaller ones cost less where they are."""
+ELEMENT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensor(float)": "float32",
+        "tensor(float16)": "float16",
+        "tensor(int32)": "int32",
+        "tensor(int64)": "int64",
+        "tensor(bool)": "bool",
+    }
+)
 ALIGNMENT = 64
 """Of tensors in that file, for kernels that read whole cache lines of a mapped file."""
 
@@ -72,6 +83,8 @@ class OnnxProgram:
         self._options.log_severity_level = 4  # everything fatal is raised as well
         self._path = path
         self._sessions: dict[str, Any] = {}
+        self._interfaces: dict[str, Interface] = {}
+        self._opening = threading.Lock()
         if path.is_dir():
             self._files = {file.stem: file for file in path.glob("*.onnx")}
             if not self._files:
@@ -80,7 +93,12 @@ class OnnxProgram:
             session = self._open(path)
             name = session.get_modelmeta().custom_metadata_map.get("method", "forward")
             self._files = {name: path}
-            self._sessions[name] = session
+            self._keep(name, session)
+
+    def _keep(self, method: str, session: Any) -> None:
+        told = session.get_inputs(), session.get_outputs()
+        self._interfaces[method] = Interface(*([_spec(item) for item in side] for side in told))
+        self._sessions[method] = session
 
     def _open(self, file: Path) -> Any:
         import onnxruntime
@@ -115,14 +133,22 @@ class OnnxProgram:
             UserError: The artifact has no such method, or its graph is damaged.
         """
         require_method(method, self.methods)
-        if method not in self._sessions:
-            self._sessions[method] = self._open(self._files[method])
+        with self._opening:
+            if method not in self._sessions:
+                self._keep(method, self._open(self._files[method]))
+
+    def interface(self, method: str) -> Interface:
+        """See `Program`."""
+        self.load(method)
+        return self._interfaces[method]
 
     def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Run a method and return its outputs."""
-        self.load(method)
-        session = self._sessions[method]
-        accepted = [Accepted(item.name, tuple(item.shape), DTYPES[item.type]) for item in session.get_inputs()]
-        ready = prepared(method, inputs, accepted)
-        feed = {item.name: tensor.numpy() for item, tensor in zip(accepted, ready, strict=True)}
-        return tuple(torch.from_numpy(array) for array in session.run(None, feed))
+        interface = self.interface(method)
+        given = prepared(method, inputs, interface.inputs)
+        feed = {spec.name: tensor.numpy(force=True) for spec, tensor in zip(interface.inputs, given, strict=True)}
+        return widened([torch.from_numpy(array) for array in self._sessions[method].run(None, feed)])
+
+
+def _spec(told: Any) -> TensorSpec:
+    return TensorSpec(told.name, list(told.shape), ELEMENT_TYPES[told.type])

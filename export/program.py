@@ -1,15 +1,14 @@
 """An artifact, loaded and ready to run: what every runtime offers to those who know nothing about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from export.formats import format_of, program_class
+from export.interface import Interface
+from export.sidecar import Sidecar, sidecar_path
 from minivlm.errors import UserError
 from minivlm.files import exists
 
@@ -40,69 +39,24 @@ class Program(Protocol):
         """
         ...
 
-    def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Run a method; inputs and outputs in the order and with the dtypes that the sidecar gives them.
+    def interface(self, method: str) -> Interface:
+        """Return what a method takes and gives, as the artifact itself declares it.
 
         Raises:
-            UserError: The artifact has no such method, or these are not its inputs; see `prepared`.
+            UserError: The artifact has no such method.
         """
         ...
 
+    def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Run a method, from any thread.
 
-@dataclass(frozen=True)
-class Accepted:
-    """An input as a runtime says that it takes it."""
+        Inputs and outputs are in the order of the sidecar. Whole numbers go in and come out as int64, whatever the
+        artifact declares.
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-
-
-def prepared(method: str, inputs: Sequence[Any], accepted: Sequence[Accepted]) -> list[Tensor]:
-    """Bring inputs into the form that runtimes read without asking: dense, row by row, on the CPU, of their own dtype.
-
-    Floats of any width become the runtime's, whole numbers too where they fit. ExecuTorch, for one, takes a
-    channels-last image for one whose rows are colours, without a word.
-
-    Args:
-        method: For messages.
-        inputs: Tensors or NumPy arrays in the order of the method.
-        accepted: What the runtime takes.
-
-    Raises:
-        UserError: Too few or too many, another shape, or values of another kind.
-    """
-    if len(inputs) != len(accepted):
-        names = ", ".join(wanted.name for wanted in accepted)
-        raise UserError(f"{method} takes {len(accepted)} inputs ({names}), and {len(inputs)} were given")
-    return [_dense(_tensor(given, wanted), wanted) for given, wanted in zip(inputs, accepted, strict=True)]
-
-
-def _tensor(given: Any, wanted: Accepted) -> Tensor:
-    """Take a tensor or an array, of the right shape."""
-    if isinstance(given, np.ndarray) and given.dtype.kind in "fiu":
-        given = torch.tensor(given.astype(given.dtype.newbyteorder("=")))  # its copy knows no negative strides
-    if not isinstance(given, Tensor) or given.layout is not torch.strided or given.is_quantized or given.is_meta:
-        raise UserError(f"input {wanted.name} is a {type(given).__name__}: give a dense tensor with values")
-    if tuple(given.shape) != wanted.shape:
-        raise UserError(f"input {wanted.name} takes shape {wanted.shape}, and {tuple(given.shape)} was given")
-    return given
-
-
-def _dense(given: Tensor, wanted: Accepted) -> Tensor:
-    """Convert a tensor to the dtype and layout that are wanted."""
-    whole = not (given.dtype.is_floating_point or given.dtype.is_complex or given.dtype is torch.bool)
-    if given.dtype.is_floating_point != wanted.dtype.is_floating_point or not (whole or given.dtype.is_floating_point):
-        raise UserError(f"input {wanted.name} takes {_name(wanted.dtype)}, and {_name(given.dtype)} was given")
-    dense = given.detach().to("cpu", wanted.dtype)
-    if whole and not torch.equal(dense.to(torch.int64), given.detach().to("cpu", torch.int64)):
-        raise UserError(f"input {wanted.name} takes {_name(wanted.dtype)}, and larger numbers were given")
-    # Through one dimension: sides of length 1 may have any stride, and count as contiguous with it.
-    return dense.contiguous().reshape(-1).reshape(wanted.shape)
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+        Raises:
+            UserError: The artifact has no such method, or these are not its inputs; see `export.interface.prepared`.
+        """
+        ...
 
 
 def require_method(method: str, methods: Sequence[str]) -> None:
@@ -116,7 +70,9 @@ def require_method(method: str, methods: Sequence[str]) -> None:
 
 
 def open_program(path: Path, threads: int | None = None) -> Program:
-    """Load an artifact in the runtime that its suffix announces.
+    """Load an artifact in the runtime that its suffix announces, once it is known to be what its sidecar describes.
+
+    Without a sidecar, which only tasks need, there is nothing to hold it against.
 
     Args:
         path: The artifact, a file or a folder.
@@ -125,8 +81,24 @@ def open_program(path: Path, threads: int | None = None) -> Program:
     Raises:
         UserError: No such artifact, a damaged one, or a runtime that is not installed.
     """
+    require_artifact(path)
+    if exists(sidecar_path(path)):
+        Sidecar.read(path)  # native code ends the whole process over a damaged file
+    return load_program(path, threads)
+
+
+def require_artifact(path: Path) -> None:
+    """Refuse a path with nothing there.
+
+    Raises:
+        UserError: Saying how the artifact is made, or that no runtime takes such a name.
+    """
     target = format_of(path)
     if not exists(path):
         raise UserError(f"{path} does not exist: make it with {target.command}")
-    program: Program = program_class(target)(path, threads)
+
+
+def load_program(path: Path, threads: int | None = None) -> Program:
+    """Load an artifact that was held against its sidecar already; see `open_program`."""
+    program: Program = program_class(format_of(path))(path, threads)
     return program

@@ -10,6 +10,7 @@ import json
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,18 +34,22 @@ def main(folder: Path) -> None:
 
 
 def run_litert(artifact: str, calls: Calls) -> list[list[np.ndarray]]:
-    """Run calls in LiteRT; signature inputs and outputs are numbered in the order of the method."""
+    """Run calls in LiteRT; the tensors of signature inputs and outputs are numbered in the order of the method."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=artifact, num_threads=1)
     results = []
     for method, inputs in calls:
         runner = interpreter.get_signature_runner(method)
-        details = runner.get_input_details()
-        named = {f"args_{place}": value for place, value in enumerate(inputs)}
-        given = runner(**{name: value.astype(details[name]["dtype"]) for name, value in named.items()})
-        results.append([given[f"output_{place}"] for place in range(len(given))])
+        told, gives = runner.get_input_details(), runner.get_output_details()
+        named = dict(zip(_by_number(told), inputs, strict=True))
+        given = runner(**{name: value.astype(told[name]["dtype"]) for name, value in named.items()})
+        results.append([given[name] for name in _by_number(gives)])
     return results
+
+
+def _by_number(details: dict[str, Any]) -> list[str]:
+    return sorted(details, key=lambda name: details[name]["index"])
 
 
 def run_onnx(artifact: str, calls: Calls) -> list[list[np.ndarray]]:

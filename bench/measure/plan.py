@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bench.reporting import latency
 from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, Format, artifact_path, require_runtime
 from minivlm.command_line import integer_argument, script_parser
-from minivlm.errors import UserError, closest
+from minivlm.errors import UserError, closest, printable
 from minivlm.files import check_outputs, exists
 from minivlm.photos import default_photo, load_photo
 from minivlm.registry import get_config
@@ -117,6 +118,29 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--output", default="results", metavar="DIR", help="default: %(default)s")
     add("--artifacts", default="artifacts", metavar="DIR", help="default: %(default)s")
     return parser
+
+
+def check_stored(flags: Mapping[str, Any], path: Path) -> None:
+    """Refuse flags that a run of another version has stored, or somebody's editor.
+
+    Args:
+        flags: By name, as `make_plan` takes them.
+        path: Where they were stored.
+
+    Raises:
+        UserError: One is missing, unknown, or not of the type that the parser gives it.
+    """
+    actions = {action.dest: action for action in make_parser("")._actions if action.dest != "help"}
+    way_out = "start a new run without --resume"
+    for name in sorted(actions.keys() ^ flags.keys()):
+        problem = "lacks" if name in actions else "has the unknown"
+        raise UserError(f"{path} is of another version, as it {problem} flag {printable(name)[:80]!r}: {way_out}")
+    for name, action in actions.items():
+        value = flags[name]
+        kind = bool if action.nargs == 0 else action.type if isinstance(action.type, type) else str
+        accepted = (int, float) if kind is float else (kind,)
+        if type(value) not in accepted and not (value is None and action.default is None):
+            raise UserError(f"{path} has a {name!r} that is no {kind.__name__}: {way_out}")
 
 
 def make_plan(flags: dict[str, Any]) -> Plan:

@@ -17,11 +17,13 @@ from bench.records import Combination, Record
 from bench.runs import once
 from minivlm.console import Steps
 from minivlm.errors import UserError, printable
-from minivlm.files import write_text
+from minivlm.files import exists, write_text
+from minivlm.json_files import read_object
 
 RECORDS = "records.jsonl"
 PLAN = "plan.json"
 LOCK = ".lock"
+NEW_RUN = "start a new run without --resume"
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,12 @@ class Session:
             UserError: There is nothing to continue, or the flags differ.
         """
         path = folder / PLAN
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            run, flags = str(stored["run"]), dict(stored["flags"])
-        except FileNotFoundError:
-            raise UserError(f"nothing to resume in {folder}: start a run without --resume") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is damaged ({error}): start a new run without --resume") from None
+        if not exists(path):
+            raise UserError(f"nothing to resume in {folder}: start a run without --resume")
+        stored = read_object(path, "the plan of a run", NEW_RUN)
+        run, flags = stored.get("run"), stored.get("flags")
+        if not isinstance(run, str) or not isinstance(flags, dict):
+            raise UserError(f"{path} is not the plan of a run, as it has no run with flags: {NEW_RUN}")
         for name, value in given.items():
             if flags.get(name) != value:
                 raise UserError(

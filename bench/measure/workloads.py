@@ -16,7 +16,7 @@ from bench.measure.timing import run_once
 from bench.records import Combination, Counts
 from export.artifact_backend import backend_of
 from export.formats import format_of, import_runtime
-from export.program import Program, open_program
+from export.program import Program, load_program
 from export.sidecar import Sidecar
 from minivlm.errors import UserError
 from minivlm.model import VisionLanguageModel
@@ -101,14 +101,15 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     counts = artifact_counts(sidecar, model.module)
 
     def load() -> Program:
-        program = open_program(artifact, request.threads)
+        program = load_program(artifact, request.threads)
         for name in calls:
             program.load(name)
         return program
 
     def workload(program: Program) -> Workload:
+        sidecar.check_interface(artifact, {name: program.interface(name) for name in calls})
         if method is None:
-            run = CaptionRun(backend_of(artifact, program), load_photo(Path(request.photo))).whole()
+            run = CaptionRun(backend_of(artifact, sidecar, program), load_photo(Path(request.photo))).whole()
         else:
             run = Run([(method.name, lambda: program.run(method.name, method.example))], shapes(method))
         return Workload(

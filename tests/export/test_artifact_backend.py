@@ -1,5 +1,6 @@
 """Tasks from an artifact alone: what the exported whole model says is what PyTorch says."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from export.artifact_backend import ArtifactBackend, open_backend
+from export.program import open_program
 from export.sidecar import sidecar_path, words_folder
 from minivlm import cli
 from minivlm.backend import Backend, load_torch_backend
@@ -108,9 +110,28 @@ class TestMistakes:
             open_backend(copied)
 
     def test_words_that_do_not_fit(self, copied):
-        (words_folder(copied) / "tags.txt").write_text("cat\ndog\n")
-        with pytest.raises(UserError, match="2 lines"):
+        """As many lines, and another order: every caption would be another one."""
+        file = words_folder(copied) / "vocab.txt"
+        file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
+        with pytest.raises(UserError, match=r"vocab.txt is not the file that .* was exported with"):
             open_backend(copied)
+
+    def test_a_sidecar_with_another_image_size(self, copied):
+        """Everything else agrees, the hash included."""
+        content = json.loads(sidecar_path(copied).read_text())
+        regions = next(method for method in content["methods"] if method["name"] == "regions")
+        next(spec for spec in regions["inputs"] if spec["name"] == "image")["shape"] = [1, 3, 96, 160]
+        sidecar_path(copied).write_text(json.dumps(content))
+        with pytest.raises(UserError, match="describes another method 'regions'"):
+            open_backend(copied)
+
+    def test_damaged_first_bytes_are_told_before_the_runtime_sees_them(self, copied):
+        """The runtime would end this process."""
+        content = copied.read_bytes()
+        copied.write_bytes(bytes(64) + content[64:])
+        for opens in (open_backend, open_program):
+            with pytest.raises(UserError, match="describes other bytes"):
+                opens(copied)
 
     def test_an_artifact_of_a_part(self, exported):
         with pytest.raises(UserError, match="only a part"):

@@ -50,6 +50,17 @@ class TestProgram:
         with pytest.raises(UserError, match="is not a program this runtime can load"):
             ExecuTorchProgram(path)
 
+    @pytest.mark.parametrize("first", range(0, 64, 4))
+    def test_damaged_first_bytes_never_end_the_process(self, exported, tmp_path, first):
+        """A file without a sidecar has no hash to be told by."""
+        content = bytearray(exported("minilm-tiny").artifact.read_bytes())
+        content[first : first + 4] = b"\xff\xff\xff\xff"
+        path = tmp_path / "model.pte"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="is not a program this runtime can load") as caught:
+            ExecuTorchProgram(path)
+        assert "\n" not in str(caught.value)
+
     def test_a_method_that_it_lacks_is_answered_with_those_it_has(self, exported):
         program = ExecuTorchProgram(exported("minilm-tiny").artifact)
         assert program.methods == ["forward"]

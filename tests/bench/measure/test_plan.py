@@ -1,12 +1,14 @@
 """The benchmark's command line: what it takes and what it refuses."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
 from bench.machine.environment import available_cores
 from bench.measure import plan as plans
-from bench.measure.plan import Plan, make_parser, make_plan, runtimes_for
+from bench.measure.plan import Plan, check_stored, make_parser, make_plan, runtimes_for
 from bench.measure.timing import PROFILES
 from export.formats import FORMATS, artifact_path
 from minivlm.errors import UserError
@@ -131,3 +133,38 @@ def test_a_runtime_that_is_not_on_this_system_is_measured_elsewhere(made, monkey
     monkeypatch.setattr("platform.system", lambda: "Linux")
     assert "measure it on a Mac, or with --device ios" in refusal(made, "--runtimes", "coreml")
     assert made("--device", "ios", "--runtimes", "coreml").runtimes == ["coreml"]
+
+
+class TestStoredFlags:
+    """What `--resume` finds in a folder may be another version's, or edited."""
+
+    def stored(self) -> dict:
+        return json.loads(json.dumps(flags("--threads", "2", "--timeout", "30")))
+
+    def refused(self, found: dict) -> str:
+        with pytest.raises(UserError, match="start a new run without --resume") as caught:
+            check_stored(found, Path("results/plan.json"))
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def test_those_of_this_version_are_taken(self):
+        check_stored(self.stored(), Path("plan.json"))
+        check_stored({**self.stored(), "timeout": 30}, Path("plan.json"))
+
+    @pytest.mark.parametrize("name", sorted(flags()))
+    def test_one_that_is_missing_is_named(self, name):
+        found = self.stored()
+        del found[name]
+        assert f"lacks flag '{name}'" in self.refused(found)
+
+    def test_one_that_is_unknown_is_named(self):
+        assert "unknown flag 'colour\\n'" in self.refused({**self.stored(), "colour\n": 3}).replace("\\\\", "\\")
+
+    @pytest.mark.parametrize("name", sorted(flags()))
+    @pytest.mark.parametrize("value", [True, [], {}, [3]])
+    def test_one_of_another_type_is_named(self, name, value):
+        assert f"has a '{name}'" in self.refused({**self.stored(), name: value})
+
+    def test_text_is_no_number_and_a_number_no_text(self):
+        assert "'repeats' that is no int" in self.refused({**self.stored(), "repeats": "5"})
+        assert "'models' that is no str" in self.refused({**self.stored(), "models": 5})

@@ -133,10 +133,23 @@ class TestResume:
         with pytest.raises(UserError, match="nothing to resume in"):
             Session.last(tmp_path / "none", {})
 
-    @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run": "x"}', '{"run": "x", "flags": 3}'])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"run": "x"}',
+            '{"run": "x", "flags": 3}',
+            '{"run": 3, "flags": {}}',
+            '{"run": "x", "flags": {"timeout": NaN}}',
+            "[" * 100_000,
+        ],
+    )
     def test_a_damaged_plan_is_a_user_s_error(self, tmp_path, content):
         (tmp_path / "plan.json").write_text(content)
-        with pytest.raises(UserError, match=r"plan.json is damaged .* start a new run"):
+        with pytest.raises(UserError, match=r"plan.json is not the plan of a run.* start a new run"):
             Session.last(tmp_path, {})
 
 
