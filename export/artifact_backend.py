@@ -136,7 +136,9 @@ def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
 def backend_of(path: Path, sidecar: Sidecar, program: Program) -> ArtifactBackend:
     """Put a backend around an artifact that was read and opened already; see `open_backend`."""
     config = sidecar.config
-    if not isinstance(config, VisionLanguageConfig) or sidecar.image_size is None or "regions" not in program.methods:
+    if not isinstance(config, VisionLanguageConfig):
+        raise UserError(f"{path} holds {sidecar.model}, only a part of a vision-language model: export a whole one")
+    if sidecar.image_size is None or "regions" not in program.methods:
         raise UserError(f"{path} has no method from an image to regions: export a whole model")
     sidecar.check_interface(path, {"regions": program.interface("regions")})
     return ArtifactBackend(

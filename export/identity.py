@@ -1,4 +1,4 @@
-"""Which artifact is the one that was asked for, and where it is: a file name only finds it, its sidecar says what it is.
+"""Which artifact is the one that was asked for, and where: a file name only finds it, its sidecar says what it is.
 
 An artifact is of one model, runtime, precision, image size and set of weights, and a whole model's of one set of words.
 """
@@ -15,8 +15,8 @@ from minivlm.backend import words_of
 from minivlm.errors import UserError
 from minivlm.files import exists
 from minivlm.model import VisionLanguageConfig
-from minivlm.registry import DescribedModel, ModelConfig, describe_model
-from minivlm.sizes import sizes_of
+from minivlm.registry import DescribedModel, describe_model
+from minivlm.sizes import ModelConfig, sizes_of
 from minivlm.vision.tee import TEEConfig
 from minivlm.words import read_words
 

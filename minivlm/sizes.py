@@ -13,7 +13,7 @@ from minivlm.vision.grid import GridConfig
 from minivlm.vision.tee import TEEConfig
 
 ModelConfig = TEEConfig | FasterRCNNConfig | GridConfig | TransformerConfig | VisionLanguageConfig
-AnyConfig = TypeVar("AnyConfig", TEEConfig, FasterRCNNConfig, GridConfig, TransformerConfig, VisionLanguageConfig)
+AnyConfig = TypeVar("AnyConfig", bound=ModelConfig)
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def with_sizes(config: AnyConfig, sizes: Mapping[str, Any]) -> AnyConfig:
             raise UserError(f"size {name!r} is {value!r:.40}: give a whole number from {size.least} to {size.most}")
         owner = next(place for place, part in parts.items() if isinstance(part, size.owner))
         changes.setdefault(owner, {})[size.field] = value + size.extra if value else 0
-    own = changes.pop("", {})
-    changed: dict[str, Any] = {place: replace(parts[place], **fields) for place, fields in changes.items()}
+    own: dict[str, Any] = changes.pop("", {})
+    changed = {place: replace(parts[place], **fields) for place, fields in changes.items()}
     return replace(config, **own, **changed)
 
 

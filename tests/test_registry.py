@@ -150,7 +150,7 @@ class TestCheckpoints:
             assert loaded.origin.sha256 == sha256(folder / checkpoint.WEIGHTS)
 
     def test_is_the_same_wherever_its_folder_is(self, saved):
-        folder, name, _ = saved
+        folder, *_ = saved
         before = load_model(checkpoint=folder).origin
         assert load_model(checkpoint=folder.rename(folder.with_name("elsewhere"))).origin == before
 

@@ -28,7 +28,7 @@ SIDECAR = Sidecar(
     model="tee-tiny",
     runtime="executorch",
     precision="fp32",
-    weights=WeightsOrigin("random (seed 0)", random=True),
+    weights=WeightsOrigin.of_seed(0),
     methods=[
         MethodReport(
             "forward",
@@ -74,7 +74,7 @@ def test_comes_back_as_it_was_written(artifact):
 def test_is_json_with_plain_names(artifact):
     SIDECAR.write(artifact)
     content = json.loads(sidecar_path(artifact).read_text())
-    assert content["weights"] == {"description": "random (seed 0)", "random": True, "sha256": None}
+    assert content["weights"] == {"description": "random (seed 0)", "random": True, "sha256": None, "seed": 0}
     assert content["methods"][0]["inputs"] == [{"name": "image", "shape": [1, 3, 128, 128], "dtype": "float32"}]
     assert content["format"] == 2
 
