@@ -1,7 +1,7 @@
 """State dicts in other people's files: read, freed of what training scripts wrap around them, and looked at."""
 
 import re
-import zipfile
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,14 +201,14 @@ def _read_safetensors(path: Path) -> StateFile:
 
 def _unpickled(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds, by what is broken
+        with warnings.catch_warnings(action="ignore"):  # torch wonders about damage before it fails at it
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, by what is broken, and advises to run code
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         if found:
             reason = f"it holds {found[1]}, and only tensors in dicts and lists are read, never code"
             raise UserError(f"{path} cannot be read ({reason}); save model.state_dict() there") from error
-        reason = f"{DAMAGED}: {_reason(error)}" if zipfile.is_zipfile(path) else f"{DAMAGED}, or no file of PyTorch's"
-        raise UserError(f"{path} cannot be read ({reason}); get the file again") from error
+        raise UserError(f"{path} cannot be read ({DAMAGED}, or no file of PyTorch's); get the file again") from error
 
 
 def _reason(error: Exception) -> str:
