@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +24,18 @@ from rich.table import Table
 from torch import Tensor
 
 from bench.emulation.machine import Machine, ready_machine
+from bench.measure.plan import check_seed
 from bench.reporting.cells import wide_console
 from export.arguments import ExportRequest
 from export.bounds import bounds_of
 from export.exporting import compare, export_model, run_reference, settle
-from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, exporter_of, require_tools
+from export.formats import FORMATS, PRECISIONS, check_precision, exporter_of, require_tools
+from export.identity import find_artifact
 from export.job import Job, prepare
 from export.parity import Figure, worst
 from export.program import Program, open_program
 from export.sidecar import Sidecar
-from minivlm.command_line import path_argument, script_parser
+from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.files import check_outputs, exists, write_text
@@ -107,11 +109,11 @@ def run_emulated(machine: Machine, artifact: Path, runtime: str, calls: Calls) -
 
 def prove_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Proof:
     """Prove an artifact, exported now if it is not there; one that cannot be exported does not end the others."""
-    path = artifact_path(request.output, request.model or "", FORMATS[request.runtime], request.precision)
+    path = find_artifact(request)
     if not exists(path):
         steps.say(f"{path} is not there yet; exporting it")
         try:
-            export_model(request, Steps())
+            export_model(replace(request, artifact=path), Steps())
         except UserError as error:
             return Proof(path.name, {}, str(error))
     rules = exporter_of(FORMATS[request.runtime]).rules[request.precision]
@@ -202,6 +204,7 @@ def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
                         model,
                         precision,
                         checkpoint=arguments.checkpoint,
+                        seed=check_seed(arguments.seed, arguments.checkpoint),
                         image_size=None,
                         output=arguments.artifacts,
                         photo=default_photo(),
@@ -237,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="DIR",
         help="of the emulated machine (default: %(default)s)",
     )
+    add("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
     add("--json", type=path_argument, metavar="FILE", help="write every figure")
     arguments = parser.parse_args(argv)
     asked = requests(arguments)

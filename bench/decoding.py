@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from bench.machine.rates import read_bandwidth
+from bench.measure.plan import check_seed
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.artifact_backend import open_backend
 from minivlm.backend import TorchBackend, load_torch_backend
@@ -79,13 +80,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--artifact", type=path_argument, metavar="FILE.pte", help="measure this artifact's steps as well"
     )
+    parser.add_argument(
+        "--checkpoint", type=path_argument, metavar="DIR", help="a whole model's weights; without it they are random"
+    )
+    parser.add_argument("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
     arguments = parser.parse_args(argv)
+    seed = check_seed(arguments.seed, arguments.checkpoint)
     if arguments.threads < 1 or arguments.rounds < 2:
         raise UserError("--threads must be at least 1 and --rounds at least 2")
     steps = Steps()
     torch.set_num_threads(arguments.threads)
     with steps.step("load the model"):
-        backend = load_torch_backend("minivlm")
+        name = None if arguments.checkpoint else "minivlm"
+        backend = load_torch_backend(name, checkpoint=arguments.checkpoint, seed=seed)
         language, special = backend.module.language, backend.words.tokenizer.special
         context = sample_context(backend)
         ways: dict[str, Callable[[], CaptionSession]] = {

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bench.measure.plan import check_seed
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.catalogue import regions_method
 from export.exporting import Exporter
@@ -27,7 +28,7 @@ from export.formats import FORMATS, Family, Format, exporter_of, family_of, prog
 from export.methods import Method
 from export.program import Program
 from export.recipe import Recipe
-from minivlm.command_line import integer_argument, script_parser
+from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.photos import default_photo
@@ -123,7 +124,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
     parser.add_argument("--threads", type=integer_argument, default=2, help="default: %(default)s")
     parser.add_argument("--rounds", type=integer_argument, default=20, help="default: %(default)s")
+    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights; without it they are random")
+    parser.add_argument("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
     arguments = parser.parse_args(argv)
+    seed = check_seed(arguments.seed, arguments.checkpoint)
     if family_of(arguments.model) is not Family.DETECTOR:
         raise UserError(f"{arguments.model} has no tail: name a detector, tee-0..3")
     if arguments.threads < 1 or arguments.rounds < 2:
@@ -132,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if name not in runtimes:
             raise UserError(f"unknown runtime {name!r}: {closest(name, runtimes)}")
     steps = Steps()
-    detector = create_model(arguments.model)
+    detector = create_model(arguments.model, checkpoint=arguments.checkpoint, seed=seed)
     assert isinstance(detector, TEE)
     found = {
         name: measure(FORMATS[name], detector, arguments.threads, arguments.rounds, steps)

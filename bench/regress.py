@@ -31,6 +31,7 @@ try:
     from bench.judging.verdict import judge
     from bench.judging.worktree import checked_out
     from bench.machine.environment import available_cores
+    from bench.measure.plan import check_seed, named_models
     from bench.measure.process import watch
     from bench.measure.turns import VARIABLE, Conductor, conducting
     from bench.record_file import append, read
@@ -46,6 +47,7 @@ except Exception as error:  # this file belongs to new: what cannot even be impo
     sys.exit(f"1 regression: new is broken, it cannot be imported: {type(error).__name__}: {error}")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+MODELS = "tee-0,minilm"
 SHOWN = math.log(1.05)
 """Change of a latency that the default number of rounds finds in 9 of 10 cases; docs/verdict.md proves it."""
 (LATENCY,) = (kind for kind in SCATTERED if kind.name == "latency")
@@ -242,7 +244,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = script_parser(__doc__)
     add = parser.add_argument
     add("--base", required=True, metavar="GIT_REF", help="commit, branch or tag to compare with")
-    add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
+    add("--models", metavar="A,B", help=f"default: {MODELS}; with --checkpoint its own model")
+    add("--checkpoint", type=path_argument, metavar="DIR", help="weights that both sides measure; else random ones")
+    add("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
     add("--runtimes", default="pytorch,executorch", metavar="A,B", help="default: %(default)s")
     add("--threads", type=integer_argument, default=1, help="of each runtime (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
@@ -251,6 +255,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--output", type=path_argument, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
+    check_seed(arguments.seed, arguments.checkpoint)
     check_outputs([*outputs(arguments), *(arguments.output / f"{side}.jsonl" for side in ("base", "new"))])
     for flag in ("threads", "repeats"):
         value = getattr(arguments, flag)
@@ -263,9 +268,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def combinations(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
     """Return by name the flags of bench/run.py for each combination."""
-    common = ("--threads", str(arguments.threads), "--profile", arguments.profile, "--timeout", str(arguments.timeout))
+    common = ["--threads", str(arguments.threads), "--profile", arguments.profile, "--timeout", str(arguments.timeout)]
+    if arguments.checkpoint is not None:  # each side runs in its own tree
+        common += ["--checkpoint", str(arguments.checkpoint.resolve())]
+    if arguments.seed is not None:  # not otherwise: a base from before there was the flag can still be measured
+        common += ["--seed", str(arguments.seed)]
+    named = named_models(arguments.models, MODELS, arguments.checkpoint)
     models, runtimes = (
-        [part.strip() for part in text.split(",") if part.strip()] for text in (arguments.models, arguments.runtimes)
+        [part.strip() for part in text.split(",") if part.strip()] for text in (named, arguments.runtimes)
     )
     return {
         f"{model}, {runtime}": ("--models", model, "--runtimes", runtime, *common)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measure.plan import Plan
+from bench.measure.plan import Plan, request_of
 from bench.measure.process import ask
 from bench.measure.request import PYTORCH_RUNTIMES
 from bench.records import Combination, Failure
-from export.formats import FORMATS, artifact_path
+from export.identity import find_artifact
 from minivlm.console import Steps
 from minivlm.files import exists
 
@@ -29,14 +29,20 @@ class Artifacts:
     def __init__(self, plan: Plan, steps: Steps) -> None:
         self._plan = plan
         self._steps = steps
+        self._paths: dict[tuple[str, str, str], Path] = {}
         self.failures: dict[Path, Failure] = {}
 
     def path(self, combination: Combination) -> Path | None:
-        """Return where a combination's artifact is, or will be; None where PyTorch runs the model itself."""
+        """Return where a combination's artifact is, or will be; None where PyTorch runs the model itself.
+
+        Asked of the folder once: an artifact of other weights, sizes or words stays what it is.
+        """
         if combination.runtime in PYTORCH_RUNTIMES:
             return None
-        target = FORMATS[combination.runtime]
-        return artifact_path(self._plan.artifacts, combination.model, target, combination.precision)
+        key = (combination.model, combination.runtime, combination.precision)
+        if key not in self._paths:
+            self._paths[key] = find_artifact(request_of(self._plan, *key))
+        return self._paths[key]
 
     def export_missing(self, combinations: Iterable[Combination]) -> None:
         """Export what is not there; a failure is said and kept."""
@@ -48,7 +54,9 @@ class Artifacts:
                 "runtime": combination.runtime,
                 "model": combination.model,
                 "precision": combination.precision,
-                "folder": str(self._plan.artifacts),
+                "artifact": str(path),
+                "checkpoint": str(self._plan.checkpoint) if self._plan.checkpoint else None,
+                "seed": self._plan.seed,
                 "photo": str(self._plan.photo),
             }
             with self._steps.step(f"export {path.name}"):

@@ -67,6 +67,8 @@ class ThisMachine:
             photo=str(self._plan.photo),
             profile=self._plan.profile,
             artifact=str(artifact) if artifact else None,
+            checkpoint=str(self._plan.checkpoint) if self._plan.checkpoint else None,
+            seed=self._plan.seed,
             affinity=self._plan.affinity,
             sustained=self._plan.sustained,
         )

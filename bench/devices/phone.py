@@ -30,7 +30,7 @@ from minivlm.backend import words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.model import VisionLanguageModel
-from minivlm.registry import build, get_config, load_model
+from minivlm.registry import build, load_model
 
 POLL_SECONDS = 1.0
 STATUS = "results/status.json"
@@ -122,7 +122,7 @@ class Phone:
     def _inputs(self, path: Path) -> list[Method]:
         """Return the artifact's methods with inputs from the photo; the weights behind them do not matter."""
         sidecar = Sidecar.read(path)
-        model = load_model(sidecar.model)
+        model = load_model(sidecar.model, sizes=sidecar.sizes)
         whole = isinstance(model.module, VisionLanguageModel)
         words = words_of(model.module.config, None) if isinstance(model.module, VisionLanguageModel) else None
         size = sidecar.image_size
@@ -214,7 +214,7 @@ class Phone:
         """Add what the phone does not know about a model."""
         sidecar = Sidecar.read(path)
         with torch.device("meta"):
-            module = build(get_config(sidecar.model))
+            module = build(sidecar.config)
         counts, artifact = artifact_counts(sidecar, module), describe_artifact(path)
         return replace(record, counts=counts, artifact=artifact, photo=describe_photo(self._plan.photo))
 

@@ -18,10 +18,12 @@ def respond(question: str, alive: Callable[[], None]) -> str:
         runtime=asked["runtime"],
         model=asked["model"],
         precision=asked["precision"],
-        checkpoint=None,
+        checkpoint=Path(asked["checkpoint"]) if asked["checkpoint"] else None,
         image_size=None,
-        output=Path(asked["folder"]),
+        output=Path(asked["artifact"]).parent,
         photo=Path(asked["photo"]),
+        seed=asked["seed"],
+        artifact=Path(asked["artifact"]),
     )
     return str(export_model(request, Steps()).artifact)
 

@@ -21,7 +21,7 @@ from export.sidecar import Sidecar
 from minivlm.errors import UserError
 from minivlm.model import VisionLanguageModel
 from minivlm.photos import load_photo
-from minivlm.registry import NamedModel, build, get_config, load_model
+from minivlm.registry import NamedModel, build, load_model
 
 PYTORCH_RUNS = {PYTORCH: eager_run, COMPILED: compiled_run}
 CAPTION_CALLS = {"regions": 1, "prefill": 1, "step": CAPTION_TOKENS}
@@ -94,7 +94,7 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     sidecar = Sidecar.read(artifact)
     check_identity(request, sidecar)
     with torch.device("meta"):
-        model = NamedModel(sidecar.model, build(get_config(sidecar.model)), sidecar.weights)
+        model = NamedModel(sidecar.model, build(sidecar.config), sidecar.weights)
     whole = isinstance(model.module, VisionLanguageModel)
     calls = CAPTION_CALLS if whole else PART_CALLS
     method = None if whole else part_method(model, Path(request.photo), sidecar.image_size)
