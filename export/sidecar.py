@@ -14,6 +14,7 @@ from export.methods import Method
 from export.parity import Figure
 from minivlm.errors import UserError
 from minivlm.files import exists, sha256, write_text
+from minivlm.json_text import json_text
 from minivlm.model import HEADS, VisionLanguageConfig
 from minivlm.registry import ModelConfig, WeightsOrigin, get_config
 from minivlm.sizes import with_sizes
@@ -89,7 +90,7 @@ class Sidecar:
 
     def write(self, artifact: Path) -> None:
         """Write the file beside its artifact, as a whole or not at all."""
-        write_text(sidecar_path(artifact), json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
+        write_text(sidecar_path(artifact), json_text(asdict(self)) + "\n")
 
     @classmethod
     def read(cls, artifact: Path) -> "Sidecar":
