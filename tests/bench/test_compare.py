@@ -128,3 +128,23 @@ class TestBadInput:
     def test_other_machines_are_not_compared(self, tmp_path, base):
         other = written(tmp_path / "other.jsonl", *repeats(environment={"cpu": "Other", "cores": 4}))
         assert "cpu: Example CPU / Other" in refusal(base, other)
+
+
+class TestOutputsAreNoInputs:
+    @pytest.mark.parametrize("flag", ["--markdown", "--json", "--junit", "--github-json"])
+    def test_records_are_not_overwritten(self, tmp_path, base, flag):
+        file = Path(base)
+        before = file.read_bytes()
+        (tmp_path / "link").symlink_to(file)
+        for name in (base, str(tmp_path / "link")):
+            assert "would be overwritten" in refusal(str(file.parent), base, flag, name)
+        assert file.read_bytes() == before
+
+    def test_two_outputs_of_one_name_are_refused(self, tmp_path, base):
+        same = str(tmp_path / "out")
+        assert "are one file" in refusal(base, base, "--markdown", same, "--junit", same)
+        assert not Path(same).exists()
+
+    def test_an_output_that_is_a_folder_is_refused_before_any_is_written(self, tmp_path, base):
+        assert "is a folder" in refusal(base, base, "--markdown", str(tmp_path / "out"), "--json", str(tmp_path))
+        assert not (tmp_path / "out").exists()

@@ -132,3 +132,12 @@ class TestOutputs:
     def test_nothing_to_report_is_a_user_s_error(self, tmp_path: Path):
         with pytest.raises(UserError, match=r"no records\.jsonl"):
             main([str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", ["tables.md", "report.html", "records.csv"])
+def test_records_with_a_report_s_name_are_not_overwritten(tmp_path, name):
+    append(tmp_path / name, SAMPLE)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(UserError, match="would be overwritten"):
+        main([str(tmp_path / name)])
+    assert (tmp_path / name).read_bytes() == before
