@@ -195,9 +195,9 @@ def split(text: str) -> list[str]:
 
 
 def _clean(one: str) -> str:
-    if one.isspace():
+    if one in "\t\n\r" or unicodedata.category(one) == "Zs":
         return " "
-    return "" if one in "\0\ufffd" or unicodedata.category(one).startswith("C") else one
+    return "" if one in "\0\ufffd" or unicodedata.category(one) in ("Cc", "Cf", "Co", "Cs") else one
 
 
 def _is_punctuation(one: str) -> bool:
@@ -206,5 +206,5 @@ def _is_punctuation(one: str) -> bool:
 
 
 def _is_cjk(one: str) -> bool:
-    blocks = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2CEAF), (0xF900, 0xFAFF))
-    return any(first <= ord(one) <= last for first, last in (*blocks, (0x2F800, 0x2FA1F)))
+    blocks = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B81F))
+    return any(first <= ord(one) <= last for first, last in (*blocks, (0x2B920, 0x2CEAF), (0x2F800, 0x2FA1F)))

@@ -19,6 +19,9 @@ from minivlm.console import without_announcements
 ELEMENT_TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "int32": "int32"})
 """MIL's names, as far as Core ML takes them for inputs and outputs."""
 
+_READING = threading.Lock()
+"""coremltools keeps what it reads, and the scope it reads it in, in variables of its modules."""
+
 
 class CoreMLProgram:
     """A .mlpackage; implements `export.program.Program`.
@@ -36,7 +39,7 @@ class CoreMLProgram:
         if threads is not None:
             torch.set_num_threads(threads)
         self.path = path
-        with without_announcements():
+        with _READING, without_announcements():
             self._functions = read_functions(path)
         self._runners: dict[str, CoreMLFunction | MilFunction] = {}
         self._busy = threading.RLock()

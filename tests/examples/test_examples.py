@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.coreml_program import CoreMLProgram
-from minivlm.photos import default_photo
+from minivlm.photos import default_photo, load_photo
 from minivlm.pipeline import Pipeline
 from minivlm.preprocess import letterbox
 from minivlm.vision.pixels import IMAGENET_RGB, MSRA_BGR
@@ -116,15 +117,21 @@ def test_photos_are_fitted_to_the_bit(feeding, tmp_path, pixels, size):
     path = save_photo(tmp_path / "photo.png", size)
     rule = {"height": 96, "width": 128, "channels": pixels.channels, "padding": 0.0}
     image, extent, photo_size = feeding.fit(path, {**rule, "mean": pixels.mean, "std": pixels.std})
-    from minivlm.photos import load_photo
-
     expected = letterbox(load_photo(path), (96, 128), pixels)
     assert torch.equal(torch.from_numpy(image), expected.image)
     assert torch.equal(torch.from_numpy(extent), expected.extent)
     assert photo_size == expected.photo_size
 
 
-@given(text=st.text(max_size=40))
+def is_settled(one: str) -> bool:
+    """Unicode has had it for long: about others Python and the tokenizers library have tables of different years."""
+    return unicodedata.ucd_3_2_0.category(one) == unicodedata.category(one) != "Cn"
+
+
+SETTLED = st.characters(exclude_categories=["Cs"]).filter(is_settled)
+
+
+@given(text=st.text(SETTLED, max_size=40))
 def test_texts_have_the_tokens_of_the_pipeline(feeding, pipeline, text):
     tokenizer = pipeline.words.tokenizer
     tokens = feeding.Tokens(shipped_vocabulary(400), {"special": vars(tokenizer.special), "longest_word": 100})
