@@ -67,7 +67,7 @@ class TestFiles:
         content, sidecar = made.artifact.read_bytes(), json.loads(made.sidecar.read_text())
         assert (sidecar["bytes"], sidecar["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
         assert (sidecar["model"], sidecar["runtime"], sidecar["precision"]) == (model, "executorch", "fp32")
-        assert sidecar["weights"] == {"description": "random (seed 0)", "random": True, "sha256": None}
+        assert sidecar["weights"] == {"description": "random (seed 0)", "random": True, "sha256": None, "seed": 0}
         assert sidecar["photo"] == "china.jpg"
         assert {"python", "torch", "executorch"} <= sidecar["versions"].keys()
         assert sum(sidecar["seconds"].values()) > 1.0

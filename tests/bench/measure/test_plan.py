@@ -8,9 +8,10 @@ import pytest
 
 from bench.machine.environment import available_cores
 from bench.measure import plan as plans
-from bench.measure.plan import Plan, check_stored, make_parser, make_plan, runtimes_for
+from bench.measure.plan import Plan, check_stored, make_parser, make_plan, request_of, runtimes_for
 from bench.measure.timing import PROFILES
-from export.formats import FORMATS, artifact_path
+from export.identity import find_artifact
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
 
@@ -76,9 +77,9 @@ def test_takes_what_it_is_given(made, photo_path):
         (["--profile", "slow"], ["unknown profile 'slow'", "quick"]),
         (["--repeats", "0"], ["--repeats 0", "at least 1"]),
         (["--timeout", "0"], ["--timeout 0", "at least 1"]),
-        (["--timeout", "nan"], ["--timeout nan", "at least 1"]),
+        (["--timeout", "nan"], ["--timeout", "'nan' is no number"]),
         (["--sustained", "0"], ["--sustained 0", "more than 0"]),
-        (["--sustained", "inf"], ["--sustained inf", "minutes"]),
+        (["--sustained", "inf"], ["--sustained", "'inf' is no number"]),
         (["--image", "{folder}/notes.txt"], ["notes.txt", "convert it to JPEG or PNG"]),
         (["--image", "{folder}/none.jpg"], ["none.jpg", "does not exist"]),
         (["--output", "{folder}/notes.txt/results"], ["notes.txt", "--output"]),
@@ -104,21 +105,12 @@ class TestAffinity:
 
 
 class TestRuntimes:
-    def test_the_default_ones_come_with_every_other_artifact_that_is_there(self, made, monkeypatch):
-        other = FORMATS["executorch"].__class__(
-            **{**vars(FORMATS["executorch"]), "runtime": "other", "suffix": "other", "whole_suffix": "other"}
-        )
-        monkeypatch.setattr(plans, "FORMATS", {**FORMATS, "other": other})
-        plan = made()
-        default = runtimes_for(plan, "tee-0", "fp32")
-        assert default[:2] == ["pytorch", "executorch"]
-        assert "other" not in default
-        path = artifact_path(plan.artifacts, "tee-0", other, "fp32")
-        path.parent.mkdir()
-        path.touch()
-        assert "other" in runtimes_for(plan, "tee-0", "fp32")
-        assert "other" not in runtimes_for(plan, "tee-1", "fp32")
-        assert runtimes_for(made("--runtimes", "pytorch"), "tee-0", "fp32") == ["pytorch"]
+    def test_the_default_ones_come_with_every_other_artifact_of_these_weights_that_is_there(self, made, exported):
+        folder = ("--artifacts", str(exported("tee-tiny", "onnx").artifact.parent))
+        assert runtimes_for(made(*folder), "tee-tiny", "fp32") == ["pytorch", "executorch", "onnx"]
+        assert runtimes_for(made(*folder), "minilm-tiny", "fp32") == ["pytorch", "executorch"]
+        assert runtimes_for(made(*folder, "--seed", "1"), "tee-tiny", "fp32") == ["pytorch", "executorch"]
+        assert runtimes_for(made(*folder, "--runtimes", "pytorch"), "tee-tiny", "fp32") == ["pytorch"]
 
     def test_compiling_needs_a_compiler(self, made, monkeypatch):
         monkeypatch.setattr(plans.shutil, "which", lambda name: None)
@@ -133,6 +125,41 @@ def test_a_runtime_that_is_not_on_this_system_is_measured_elsewhere(made, monkey
     monkeypatch.setattr("platform.system", lambda: "Linux")
     assert "measure it on a Mac, or with --device ios" in refusal(made, "--runtimes", "coreml")
     assert made("--device", "ios", "--runtimes", "coreml").runtimes == ["coreml"]
+
+
+class TestWeights:
+    @pytest.fixture(scope="class")
+    def checkpoint(self, tmp_path_factory) -> Path:
+        folder = tmp_path_factory.mktemp("weights") / "checkpoint"
+        make_random(folder, "minivlm-tiny", sizes={"tags": 8, "answers": 7})
+        return folder
+
+    def test_a_checkpoint_is_measured_as_its_own_model_unless_a_part_is_named(self, made, checkpoint):
+        plan = made("--checkpoint", str(checkpoint))
+        assert (plan.models, plan.checkpoint, plan.seed) == (["minivlm-tiny"], checkpoint, 0)
+        assert made("--checkpoint", str(checkpoint), "--models", "tee-tiny").models == ["tee-tiny"]
+
+    def test_an_artifact_of_other_weights_is_not_reused(self, made, checkpoint, exported):
+        folder = exported("tee-tiny", "onnx").artifact.parent
+        plan = made("--artifacts", str(folder), "--checkpoint", str(checkpoint), "--models", "tee-tiny")
+        request = request_of(plan, "tee-tiny", "onnx", "fp32")
+        assert find_artifact(request) != exported("tee-tiny", "onnx").artifact
+        plain = made("--artifacts", str(folder), "--models", "tee-tiny")
+        assert find_artifact(request_of(plain, "tee-tiny", "onnx", "fp32")) == exported("tee-tiny", "onnx").artifact
+
+    @pytest.mark.parametrize(
+        ("flags_", "part"),
+        [
+            (["--seed", "1"], "leave one of the two out"),
+            (["--models", "r101-f-tiny"], "r101-f-tiny"),
+        ],
+    )
+    def test_what_a_checkpoint_cannot_give_is_refused(self, made, checkpoint, flags_, part):
+        assert part in refusal(made, "--checkpoint", str(checkpoint), *flags_)
+
+    def test_a_seed_is_a_number_that_generators_take(self, made):
+        assert made("--seed", "7").seed == 7
+        assert "--seed -1: give a number from 0" in refusal(made, "--seed=-1")
 
 
 class TestStoredFlags:
