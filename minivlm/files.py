@@ -312,7 +312,15 @@ def publishing(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _exchange(made: Path, aside: Path, paths: Sequence[Path]) -> None:
-    """Move what was there aside and what was made to its places; if that fails, everything back."""
+    """Move what was there aside and what was made to its places; if that fails, everything back.
+
+    Raises:
+        UserError: A folder is where a file belongs, or a file where a folder does: it is somebody's, and stays.
+    """
+    for path in paths:
+        if os.path.lexists(made / path.name) and exists(path) and is_folder(path) != is_folder(made / path.name):
+            there = "a folder" if is_folder(path) else "a file"
+            raise UserError(f"cannot write {path}: {there} of that name is there; move it, or choose another folder")
     moves = [
         (source, target)
         for path in paths

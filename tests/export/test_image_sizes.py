@@ -27,7 +27,8 @@ class Fusion(nn.Module):
         self.cell = BiFPNCell(4)
 
     def forward(self, feature: Tensor) -> tuple[Tensor]:
-        return (self.cell.top_down[0]([feature, self.cell.enlarge(halve(feature), feature)]),)
+        first = next(iter(self.cell.top_down))
+        return (first([feature, self.cell.enlarge(halve(feature), feature)]),)
 
 
 @given(height=st.integers(1, 64), width=st.integers(1, 64))
