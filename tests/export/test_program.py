@@ -10,7 +10,8 @@ from export.bounds import bounds_of
 from export.catalogue import fusion_method, regions_method
 from export.executorch_program import ExecuTorchProgram
 from export.exporting import compare, run_reference
-from export.program import Accepted, open_program, prepared
+from export.interface import TensorSpec, prepared
+from export.program import open_program
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
 from minivlm.registry import create_model
@@ -30,8 +31,8 @@ def test_another_suffix_has_no_runtime(tmp_path):
         open_program(tmp_path / "model.txt")
 
 
-IMAGE = Accepted("image", (1, 3, 4, 6), torch.float32)
-IDS = Accepted("ids", (1, 5), torch.int32)
+IMAGE = TensorSpec("image", [1, 3, 4, 6], "float32")
+IDS = TensorSpec("ids", [1, 5], "int32")
 VALUES = torch.arange(72.0).reshape(1, 3, 4, 6)
 
 
