@@ -27,7 +27,8 @@ from export.ties import settled
 from minivlm.backend import TorchBackend
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.files import check_output, publishing, sha256, size_bytes
+from minivlm.files import check_output, sha256, size_bytes
+from minivlm.publishing import publishing
 from minivlm.sizes import sizes_of
 from minivlm.vision.regions import Regions
 from minivlm.words import write_words

@@ -36,9 +36,6 @@ ELEMENT_TYPES: Mapping[str, str] = MappingProxyType(
 ALIGNMENT = 64
 """Of tensors in that file, for kernels that read whole cache lines of a mapped file."""
 
-DTYPES: Mapping[str, torch.dtype] = MappingProxyType({"tensor(float)": torch.float32, "tensor(int64)": torch.int64})
-"""By ONNX Runtime's names, of all inputs that there are."""
-
 
 def write_graph(model: onnx.ModelProto, path: Path) -> None:
     """Write one graph with its weights inside."""

@@ -45,18 +45,25 @@ class Shared(Generic[Held]):
     def entered(self) -> Iterator[Held]:
         """Be within the state while the block runs."""
         with self._lock:
-            if self._state is None:
-                self._watch_forks()
-                state = self._enter()
-                self._held = state.__enter__()
-                self._state = state
-            self._inside.append(threading.get_ident())
+            self._join()
         try:
             yield self._held
         finally:
             with self._lock:
                 self._inside.remove(threading.get_ident())
                 self._leave()
+
+    def _join(self) -> None:
+        self._inside.append(threading.get_ident())
+        try:
+            if self._state is None:
+                self._watch_forks()
+                state = self._enter()
+                self._held = state.__enter__()
+                self._state = state
+        except BaseException:
+            self._inside.remove(threading.get_ident())
+            raise
 
     def _leave(self) -> None:
         if self._inside or self._state is None:

@@ -4,7 +4,7 @@ import Foundation
 public struct TensorSpec: Sendable, Equatable, Decodable {
     public let name: String
     public let shape: [Int]
-    /// "float32", "int64".
+    /// "float32", "int64"; "int32" where the runtime has no int64, as Core ML.
     public let dtype: String
 
     public init(name: String, shape: [Int], dtype: String) {
