@@ -103,3 +103,13 @@ class TestPublishing:
         with publishing(paths) as folder:
             (folder / "model.pte").write_text("new")
         assert names(tmp_path) == ["model.pte"]
+
+    @pytest.mark.parametrize("name", ["model.json", "model-words"])
+    def test_somebody_s_folder_or_file_in_the_way_stays(self, tmp_path, paths, name):
+        if name == "model.json":
+            (tmp_path / name).mkdir()
+        else:
+            (tmp_path / name).write_text("mine")
+        with pytest.raises(UserError, match="of that name is there; move it"):
+            self.publish(paths)
+        assert names(tmp_path) == [name]
