@@ -85,7 +85,7 @@ def load_backbone(backbone: EfficientNetFeatures, source: str | Path) -> Backbon
     ignored = load_backbone_state(backbone, found.state, str(source))
     known = bool(names) or Path(source).name.startswith(backbone.name)
     who = "as its name says" if known else "which it does not say"
-    convention = f"as timm's {backbone.name}, symmetric padding and timm's BatchNorm eps, {who}"
+    convention = f"as timm's {backbone.name}: symmetric padding, timm's BatchNorm eps, ImageNet's pixels, {who}"
     return BackboneReport(convention, ignored)
 
 

@@ -262,12 +262,12 @@ class TestConventions:
 
     def test_what_was_assumed_is_said(self, classifier: Any, backbone: EfficientNetFeatures, tmp_path: Path) -> None:
         silent = self.save(classifier.state_dict(), tmp_path / "silent", "weights.safetensors")
-        assert load_backbone(backbone, silent).convention.endswith("BatchNorm eps, which it does not say")
+        assert load_backbone(backbone, silent).convention.endswith("ImageNet's pixels, which it does not say")
         config = {"architecture": NAME, "pretrained_cfg": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}}
         named = self.save(classifier.state_dict(), tmp_path / "named")
         (tmp_path / "named" / "config.json").write_text(json.dumps(config))
         report = load_backbone(backbone, named)
-        assert report.convention.endswith("BatchNorm eps, as its name says")
+        assert report.convention.endswith("ImageNet's pixels, as its name says")
         assert {key.split(".")[0] for key in report.ignored} == {"conv_head", "bn2", "classifier"}
 
 
