@@ -38,17 +38,17 @@ class Calibration:
         samples: Every photo once before any is used again, in another view.
         photos: Names of the photo files used.
         skipped: Files that were tried and are no readable photos.
+        sha256: Over the files used, in order.
         held_out: Files that hold the proof's photo.
         copies: Files that hold the same pixels as one before.
-        sha256: Over the files used, in order.
     """
 
     samples: list[Sample]
     photos: tuple[str, ...]
     skipped: tuple[str, ...]
-    held_out: tuple[str, ...]
-    copies: tuple[str, ...]
     sha256: str
+    held_out: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ def calibration_set(
         [*samples, *_more_views(photos, count, config, size)],
         tuple(path.name for path in photos),
         tuple(left["skipped"]),
-        tuple(left["held_out"]),
-        tuple(left["copies"]),
         hashlib.sha256("".join(sha256(path) for path in photos).encode()).hexdigest(),
+        held_out=tuple(left["held_out"]),
+        copies=tuple(left["copies"]),
     )
 
 

@@ -71,8 +71,10 @@ def number_ends(model: Any, methods: Sequence[Method]) -> None:
     by_name = {method.name: method for method in methods}
     for signature in model.signatureDefs:
         graph, method = model.subgraphs[signature.subgraphIndex], by_name[signature.signatureKey.decode()]
-        indices = {end.name.decode(): end.tensorIndex for end in (*signature.inputs, *signature.outputs)}
-        first, last = ([indices[end] for end in ends] for ends in (method.inputs, method.outputs))
+        first, last = (
+            [{end.name.decode(): end.tensorIndex for end in ends}[name] for name in names]
+            for ends, names in ((signature.inputs, method.inputs), (signature.outputs, method.outputs))
+        )
         between = [index for index in range(len(graph.tensors)) if index not in {*first, *last}]
         order = [*first, *between, *last]
         new = {old: number for number, old in enumerate(order)} | {-1: -1}

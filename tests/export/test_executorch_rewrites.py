@@ -83,12 +83,13 @@ class TestDoubling:
         assert len(operators(Between(Enlarge()), *example)) == 3  # two delegates and what tore them apart
 
 
-def test_means_over_whole_maps_stay_in_the_delegate():
+@pytest.mark.parametrize("size", [(24, 48), (61, 61)])  # 61: prime, and more cells than are added up at once
+def test_means_over_whole_maps_stay_in_the_delegate(size):
     class Mean(nn.Module):
         def forward(self, feature: Tensor) -> Tensor:
             return staged_mean(feature)
 
-    assert len(operators(Mean(), torch.randn(1, 4, 24, 48))) == 1
+    assert len(operators(Mean(), torch.randn(1, 4, *size))) == 1
 
 
 def test_a_detector_has_its_parts_replaced_and_its_original_keeps_them():

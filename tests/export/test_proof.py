@@ -38,6 +38,7 @@ class Faulty(ArtifactBackend):
         super().__init__(
             Program(),
             model=artifact.model,
+            config=artifact.config,
             origin=artifact.origin,
             words=artifact.words,
             image_size=artifact.image_size,

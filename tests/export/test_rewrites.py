@@ -4,9 +4,11 @@ import copy
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from export.rewrites import fold_batch_norms, prepared
+from export.rewrites import fold_batch_norms, prepared, staged_mean
 from minivlm.ops import NMS, scanned, unrolled
 from minivlm.photos import default_photo, load_photo
 from minivlm.preprocess import letterbox
@@ -37,8 +39,8 @@ class TestPrepared:
         # In double precision, where a fault of 1e-9 would show and rounding does not.
         image = letterbox(load_photo(photo_path), tiny.config.image_size, tiny.config.pixels).image.double()
         original = copy.deepcopy(tiny).double()
-        for given, expected in zip(prepared(original, scanned).backbone(image), original.backbone(image), strict=True):
-            torch.testing.assert_close(given, expected, rtol=1e-9, atol=1e-9)
+        for found, expected in zip(prepared(original, scanned).backbone(image), original.backbone(image), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
     def test_finds_the_same_regions(self, tiny, rewritten):
         photo = letterbox(load_photo(default_photo()), tiny.config.image_size, tiny.config.pixels)
@@ -112,3 +114,10 @@ class TestFolding:
         fold_batch_norms(network)
         assert not isinstance(network[1], nn.BatchNorm2d)
         torch.testing.assert_close(network(image), expected, rtol=1e-12, atol=1e-12)
+
+
+@given(height=st.integers(1, 140), width=st.integers(1, 140))
+@settings(max_examples=50, deadline=None)
+def test_means_in_stages_are_means(height, width):
+    feature = torch.randn(1, 2, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(height))
+    torch.testing.assert_close(staged_mean(feature), feature.mean((2, 3), keepdim=True), rtol=1e-12, atol=1e-12)
