@@ -3,22 +3,37 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test full artifacts check-android check-ios check-arm64 clean help
+.PHONY: demo lint format test coverage package docs full artifacts check-android check-ios check-arm64 clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(VENV)/.runtime: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-	  || { echo "error: $$($(PYTHON) --version) found, Python 3.11 needed: make PYTHON=/path/to/python3.11"; exit 2; }
+# The requirements of one extra alone, for jobs that need nothing of the project's own.
+extra = $$($(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"])')
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "error: $$($(PYTHON) --version) found, Python 3.11 to 3.13 needed: make PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: pyproject.toml | $(VENV)/.made
 	@echo "installing what the main job needs (a few minutes the first time) ..."
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
 	@echo "installing what the tests need ..."
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.lint: pyproject.toml | $(VENV)/.made
+	$(PIP) $(call extra,lint)
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.made
+	$(PIP) $(call extra,docs)
 	@touch $@
 
 demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it beside the paper's baselines
@@ -26,11 +41,27 @@ demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it be
 	$(RUN) bench/run.py --device cpu --threads 4 --profile quick --models tee-0,grid-r50,r101-f,bert-base,minilm
 	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl results/report.html | awk '{print "  " $$9, $$5}'
 
-test: $(VENV)/.dev  ## the default tests, lint and types
+lint: $(VENV)/.lint  ## style and spelling, without the models' environment
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/codespell
+
+format: $(VENV)/.lint  ## what can be put in order by itself
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+test: lint $(VENV)/.dev  ## the default tests, lint and types
 	$(RUN) -m mypy
 	$(RUN) -m pytest -n 2 --dist loadfile
+
+coverage: $(VENV)/.dev  ## which lines the default tests reach, with coverage.xml
+	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=xml
+
+package: $(VENV)/.lint  ## sdist and wheel, in dist/
+	$(RUN) -m build --outdir dist
+
+docs: $(VENV)/.docs  ## the documentation site, in site/
+	$(RUN) -m mkdocs build --strict
 
 full: $(VENV)/.dev  ## the tests at real model sizes
 	$(RUN) -m pytest -m full
@@ -50,4 +81,4 @@ check-arm64: $(VENV)/.dev  ## artifacts on ARM kernels, emulated (exports what i
 	$(RUN) bench/arm64.py
 
 clean:  ## remove the environment and everything that was made
-	rm -rf $(VENV) artifacts results
+	rm -rf $(VENV) artifacts results site build dist coverage.xml

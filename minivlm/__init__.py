@@ -2,4 +2,5 @@
 
 from minivlm.registry import create_model, list_models
 
+__version__ = "0.1.0"
 __all__ = ["create_model", "list_models"]

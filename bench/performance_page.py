@@ -1,0 +1,50 @@
+"""Fill the tables of pages from the records that are kept beside them.
+
+    python bench/performance_page.py
+    python bench/performance_page.py docs/performance.md --check
+
+A table stands between <!-- NAME from RECORDS --> and <!-- end -->; RECORDS is a file of bench/run.py, seen from the
+page. --check changes nothing and fails where a page is not what its records give.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.reporting.pages import render
+from minivlm.command_line import script_parser
+from minivlm.errors import UserError, run_command
+from minivlm.files import write_text
+
+PAGE = Path(__file__).resolve().parents[1] / "docs/performance.md"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = script_parser(__doc__)
+    parser.add_argument(
+        "pages", type=Path, nargs="*", default=[PAGE], metavar="PAGE", help="default: docs/performance.md"
+    )
+    parser.add_argument("--check", action="store_true", help="only tell whether the pages are what their records give")
+    arguments = parser.parse_args(argv)
+    for page in arguments.pages:
+        text = _read(page)
+        made = render(text, page.parent)
+        if made == text:
+            print(f"{page} is what its records give")
+        elif arguments.check:
+            raise UserError(f"{page} is not what its records give: run python bench/performance_page.py {page}")
+        else:
+            write_text(page, made)
+            print(f"wrote {page}")
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(f"cannot read {page}: {reason}; give a page in Markdown") from None
+
+
+if __name__ == "__main__":
+    run_command(main)

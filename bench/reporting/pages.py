@@ -1,0 +1,162 @@
+"""Tables inside a Markdown page, between marks that say what is shown and from which records."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.conditions import divide
+from bench.measure.request import PYTORCH
+from bench.record_file import read
+from bench.records import Record
+from bench.repeats import Repeats, group
+from minivlm.errors import UserError
+
+MARK = re.compile(r"<!-- (?P<table>\S+) from (?P<records>\S+) -->\n(?P<shown>.*?)<!-- end -->", re.DOTALL)
+"""Such as `<!-- networks from records/side-by-side.jsonl -->`; the path is seen from the page's folder."""
+
+TITLES = {
+    PYTORCH: "PyTorch",
+    "executorch": "ExecuTorch",
+    "onnx": "ONNX Runtime",
+    "litert": "LiteRT",
+    "coreml": "Core ML",
+}
+FP32 = "fp32"
+
+Cells = dict[str, str]
+"""A row of a table, by column; the first column names the row."""
+
+
+def render(text: str, folder: Path) -> str:
+    """Return a page whose marked tables are those of its records.
+
+    Args:
+        text: The page in Markdown.
+        folder: Folder of the page.
+
+    Raises:
+        UserError: A mark names an unknown table, its records cannot be read, or they are not of one setting.
+    """
+    return MARK.sub(lambda mark: _renewed(mark, folder), text)
+
+
+def _renewed(mark: re.Match[str], folder: Path) -> str:
+    name, path = mark["table"], folder / mark["records"]
+    if name not in TABLES:
+        raise UserError(f"no table is called {name!r}: take one of {', '.join(TABLES)}")
+    lines = "\n".join(TABLES[name](read(path), path))
+    return f"<!-- {name} from {mark['records']} -->\n{lines}\n<!-- end -->"
+
+
+def _networks(records: Sequence[Record], path: Path) -> list[str]:
+    """Return what each model without captions takes, how much of the machine it uses, and how exact it is."""
+    repeats = [each for each in _of_one_setting(records, path) if each.records[0].tokens is None]
+    return _markdown(
+        [
+            {
+                "": _label(each),
+                "ms": _time(each),
+                "MB": _megabytes(each),
+                "share of fp32 bytes": _share_of_fp32(each, repeats),
+                "% of the fp32 matrix rate": "" if each.matrix_share is None else f"{100.0 * each.matrix_share:.0f}",
+                "exactness": _exactness(each),
+            }
+            for each in repeats
+        ]
+    )
+
+
+def _captions(records: Sequence[Record], path: Path) -> list[str]:
+    """Return what a caption takes, and the median of each of its stages."""
+    repeats = [each for each in _of_one_setting(records, path) if each.records[0].tokens is not None]
+    stages = dict.fromkeys(stage for each in repeats for stage in each.stages)
+    return _markdown(
+        [
+            {"": _label(each), "ms": _time(each)}
+            | {stage: f"{each.stages[stage]:.1f}" if stage in each.stages else "" for stage in stages}
+            | {"MB": _megabytes(each)}
+            for each in repeats
+        ]
+    )
+
+
+def _facts(records: Sequence[Record], path: Path) -> list[str]:
+    """Return under what all of it was measured, a point each."""
+    rounds = sorted(len(each.records) for each in _of_one_setting(records, path))
+    several = f"{rounds[0]}" if rounds[0] == rounds[-1] else f"{rounds[0]} to {rounds[-1]}"
+    first = records[0]
+    threads = ", ".join(map(str, sorted({record.threads_asked for record in records})))
+    disturbed = sum(bool(record.disturbed) for record in records)
+    failed = sum(not record.ok for record in records)
+    return [
+        f"- {first.environment.get('cpu')}, {first.environment.get('cores')} cores; threads: {threads}; weights: "
+        f"{first.weights}; profile {first.profile}.",
+        f"- From {min(record.time for record in records)[:10]}: {len(records)} repeats in fresh processes, {several} "
+        f"of each; {failed} failed, {disturbed} disturbed by other work on the machine.",
+        "- Medians of the repeats' medians ± half the interquartile range of all runs.",
+    ]
+
+
+TABLES: dict[str, Callable[[Sequence[Record], Path], list[str]]] = {
+    "networks": _networks,
+    "captions": _captions,
+    "facts": _facts,
+}
+
+
+def _of_one_setting(records: Sequence[Record], path: Path) -> list[Repeats]:
+    """Return the repeats of each combination.
+
+    Raises:
+        UserError: Nothing was measured, or times of several settings would stand side by side.
+    """
+    parts = divide(records)
+    if len(parts) != 1:
+        labels = "; ".join(part.label for part in parts) or "none is without failure"
+        raise UserError(f"{path} must hold what was measured in one setting, not {len(parts)} ({labels}): keep one run")
+    return group(parts[0].records)
+
+
+def _label(each: Repeats) -> str:
+    key = each.combination
+    runtime = TITLES.get(key.runtime, key.runtime)
+    return f"`{key.model}` {runtime}" + ("" if key.runtime == PYTORCH else f" {key.precision}")
+
+
+def _time(each: Repeats) -> str:
+    return f"{each.median:.1f} ± {each.spread:.1f}"
+
+
+def _megabytes(each: Repeats) -> str:
+    artifact = each.records[0].artifact
+    return f"{artifact.bytes / 1e6:.1f}" if artifact else ""
+
+
+def _share_of_fp32(each: Repeats, others: Sequence[Repeats]) -> str:
+    """Return the artifact's bytes over those of the same model for the same runtime in fp32."""
+    sought = each.combination._replace(precision=FP32)
+    whole = next((other.records[0].artifact for other in others if other.combination == sought), None)
+    part = each.records[0].artifact
+    return f"{100.0 * part.bytes / whole.bytes:.0f} %" if part and whole and part is not whole else ""
+
+
+def _exactness(each: Repeats) -> str:
+    """Return every figure of the artifact's proof, without the name of a method that it shares with all others."""
+    artifact = each.records[0].artifact
+    figures = dict(artifact.parity) if artifact else {}
+    methods = {name.partition(" ")[0] for name in figures}
+    names = {name: name.partition(" ")[2] if len(methods) == 1 else name for name in figures}
+    return ", ".join(f"{names[name]} {value:.3g}" for name, value in figures.items())
+
+
+def _markdown(rows: Sequence[Cells]) -> list[str]:
+    """Return a table's lines; figures to the right, text to the left."""
+    if not rows:
+        return ["(nothing of this was measured)"]
+    words = {"", "exactness"}
+    lines = [
+        list(rows[0]),
+        ["---" if name in words else "---:" for name in rows[0]],
+        *(list(row.values()) for row in rows),
+    ]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
