@@ -71,9 +71,9 @@ def read_weights(checkpoint: str | None, seed: int | None) -> Weights:
         UserError: Both are given, the seed is out of bounds, or there is no such checkpoint.
     """
     if seed is not None and checkpoint is not None:
-        raise UserError("--seed is of random weights, and --checkpoint brings its own: leave one of them out")
+        raise UserError("--seed is for random weights, and --checkpoint has its own: leave one of the two out")
     if not 0 <= (seed or 0) <= MOST_SEED:
-        raise UserError(f"--seed {seed}: give a whole number from 0 to {MOST_SEED}")
+        raise UserError(f"--seed {seed}: give a number from 0 to {MOST_SEED}")
     if checkpoint is None:
         return Weights(seed=seed or 0)
     read_info(Path(checkpoint))

@@ -18,7 +18,7 @@ from export.arguments import ExportRequest, check_writable, parse_image_size
 from export.formats import FORMATS, PRECISIONS, Family, Format, family_of, require_runtime
 from export.identity import find_artifact
 from export.weights import Weights, add_weights_flags, read_weights
-from minivlm.command_line import integer_argument, script_parser
+from minivlm.command_line import integer_argument, number_argument, script_parser
 from minivlm.errors import UserError, closest, printable
 from minivlm.files import check_outputs, exists
 from minivlm.language.transformer import TransformerConfig
@@ -89,7 +89,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
     add(
         "--cool-down",
-        type=float,
+        type=number_argument,
         default=180.0,
         metavar="SECONDS",
         help="longest wait for a phone to cool down",
@@ -117,13 +117,13 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--affinity", type=str, metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
     add(
         "--sustained",
-        type=float,
+        type=number_argument,
         metavar="MINUTES",
         help="measure each combination for so long: latency over time",
     )
     add(
         "--timeout",
-        type=float,
+        type=number_argument,
         default=600.0,
         metavar="SECONDS",
         help="stop what shows no progress for so long",
@@ -193,7 +193,8 @@ def make_plan(flags: dict[str, Any]) -> Plan:
     if flags["sustained"] is not None and not 0.0 < flags["sustained"] < float("inf"):
         raise UserError(f"--sustained {flags['sustained']:g}: give minutes, more than 0")
     output = Path(flags["output"])
-    check_outputs((output / name for name in WRITTEN), [photo])
+    inputs = [photo] if weights.checkpoint is None else [photo, weights.checkpoint]
+    check_outputs((output / name for name in WRITTEN), inputs)
     check_writable(output)
     return Plan(
         device=flags["device"],

@@ -233,7 +233,7 @@ class TestWeights:
     def test_others_are_refused_and_the_plan_stays(self, tmp_path):
         Session.new(tmp_path, {}).with_weights("trained, sha256 ab").begin()
         before = (tmp_path / "plan.json").read_text()
-        with pytest.raises(UserError, match="are trained, sha256 cd, and the run in .* began with trained, sha256 ab"):
+        with pytest.raises(UserError, match=r"are trained, sha256 cd, and the run in .* began with trained, sha256 ab"):
             Session.last(tmp_path, {}).with_weights("trained, sha256 cd")
         assert (tmp_path / "plan.json").read_text() == before
 
