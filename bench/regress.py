@@ -254,6 +254,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--output", type=path_argument, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
+    weights = read_weights(arguments.checkpoint, arguments.seed)
+    if weights.checkpoint is not None:  # names without one are each side's to know
+        for model in weights.models(arguments.models, MODELS):
+            weights.describe(model)
     check_outputs([*outputs(arguments), *(arguments.output / f"{side}.jsonl" for side in ("base", "new"))])
     for flag in ("threads", "repeats"):
         value = getattr(arguments, flag)

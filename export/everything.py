@@ -44,7 +44,8 @@ def make(runtime: str, model: str, precision: str, folder: Path, weights: Weight
     """Export one artifact in a process of its own: converters take gigabytes, and do not give them back."""
     target = FORMATS[runtime]
     path = artifact_path(folder, model, target, precision)
-    command = [sys.executable, *target.command.split()[1:], "--model", model, "--precision", precision]
+    script = Path(__file__).resolve().parents[1] / target.command.removeprefix("python ")
+    command = [sys.executable, str(script), "--model", model, "--precision", precision]
     done = run_child([*command, *weights.flags(), "--output", str(folder)])
     if done.returncode == 0:
         return Made(path, Sidecar.read(path))
