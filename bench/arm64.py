@@ -24,7 +24,6 @@ from rich.table import Table
 from torch import Tensor
 
 from bench.emulation.machine import Machine, ready_machine
-from bench.measure.plan import check_seed
 from bench.reporting.cells import wide_console
 from export.arguments import ExportRequest
 from export.bounds import bounds_of
@@ -35,13 +34,15 @@ from export.job import Job, prepare
 from export.parity import Figure, worst
 from export.program import Program, open_program
 from export.sidecar import Sidecar
-from minivlm.command_line import integer_argument, path_argument, script_parser
+from export.weights import add_weights_flags, read_weights
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.files import check_outputs, exists, write_text
 from minivlm.json_text import json_text
 from minivlm.photos import default_photo
 
+MODELS = "tee-0,minilm"
 RUNTIMES = ("litert", "onnx")
 """Those whose arm64 packages need no PyTorch, which would be another 430 MB."""
 GUEST = Path(__file__).with_name("emulation") / "guest.py"
@@ -191,11 +192,15 @@ def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
         UserError: An unknown name, or a combination that no format holds.
     """
     found = []
+    weights = read_weights(arguments.checkpoint, arguments.seed)
+    models = weights.models(arguments.models, MODELS)
+    for model in models:
+        weights.describe(model)
     for runtime in arguments.runtimes.split(","):
         if runtime not in RUNTIMES:
             raise UserError(f"unknown runtime {runtime!r}: {closest(runtime, list(RUNTIMES))}")
         require_tools(FORMATS[runtime])
-        for model in arguments.models.split(","):
+        for model in models:
             for precision in arguments.precision.split(","):
                 check_precision(FORMATS[runtime], model, precision)
                 found.append(
@@ -203,11 +208,11 @@ def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
                         runtime,
                         model,
                         precision,
-                        checkpoint=arguments.checkpoint,
-                        seed=check_seed(arguments.seed, arguments.checkpoint),
+                        checkpoint=weights.checkpoint,
                         image_size=None,
                         output=arguments.artifacts,
                         photo=default_photo(),
+                        seed=weights.seed,
                     )
                 )
     return found
@@ -217,15 +222,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
     add = parser.add_argument
-    add("--models", default="tee-0,minilm", metavar="A,B", help="default: %(default)s")
+    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_weights_flags(parser)
     add("--runtimes", default=",".join(RUNTIMES), metavar="A,B", help="default: %(default)s")
     add("--precision", default="fp32,int8", metavar="A,B", help=f"of {', '.join(PRECISIONS)} (default: %(default)s)")
-    add(
-        "--checkpoint",
-        type=path_argument,
-        metavar="DIR",
-        help="what the artifacts were made of; without it, random weights",
-    )
     add(
         "--artifacts",
         type=path_argument,
@@ -240,13 +240,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="DIR",
         help="of the emulated machine (default: %(default)s)",
     )
-    add("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
     add("--json", type=path_argument, metavar="FILE", help="write every figure")
     arguments = parser.parse_args(argv)
     asked = requests(arguments)
     if arguments.json is not None:
-        folders = (arguments.artifacts, arguments.cache, arguments.checkpoint)
-        check_outputs([arguments.json], [folder for folder in folders if folder is not None])
+        folders = [arguments.artifacts, arguments.cache]
+        if arguments.checkpoint is not None:
+            folders.append(Path(arguments.checkpoint))
+        check_outputs([arguments.json], folders)
     steps = Steps()
     machine = ready_machine(arguments.cache, steps)
     proofs = [prove_asked(machine, request, steps) for request in asked]

@@ -2,6 +2,7 @@
 
     python bench/decoding.py --threads 2
     python bench/decoding.py --threads 2 --artifact artifacts/minivlm-executorch-fp32.pte
+    python bench/decoding.py --checkpoint DIR
 
 Writes captions of 20 tokens by full recomputation and with cached keys and values, in turns within one process so that
 a change of the machine's speed hits all alike. Every step reads each weight once; the bytes are held against the
@@ -11,15 +12,18 @@ memory bandwidth measured in the same run.
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from bench.machine.rates import read_bandwidth
-from bench.measure.plan import check_seed
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.artifact_backend import open_backend
-from minivlm.backend import TorchBackend, load_torch_backend
+from export.formats import FORMATS
+from export.sidecar import Sidecar
+from export.weights import add_weights_flags, read_weights
+from minivlm.backend import Backend, TorchBackend, load_torch_backend
 from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
@@ -78,21 +82,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--rounds", type=integer_argument, default=7, help="captions of each way (default: %(default)s)"
     )
     parser.add_argument(
-        "--artifact", type=path_argument, metavar="FILE.pte", help="measure this artifact's steps as well"
+        "--artifact", type=path_argument, metavar="FILE", help="measure the steps of this artifact of the model as well"
     )
-    parser.add_argument(
-        "--checkpoint", type=path_argument, metavar="DIR", help="a whole model's weights; without it they are random"
-    )
-    parser.add_argument("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
+    add_weights_flags(parser)
     arguments = parser.parse_args(argv)
-    seed = check_seed(arguments.seed, arguments.checkpoint)
     if arguments.threads < 1 or arguments.rounds < 2:
         raise UserError("--threads must be at least 1 and --rounds at least 2")
+    weights = read_weights(arguments.checkpoint, arguments.seed)
     steps = Steps()
     torch.set_num_threads(arguments.threads)
     with steps.step("load the model"):
-        name = None if arguments.checkpoint else "minivlm"
-        backend = load_torch_backend(name, checkpoint=arguments.checkpoint, seed=seed)
+        name = "minivlm" if weights.checkpoint is None else None
+        backend = load_torch_backend(name, checkpoint=weights.checkpoint, seed=weights.seed)
         language, special = backend.module.language, backend.words.tokenizer.special
         context = sample_context(backend)
         ways: dict[str, Callable[[], CaptionSession]] = {
@@ -101,15 +102,41 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         if arguments.artifact:
             artifact = open_backend(arguments.artifact, arguments.threads)
-            ways["cached, ExecuTorch"] = lambda: artifact.session(context)
+            check_same(artifact, backend, arguments.artifact)
+            ways[f"cached, {title_of(arguments.artifact)}"] = lambda: artifact.session(context)
     with steps.step(f"write {arguments.rounds + 1} captions of each way"), torch.inference_mode():
         seconds = measure(ways, special.cls, arguments.rounds)
         bandwidth = read_bandwidth()
-    _table(list(ways), seconds, step_bytes(language), bandwidth, arguments.threads).show(wide_console())
+    note = f"{backend.model}, weights {backend.origin.description}"
+    _table(note, list(ways), seconds, step_bytes(language), bandwidth, arguments.threads).show(wide_console())
+
+
+def check_same(artifact: Backend, backend: Backend, path: Path) -> None:
+    """Refuse an artifact of another model or of other weights than those it is held against.
+
+    Raises:
+        UserError: Saying what it is of.
+    """
+    if (artifact.model, artifact.origin.identity) != (backend.model, backend.origin.identity):
+        raise UserError(
+            f"{path} is of {artifact.model}, weights {artifact.origin.description}, and {backend.model} with weights "
+            f"{backend.origin.description} is measured: export that one"
+        )
+
+
+def title_of(artifact: Path) -> str:
+    """Return what an artifact is called in the table: its runtime and precision."""
+    sidecar = Sidecar.read(artifact)
+    return f"{FORMATS[sidecar.runtime].title}, {sidecar.precision}"
 
 
 def _table(
-    ways: Sequence[str], seconds: dict[str, list[float]], weight_bytes: int, bandwidth: float, threads: int
+    model: str,
+    ways: Sequence[str],
+    seconds: dict[str, list[float]],
+    weight_bytes: int,
+    bandwidth: float,
+    threads: int,
 ) -> Table:
     slowest = statistics.median(seconds[ways[0]])
     rows = []
@@ -132,7 +159,7 @@ def _table(
         f"memory reads {bandwidth / 1e9:.0f} GB/s, so no step is faster than {weight_bytes / bandwidth * 1e3:.1f} ms. "
         "Full recomputation reads as much and is bound by arithmetic."
     )
-    return Table("Captions of 20 tokens, minilm", note, rows)
+    return Table(f"Captions of 20 tokens, {model}", note, rows)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ decoding and selection, NMS, RoIAlign and the choice of regions.
 
     python bench/detector_tail.py --threads 2
     python bench/detector_tail.py --model tee-0 --runtimes executorch,litert --rounds 40
+    python bench/detector_tail.py --checkpoint DIR     # of a detector, or of a whole model with one
 
 The detector is converted whole and once more without its tail; both run in turns within one process, so that a change
 of the machine's speed hits both alike. What the second lacks is the tail.
@@ -20,7 +21,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.measure.plan import check_seed
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.catalogue import regions_method
 from export.exporting import Exporter
@@ -28,11 +28,12 @@ from export.formats import FORMATS, Family, Format, exporter_of, family_of, prog
 from export.methods import Method
 from export.program import Program
 from export.recipe import Recipe
-from minivlm.command_line import integer_argument, path_argument, script_parser
+from export.weights import Weights, add_weights_flags, read_weights
+from minivlm.command_line import integer_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.photos import default_photo
-from minivlm.registry import create_model
+from minivlm.registry import load_model, parts_of
 from minivlm.vision.tee import TEE
 
 WARMUP = 3
@@ -120,29 +121,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
-    parser.add_argument("--model", default="tee-0", help="a detector (default: %(default)s)")
+    parser.add_argument("--model", help="a detector (default: the checkpoint's, or tee-0)")
+    add_weights_flags(parser)
     parser.add_argument("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
     parser.add_argument("--threads", type=integer_argument, default=2, help="default: %(default)s")
     parser.add_argument("--rounds", type=integer_argument, default=20, help="default: %(default)s")
-    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights; without it they are random")
-    parser.add_argument("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
     arguments = parser.parse_args(argv)
-    seed = check_seed(arguments.seed, arguments.checkpoint)
-    if family_of(arguments.model) is not Family.DETECTOR:
-        raise UserError(f"{arguments.model} has no tail: name a detector, tee-0..3")
+    weights = read_weights(arguments.checkpoint, arguments.seed)
+    model = detector_of(weights, arguments.model)
     if arguments.threads < 1 or arguments.rounds < 2:
         raise UserError("--threads must be at least 1 and --rounds at least 2")
     for name in arguments.runtimes.split(","):
         if name not in runtimes:
             raise UserError(f"unknown runtime {name!r}: {closest(name, runtimes)}")
     steps = Steps()
-    detector = create_model(arguments.model, checkpoint=arguments.checkpoint, seed=seed)
+    named = load_model(model, checkpoint=weights.checkpoint, seed=weights.seed)
+    detector = named.module
     assert isinstance(detector, TEE)
+    steps.say(f"weights: {named.origin.description}")
     found = {
         name: measure(FORMATS[name], detector, arguments.threads, arguments.rounds, steps)
         for name in arguments.runtimes.split(",")
     }
-    tail_table(arguments.model, arguments.threads, arguments.rounds, found).show(wide_console())
+    tail_table(model, arguments.threads, arguments.rounds, found).show(wide_console())
+
+
+def detector_of(weights: Weights, asked: str | None) -> str:
+    """Return the name of the detector to measure.
+
+    Args:
+        weights: Whose it is.
+        asked: Its name; None takes the checkpoint's, the part of a whole model where it is one, or tee-0.
+
+    Raises:
+        UserError: It is no detector, or the checkpoint holds none, or another.
+    """
+    (model,) = weights.models(asked, "tee-0")
+    if asked is None:
+        model = next((name for name, part in parts_of(model).items() if part == "vision"), model)
+    if family_of(model) is not Family.DETECTOR:
+        raise UserError(f"{model} has no tail: name a detector, tee-0..3")
+    weights.describe(model)
+    return model
 
 
 def tail_table(model: str, threads: int, rounds: int, found: dict[str, Tail]) -> Table:

@@ -2,6 +2,7 @@
 
     python bench/int8.py --models tee-0,minilm --threads 2
     python bench/int8.py --models minivlm --runtimes litert,onnx --repeats 12
+    python bench/int8.py --checkpoint DIR                           # of trained weights
     python bench/int8.py --records results/int8/records.jsonl       # judge what was measured
 
 fp32 and int8 of each runtime are measured in rounds, each repeat in a process of its own, and judged round by round as
@@ -20,13 +21,13 @@ from bench.conditions import Division, divide
 from bench.judging.comparable import describe_failures
 from bench.judging.evidence import ALPHA, Evidence, holm, paired_evidence
 from bench.judging.quantities import SCATTERED
-from bench.measure.plan import named_models
 from bench.media import for_terminal
 from bench.record_file import read
 from bench.records import Combination, Record
 from bench.reporting.cells import wide_console
 from bench.runs import choose_run, once
 from export.formats import FORMATS
+from export.weights import add_weights_flags, read_weights
 from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.errors import UserError, printable, run_command
 
@@ -159,24 +160,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = script_parser(__doc__)
     add = parser.add_argument
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
-    add("--models", metavar="A,B", help=f"default: {MODELS}; with --checkpoint its own model")
+    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_weights_flags(parser)
     add("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
     add("--threads", type=integer_argument, default=2, help="default: %(default)s")
     add("--repeats", type=integer_argument, default=10, metavar="N", help="rounds (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
     add("--artifacts", default="artifacts", metavar="DIR", help="missing ones are exported there")
     add("--output", default="results/int8", metavar="DIR", help="of the records (default: %(default)s)")
-    add("--checkpoint", type=path_argument, metavar="DIR", help="weights to measure; without it they are random")
-    add("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
     add("--records", type=path_argument, metavar="FILE", help="judge these records and measure nothing")
     arguments = parser.parse_args(argv)
     path = arguments.records or Path(arguments.output, "records.jsonl")
     if arguments.records is None:
-        arguments.models = named_models(arguments.models, MODELS, arguments.checkpoint)
-        names = ("models", "checkpoint", "seed", "runtimes", "threads", "repeats", "profile", "artifacts", "output")
-        given = {name: getattr(arguments, name) for name in names}
-        flags = [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
-        run.main([*flags, "--precision", "fp32,int8"])
+        weights = read_weights(arguments.checkpoint, arguments.seed)
+        models = ",".join(weights.models(arguments.models, MODELS))
+        names = ("runtimes", "threads", "repeats", "profile", "artifacts", "output")
+        flags = [part for name in names for part in (f"--{name}", str(getattr(arguments, name)))]
+        run.main(["--models", models, *weights.flags(), *flags, "--precision", "fp32,int8"])
+    elif (arguments.checkpoint, arguments.seed) != (None, None):
+        raise UserError("--records measures nothing: leave --checkpoint and --seed out")
     last = choose_run(read(path), None, "--run")
     print(f"{last} of {printable(str(path))}")
     wide_console().print(int8_table(pairs(last.records)))

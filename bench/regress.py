@@ -31,11 +31,11 @@ try:
     from bench.judging.verdict import judge
     from bench.judging.worktree import checked_out
     from bench.machine.environment import available_cores
-    from bench.measure.plan import check_seed, named_models
     from bench.measure.process import watch
     from bench.measure.turns import VARIABLE, Conductor, conducting
     from bench.record_file import append, read
     from bench.records import Failure, Record, failed_instead
+    from export.weights import add_weights_flags, read_weights
     from minivlm.command_line import integer_argument, number_argument, path_argument, script_parser
     from minivlm.console import Steps
     from minivlm.errors import UserError, printable, run_command
@@ -46,8 +46,8 @@ except Exception as error:  # this file belongs to new: what cannot even be impo
         raise
     sys.exit(f"1 regression: new is broken, it cannot be imported: {type(error).__name__}: {error}")
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 MODELS = "tee-0,minilm"
+REPOSITORY = Path(__file__).resolve().parents[1]
 SHOWN = math.log(1.05)
 """Change of a latency that the default number of rounds finds in 9 of 10 cases; docs/verdict.md proves it."""
 (LATENCY,) = (kind for kind in SCATTERED if kind.name == "latency")
@@ -244,9 +244,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = script_parser(__doc__)
     add = parser.add_argument
     add("--base", required=True, metavar="GIT_REF", help="commit, branch or tag to compare with")
-    add("--models", metavar="A,B", help=f"default: {MODELS}; with --checkpoint its own model")
-    add("--checkpoint", type=path_argument, metavar="DIR", help="weights that both sides measure; else random ones")
-    add("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
+    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_weights_flags(parser)
     add("--runtimes", default="pytorch,executorch", metavar="A,B", help="default: %(default)s")
     add("--threads", type=integer_argument, default=1, help="of each runtime (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
@@ -255,7 +254,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--output", type=path_argument, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
     add_output_flags(parser)
     arguments = parser.parse_args(argv)
-    check_seed(arguments.seed, arguments.checkpoint)
+    weights = read_weights(arguments.checkpoint, arguments.seed)
+    if weights.checkpoint is not None:  # names without one are each side's to know
+        for model in weights.models(arguments.models, MODELS):
+            weights.describe(model)
     check_outputs([*outputs(arguments), *(arguments.output / f"{side}.jsonl" for side in ("base", "new"))])
     for flag in ("threads", "repeats"):
         value = getattr(arguments, flag)
@@ -268,15 +270,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def combinations(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
     """Return by name the flags of bench/run.py for each combination."""
+    weights = read_weights(arguments.checkpoint, arguments.seed)
     common = ["--threads", str(arguments.threads), "--profile", arguments.profile, "--timeout", str(arguments.timeout)]
-    if arguments.checkpoint is not None:  # each side runs in its own tree
-        common += ["--checkpoint", str(arguments.checkpoint.resolve())]
-    if arguments.seed is not None:  # not otherwise: a base from before there was the flag can still be measured
-        common += ["--seed", str(arguments.seed)]
-    named = named_models(arguments.models, MODELS, arguments.checkpoint)
-    models, runtimes = (
-        [part.strip() for part in text.split(",") if part.strip()] for text in (named, arguments.runtimes)
-    )
+    common += weights.flags()  # none for seed 0: a base from before there were these flags can still be measured
+    models = weights.models(arguments.models, MODELS)
+    runtimes = [part.strip() for part in arguments.runtimes.split(",") if part.strip()]
     return {
         f"{model}, {runtime}": ("--models", model, "--runtimes", runtime, *common)
         for model in models

@@ -3,12 +3,13 @@
     python bench/run.py --device cpu --threads 4
     python bench/run.py --models tee-0,minilm --runtimes executorch --precision fp32,int8 --image PHOTO
     python bench/run.py --models minivlm --threads 1,2,4          # scaling, and the setting to take
+    python bench/run.py --checkpoint DIR --precision fp32,int8    # trained weights, on every runtime
     python bench/run.py --models tee-0 --sustained 10             # latency over ten minutes
     python bench/run.py --resume                                  # what an interrupted run has not measured
 
 Each repeat of each model, runtime, precision and number of threads runs in a process of its own, all of them once a
 round. Every measurement is added to records.jsonl the moment it exists, so an interrupted run loses nothing. Artifacts
-that are missing are exported first.
+that are missing, or are of other weights or another image size, are exported first under names of their own.
 """
 
 import sys
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     session = Session.last(folder, given) if resume else Session.new(folder, flags)
     check_stored(session.flags, folder / PLAN)
     plan = make_plan({**session.flags, "output": flags["output"]})
+    session = session.with_weights(plan.origin.description)
     steps = Steps()
     with alone_in(folder):
         session.begin()
@@ -72,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 steps.say(f"{threads} threads on {cores} cores: more threads than cores make times longer and noisier")
         device: Device = device_class(plan.device)(plan, steps)
         steps.say(f"Run {session.run}: {cores} cores, profile {plan.profile}, photo {plan.photo.name}")
+        steps.say(f"weights: {plan.origin.description}")
         session.measure(device, plan.repeats, steps)
         records = session.records()
     show(records, folder, steps)

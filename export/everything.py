@@ -2,6 +2,7 @@
 
     python export/everything.py
     python export/everything.py --models tee-0 --precision int8 --formats onnx,litert
+    python export/everything.py --checkpoint DIR
 
 Ends with a table of all of them: size, and the worst of each figure over the proof's inputs. Exit code 1 says that one
 could not be made; the others are there.
@@ -20,13 +21,14 @@ from export.arguments import check_writable
 from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
 from export.parity import Figure, worst
 from export.sidecar import Sidecar
-from minivlm.command_line import path_argument, script_parser, seed
+from export.weights import Weights, add_weights_flags, read_weights
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.process import run_child
-from minivlm.registry import describe_model
 
 MODELS = "tee-0,minilm,minivlm"
+RANDOM = Weights()
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,13 @@ class Made:
     error: str = ""
 
 
-def make(runtime: str, model: str, precision: str, folder: Path, weights: Sequence[str]) -> Made:
+def make(runtime: str, model: str, precision: str, folder: Path, weights: Weights = RANDOM) -> Made:
     """Export one artifact in a process of its own: converters take gigabytes, and do not give them back."""
     target = FORMATS[runtime]
     path = artifact_path(folder, model, target, precision)
-    command = [sys.executable, *target.command.split()[1:], "--model", model, "--precision", precision]
-    done = run_child([*command, *weights, "--output", str(folder)])
+    script = Path(__file__).resolve().parents[1] / target.command.removeprefix("python ")
+    command = [sys.executable, str(script), "--model", model, "--precision", precision]
+    done = run_child([*command, *weights.flags(), "--output", str(folder)])
     if done.returncode == 0:
         return Made(path, Sidecar.read(path))
     said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -104,27 +107,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
     add = parser.add_argument
-    add("--models", metavar="A,B", help=f"default: {MODELS}; with --checkpoint its own model")
+    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_weights_flags(parser)
     add("--formats", default=",".join(FORMATS), metavar="A,B", help="by runtime (default: %(default)s)")
     add("--precision", default="fp32,int8", metavar="A,B", help="default: %(default)s")
     add("--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
-    add("--checkpoint", type=path_argument, metavar="DIR", help="weights of all models; without it they are random")
-    add("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
     arguments = parser.parse_args(argv)
-    given = {"--checkpoint": arguments.checkpoint, "--seed": arguments.seed}
-    weights = [part for flag, value in given.items() if value is not None for part in (flag, str(value))]
-    if len(weights) > 2:
-        raise UserError("--seed is for random weights, and --checkpoint has its own: leave one of the two out")
     runtimes = names("--formats", arguments.formats, list(FORMATS))
     precisions = names("--precision", arguments.precision, PRECISIONS)
-    own = None if arguments.checkpoint is None else describe_model(None, checkpoint=arguments.checkpoint).name
-    named = arguments.models or own or MODELS
-    models = list(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
-    if not models:
-        raise UserError(f"--models {named!r}: give at least one name")
+    weights = read_weights(arguments.checkpoint, arguments.seed)
+    models = weights.models(arguments.models, MODELS)
     for model in models:
         family_of(model)
-        describe_model(model, checkpoint=arguments.checkpoint)
+        weights.describe(model)
     wanted = [(runtime, model, precision) for model in models for runtime in runtimes for precision in precisions]
     for runtime, model, precision in wanted:
         check_precision(FORMATS[runtime], model, precision)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from export.arguments import ExportRequest
 from export.formats import FORMATS, artifact_path
-from export.sidecar import Sidecar, words_folder
+from export.sidecar import Sidecar
 from minivlm.backend import words_of
 from minivlm.errors import UserError
 from minivlm.files import exists
@@ -72,7 +72,7 @@ class Identity:
         sidecar, words = Sidecar.read(path), None
         config = sidecar.config
         if isinstance(config, VisionLanguageConfig):
-            words = read_words(words_folder(path), config).sha256
+            words = read_words(sidecar.check_words(path), config).sha256
         return cls(
             sidecar.model,
             sidecar.runtime,

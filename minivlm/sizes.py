@@ -51,6 +51,10 @@ SIZES: Mapping[str, Size] = MappingProxyType(
     }
 )
 """By name, in checkpoints, sidecars and flags."""
+PART_SIZES: Mapping[str, Size] = MappingProxyType(
+    {"region_dim": Size(TransformerConfig, "region_dim", 8192, "numbers of a region's vector, 6 of its box among them")}
+)
+"""Of a part alone; in a whole model the other part decides them."""
 
 
 def sizes_of(config: ModelConfig) -> dict[str, int]:
@@ -58,7 +62,7 @@ def sizes_of(config: ModelConfig) -> dict[str, int]:
     parts = _parts(config)
     return {
         name: max(getattr(part, size.field) - size.extra, 0)
-        for name, size in SIZES.items()
+        for name, size in _sizes(config).items()
         for part in parts.values()
         if isinstance(part, size.owner)
     }
@@ -76,7 +80,7 @@ def with_sizes(config: AnyConfig, sizes: Mapping[str, Any]) -> AnyConfig:
     for name, value in sizes.items():
         if name not in known:
             raise UserError(f"no size {name!r} in this model: {closest(name, list(known))}")
-        size = SIZES[name]
+        size = _sizes(config)[name]
         if type(value) is not int or not size.least <= value <= size.most:
             raise UserError(f"size {name!r} is {value!r:.40}: give a whole number from {size.least} to {size.most}")
         owner = next(place for place, part in parts.items() if isinstance(part, size.owner))
@@ -84,6 +88,10 @@ def with_sizes(config: AnyConfig, sizes: Mapping[str, Any]) -> AnyConfig:
     own: dict[str, Any] = changes.pop("", {})
     changed = {place: replace(parts[place], **fields) for place, fields in changes.items()}
     return replace(config, **own, **changed)
+
+
+def _sizes(config: ModelConfig) -> Mapping[str, Size]:
+    return SIZES if isinstance(config, VisionLanguageConfig) else {**SIZES, **PART_SIZES}
 
 
 def _parts(config: ModelConfig) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_of_the_paper_s_model_are_the_paper_s():
     [
         ("tee-0", {"tags", "attributes"}),
         ("r101-f", {"tags", "attributes"}),
-        ("minilm", {"tokens", "layers", "hidden", "intermediate", "attention_heads"}),
+        ("minilm", {"tokens", "layers", "hidden", "intermediate", "attention_heads", "region_dim"}),
         ("grid-r50", set()),
         ("oscar-b", set(SIZES)),
     ],

@@ -3,13 +3,15 @@
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.measure.plan import Plan, request_of
 from bench.measure.process import ask
 from bench.measure.request import PYTORCH_RUNTIMES
 from bench.records import Combination, Failure
+from export.arguments import ExportRequest
+from export.formats import FORMATS, artifact_path
 from export.identity import find_artifact
 from minivlm.console import Steps
 from minivlm.files import exists
@@ -29,20 +31,27 @@ class Artifacts:
     def __init__(self, plan: Plan, steps: Steps) -> None:
         self._plan = plan
         self._steps = steps
-        self._paths: dict[tuple[str, str, str], Path] = {}
+        self._requests: dict[tuple[str, str, str], ExportRequest] = {}
         self.failures: dict[Path, Failure] = {}
 
     def path(self, combination: Combination) -> Path | None:
         """Return where a combination's artifact is, or will be; None where PyTorch runs the model itself.
 
-        Asked of the folder once: an artifact of other weights, sizes or words stays what it is.
+        One of other weights or another image size is left alone, whatever its name.
         """
-        if combination.runtime in PYTORCH_RUNTIMES:
-            return None
-        key = (combination.model, combination.runtime, combination.precision)
-        if key not in self._paths:
-            self._paths[key] = find_artifact(request_of(self._plan, *key))
-        return self._paths[key]
+        return None if combination.runtime in PYTORCH_RUNTIMES else self._request(combination).artifact
+
+    def _request(self, combination: Combination) -> ExportRequest:
+        """Return how a combination's artifact is made, found once: looking into artifacts takes reading them."""
+        _, model, runtime, precision, _ = combination
+        if (model, runtime, precision) not in self._requests:
+            request = request_of(self._plan, model, runtime, precision)
+            found = find_artifact(request)
+            plain = artifact_path(request.output, model, FORMATS[runtime], precision)
+            if found != plain and exists(plain):
+                self._steps.say(f"{plain.name} is of other weights, another image size, or damaged: not used")
+            self._requests[model, runtime, precision] = replace(request, artifact=found)
+        return self._requests[model, runtime, precision]
 
     def export_missing(self, combinations: Iterable[Combination]) -> None:
         """Export what is not there; a failure is said and kept."""
@@ -50,17 +59,9 @@ class Artifacts:
         for path, combination in wanted.items():
             if path is None or exists(path):
                 continue
-            asked = {
-                "runtime": combination.runtime,
-                "model": combination.model,
-                "precision": combination.precision,
-                "artifact": str(path),
-                "checkpoint": str(self._plan.checkpoint) if self._plan.checkpoint else None,
-                "seed": self._plan.seed,
-                "photo": str(self._plan.photo),
-            }
+            asked = json.dumps(asdict(self._request(combination)), default=str)
             with self._steps.step(f"export {path.name}"):
-                failure = ask(json.dumps(asked), EXPORT_SECONDS, EXPORTER).failure
+                failure = ask(asked, EXPORT_SECONDS, EXPORTER).failure
             if failure is not None:
                 self.failures[path] = replace(failure, reason=f"export: {failure.reason}")
                 self._steps.say(f"  failed: {failure.reason}")

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
@@ -66,9 +67,11 @@ class ThisMachine:
             threads=combination.threads,
             photo=str(self._plan.photo),
             profile=self._plan.profile,
-            artifact=str(artifact) if artifact else None,
-            checkpoint=str(self._plan.checkpoint) if self._plan.checkpoint else None,
-            seed=self._plan.seed,
+            artifact=_text(artifact),
+            checkpoint=_text(self._plan.weights.checkpoint),
+            sha256=self._plan.origin.sha256,
+            seed=self._plan.weights.seed,
+            image_size=self._plan.image_size,
             affinity=self._plan.affinity,
             sustained=self._plan.sustained,
         )
@@ -112,6 +115,10 @@ def _rates(line: str) -> MachineRates | None:
         return MachineRates(**json.loads(line))
     except (TypeError, ValueError):  # rates that cannot be say no more than rates that are not there
         return None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def precisions_of(model: str, runtime: str) -> tuple[str, ...]:

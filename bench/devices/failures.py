@@ -26,6 +26,7 @@ def failed_record(
         affinity=plan.affinity,
         inputs={},
         photo=describe_photo(plan.photo),
+        weights=plan.origin.description,
         environment=environment,
         profile=plan.profile,
         time=now(),

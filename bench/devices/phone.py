@@ -26,11 +26,11 @@ from export.formats import FORMATS, family_of
 from export.methods import Method
 from export.program import open_program
 from export.sidecar import Sidecar, sidecar_path, words_folder
-from minivlm.backend import words_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.model import VisionLanguageModel
+from minivlm.model import VisionLanguageConfig
 from minivlm.registry import build, load_model
+from minivlm.words import read_words
 
 POLL_SECONDS = 1.0
 STATUS = "results/status.json"
@@ -123,8 +123,9 @@ class Phone:
         """Return the artifact's methods with inputs from the photo; the weights behind them do not matter."""
         sidecar = Sidecar.read(path)
         model = load_model(sidecar.model, sizes=sidecar.sizes)
-        whole = isinstance(model.module, VisionLanguageModel)
-        words = words_of(model.module.config, None) if isinstance(model.module, VisionLanguageModel) else None
+        config = sidecar.config
+        whole = isinstance(config, VisionLanguageConfig)
+        words = read_words(sidecar.check_words(path), config) if isinstance(config, VisionLanguageConfig) else None
         size = sidecar.image_size
         methods = exportable_methods(model, words, size, self._plan.photo)
         there = {method.name for method in sidecar.methods}

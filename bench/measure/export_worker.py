@@ -1,8 +1,8 @@
 """An export in a process of its own: converters take gigabytes, and may crash."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from bench.measure.answering import answer
 from export.arguments import ExportRequest
@@ -12,19 +12,8 @@ from minivlm.errors import run_command
 
 
 def respond(question: str, alive: Callable[[], None]) -> str:
-    """Take what to export, return the artifact's path, both as one line."""
-    asked = json.loads(question)
-    request = ExportRequest(
-        runtime=asked["runtime"],
-        model=asked["model"],
-        precision=asked["precision"],
-        checkpoint=Path(asked["checkpoint"]) if asked["checkpoint"] else None,
-        image_size=None,
-        output=Path(asked["artifact"]).parent,
-        photo=Path(asked["photo"]),
-        seed=asked["seed"],
-        artifact=Path(asked["artifact"]),
-    )
+    """Take an `ExportRequest`, return the artifact's path, both as one line."""
+    request = TypeAdapter(ExportRequest).validate_json(question)
     return str(export_model(request, Steps()).artifact)
 
 

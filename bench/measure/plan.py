@@ -7,29 +7,30 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 
 from bench.devices import DEVICES
 from bench.machine.environment import available_cores
 from bench.measure.request import COMPILED, PYTORCH, PYTORCH_RUNTIMES
 from bench.measure.timing import PROFILES
 from bench.reporting import latency
-from export.arguments import ExportRequest, check_writable
-from export.formats import FORMATS, PRECISIONS, require_runtime
+from export.arguments import ExportRequest, check_writable, parse_image_size
+from export.formats import FORMATS, PRECISIONS, Family, Format, family_of, require_runtime
 from export.identity import find_artifact
+from export.weights import Weights, add_weights_flags, read_weights
 from minivlm.command_line import integer_argument, number_argument, script_parser
 from minivlm.errors import UserError, closest, printable
 from minivlm.files import check_outputs, exists
+from minivlm.language.transformer import TransformerConfig
+from minivlm.model import VisionLanguageConfig
 from minivlm.photos import default_photo, load_photo
-from minivlm.registry import describe_model
+from minivlm.registry import DescribedModel, WeightsOrigin
+from minivlm.vision.tee import TEEConfig, check_image_size
 
 DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *latency.TRANSFORMERS)
 DEFAULT_RUNTIMES = (PYTORCH, "executorch")
 WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv")
 """What a run writes into its folder."""
-STORED_AS: Mapping[Any, type] = MappingProxyType({integer_argument: int, number_argument: float})
-"""By the type of a flag, that of its value in a stored plan; other flags are stored as text."""
 COMPILERS = ("g++", "clang++", "c++")
 """One of them must be there for `torch.compile`, unless CXX names another."""
 
@@ -43,8 +44,9 @@ class Plan:
         phone: Which of several connected phones; None takes the only one.
         cool_down: Seconds that a phone may take to cool down before each measurement.
         models: Names of the registry.
-        checkpoint: Folder whose weights are measured; None measures random ones.
-        seed: Of random weights.
+        weights: Of all models.
+        origin: Where these come from.
+        image_size: Height and width in pixels of the vision input; None takes each model's own.
         runtimes: Names; None takes PyTorch, ExecuTorch, and every other artifact that is there already.
         precisions: Of artifacts; PyTorch runs fp32.
         threads: Numbers of threads, each for all combinations.
@@ -62,8 +64,9 @@ class Plan:
     phone: str | None
     cool_down: float
     models: list[str]
-    checkpoint: Path | None
-    seed: int
+    weights: Weights
+    origin: WeightsOrigin
+    image_size: tuple[int, int] | None
     runtimes: list[str] | None
     precisions: list[str]
     threads: list[int]
@@ -91,9 +94,8 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="longest wait for a phone to cool down",
     )
-    add("--models", metavar="A,B", help=f"default: {','.join(DEFAULT_MODELS)}; with --checkpoint its own model")
-    add("--checkpoint", metavar="DIR", help="measure these weights, on every runtime, instead of random ones")
-    add("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
+    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {','.join(DEFAULT_MODELS)}")
+    add_weights_flags(parser)
     add(
         "--runtimes",
         metavar="A,B",
@@ -109,6 +111,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         help="one number, or several for a sweep (default: 4, the paper's)",
     )
     add("--image", metavar="PHOTO", help="default: a photo that comes with scikit-learn")
+    add("--image-size", metavar="N|HxW", help="vision input in pixels (default: each model's own)")
     add("--profile", default="normal", help=f"{' | '.join(PROFILES)} (default: %(default)s)")
     add("--repeats", type=integer_argument, metavar="N", help="rounds, each with a fresh process for every combination")
     add("--affinity", type=str, metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
@@ -147,10 +150,20 @@ def check_stored(flags: Mapping[str, Any], path: Path) -> None:
         raise UserError(f"{path} is of another version, as it {problem} flag {printable(name)[:80]!r}: {way_out}")
     for name, action in actions.items():
         value = flags[name]
-        kind = bool if action.nargs == 0 else STORED_AS.get(action.type, str)
+        kind = _kind(action)
         accepted = (int, float) if kind is float else (kind,)
         if type(value) not in accepted and not (value is None and action.default is None):
             raise UserError(f"{path} has a {name!r} that is no {kind.__name__}: {way_out}")
+
+
+def _kind(action: argparse.Action) -> type:
+    """Return the type of what a flag's reader returns."""
+    if action.nargs == 0:
+        return bool
+    if action.type is None or isinstance(action.type, type):
+        return action.type or str
+    kind: type = get_type_hints(action.type)["return"]
+    return kind
 
 
 def make_plan(flags: dict[str, Any]) -> Plan:
@@ -161,9 +174,10 @@ def make_plan(flags: dict[str, Any]) -> Plan:
     """
     _check_name("device", flags["device"], list(DEVICES))
     _check_name("profile", flags["profile"], list(PROFILES))
-    checkpoint = None if flags["checkpoint"] is None else Path(flags["checkpoint"])
-    seed = check_seed(flags["seed"], checkpoint)
-    models = _models(flags["models"], checkpoint, seed)
+    weights = read_weights(flags["checkpoint"], flags["seed"])
+    models = weights.models(flags["models"], ",".join(DEFAULT_MODELS))
+    described = [weights.describe(model) for model in models]
+    image_size = None if flags["image_size"] is None else _image_size(flags["image_size"], described)
     precisions = _names("--precision", flags["precision"])
     for precision in precisions:
         _check_name("precision", precision, list(PRECISIONS))
@@ -179,7 +193,7 @@ def make_plan(flags: dict[str, Any]) -> Plan:
     if flags["sustained"] is not None and not 0.0 < flags["sustained"] < float("inf"):
         raise UserError(f"--sustained {flags['sustained']:g}: give minutes, more than 0")
     output = Path(flags["output"])
-    inputs = [photo] if checkpoint is None else [photo, checkpoint]
+    inputs = [photo] if weights.checkpoint is None else [photo, weights.checkpoint]
     check_outputs((output / name for name in WRITTEN), inputs)
     check_writable(output)
     return Plan(
@@ -187,8 +201,9 @@ def make_plan(flags: dict[str, Any]) -> Plan:
         phone=_phone(flags),
         cool_down=flags["cool_down"],
         models=models,
-        checkpoint=checkpoint,
-        seed=seed,
+        weights=weights,
+        origin=described[0].origin,
+        image_size=image_size,
         runtimes=runtimes,
         precisions=precisions,
         threads=_threads(flags["threads"]),
@@ -200,52 +215,6 @@ def make_plan(flags: dict[str, Any]) -> Plan:
         timeout=flags["timeout"],
         output=output,
         artifacts=Path(flags["artifacts"]),
-    )
-
-
-def check_seed(seed: int | None, checkpoint: Path | None) -> int:
-    """Return the seed of random weights, 0 where none is given.
-
-    Raises:
-        UserError: It is no seed, or a checkpoint brings its own weights.
-    """
-    if seed is not None and checkpoint is not None:
-        raise UserError("--seed is for random weights, and --checkpoint has its own: leave one of the two out")
-    if seed is not None and not 0 <= seed < 2**63:
-        raise UserError(f"--seed {seed}: give a number from 0 to {2**63 - 1}")
-    return seed or 0
-
-
-def named_models(text: str | None, default: str, checkpoint: Path | None) -> str:
-    """Return the models that were named; else the checkpoint's own, and without one the default.
-
-    Raises:
-        UserError: There is no such checkpoint.
-    """
-    if text is not None:
-        return text
-    return default if checkpoint is None else describe_model(None, checkpoint=checkpoint).name
-
-
-def _models(text: str | None, checkpoint: Path | None, seed: int) -> list[str]:
-    """Return the models to measure, each of which has the weights that were asked for."""
-    models = _names("--models", named_models(text, ",".join(DEFAULT_MODELS), checkpoint))
-    for model in models:
-        describe_model(model, checkpoint=checkpoint, seed=seed)
-    return models
-
-
-def request_of(plan: Plan, model: str, runtime: str, precision: str) -> ExportRequest:
-    """Return what to export for a combination."""
-    return ExportRequest(
-        runtime=runtime,
-        model=model,
-        precision=precision,
-        checkpoint=plan.checkpoint,
-        image_size=None,
-        output=plan.artifacts,
-        photo=plan.photo,
-        seed=plan.seed,
     )
 
 
@@ -266,8 +235,8 @@ def runtimes_for(plan: Plan, model: str, precision: str) -> list[str]:
         return plan.runtimes
     there = [
         runtime
-        for runtime in FORMATS
-        if runtime not in DEFAULT_RUNTIMES and _exported(plan, model, runtime, precision) and _installed(runtime)
+        for runtime, target in FORMATS.items()
+        if runtime not in DEFAULT_RUNTIMES and _exported(plan, model, target, precision) and _installed(runtime)
     ]
     return [*DEFAULT_RUNTIMES, *there]
 
@@ -284,9 +253,43 @@ def _check_runtime(runtime: str, device: str) -> None:
         raise UserError(f"{COMPILED} needs a C++ compiler, and none of {', '.join(COMPILERS)} is here: install g++")
 
 
-def _exported(plan: Plan, model: str, runtime: str, precision: str) -> bool:
+def request_of(plan: Plan, model: str, runtime: str, precision: str) -> ExportRequest:
+    """Return the export of a model as the plan measures it.
+
+    Raises:
+        UserError: It is a baseline, which has no artifacts.
+    """
+    return ExportRequest(
+        runtime,
+        model,
+        precision,
+        checkpoint=plan.weights.checkpoint,
+        image_size=None if family_of(model) is Family.TRANSFORMER else plan.image_size,
+        output=plan.artifacts,
+        photo=plan.photo,
+        seed=plan.weights.seed,
+    )
+
+
+def _image_size(text: str, models: list[DescribedModel]) -> tuple[int, int]:
+    """Read a size that all models take whose input is a photo."""
+    size = parse_image_size(text)
+    taken = False
+    for model in models:
+        config = model.config.vision if isinstance(model.config, VisionLanguageConfig) else model.config
+        if isinstance(config, TEEConfig):
+            check_image_size(size, config.size_multiple)
+            taken = True
+        elif not isinstance(config, TransformerConfig):
+            raise UserError(f"--image-size: {model.name} takes photos by their short side: leave one of the two out")
+    if not taken:
+        raise UserError("--image-size goes with a vision model, and none is to be measured: leave it out")
+    return size
+
+
+def _exported(plan: Plan, model: str, target: Format, precision: str) -> bool:
     try:
-        return exists(find_artifact(request_of(plan, model, runtime, precision)))
+        return exists(find_artifact(request_of(plan, model, target.runtime, precision)))
     except UserError:
         return False  # a baseline has no artifacts
 

@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from bench.measure.stages import CaptionRun, DetectorRun, Run
-from export.catalogue import exportable_methods
+from export.catalogue import exportable_methods, fusion_method
 from export.methods import Method
 from minivlm.backend import TorchBackend, words_of
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession, Prefill, Step
 from minivlm.language.layout import CAPTIONING, CaptionContext
+from minivlm.language.transformer import FusionTransformer
 from minivlm.model import VisionLanguageModel
 from minivlm.photos import load_photo
-from minivlm.preprocess import NetworkInput, resize_short_side
+from minivlm.preprocess import NetworkInput, letterbox, resize_short_side
 from minivlm.registry import NamedModel
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
@@ -24,26 +26,32 @@ from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE
 
 
-def eager_run(model: NamedModel, photo: Path, checkpoint: Path | None) -> Run:
+def eager_run(
+    model: NamedModel, photo: Path, checkpoint: Path | None, image_size: tuple[int, int] | None = None
+) -> Run:
     """Run a model as it is, detectors part after part.
 
     Args:
         model: Loaded.
         photo: What it sees.
         checkpoint: Where its words are; None makes them up.
+        image_size: (height, width) in pixels of the vision input; None takes the model's own.
     """
     module = model.module
     if isinstance(module, VisionLanguageModel):
-        caption = CaptionRun(TorchBackend(model, words_of(module.config, checkpoint)), load_photo(photo))
+        backend = EagerBackend(model, words_of(module.config, checkpoint), image_size)
+        caption = CaptionRun(backend, load_photo(photo))
         return caption.split(DetectorRun(module.vision, lambda: (caption.fitted.image, caption.fitted.extent)))
-    method = part_method(model, photo)
+    method = part_method(model, photo, image_size)
     if isinstance(module, TEE | FasterRCNN):
         image, extent = method.example
         return Run(DetectorRun(module, lambda: (image, extent)).stages, shapes(method))
     return _forward(module, method)
 
 
-def compiled_run(model: NamedModel, photo: Path, checkpoint: Path | None) -> Run:
+def compiled_run(
+    model: NamedModel, photo: Path, checkpoint: Path | None, image_size: tuple[int, int] | None = None
+) -> Run:
     """Run a model through `torch.compile`; the arguments are those of `eager_run`."""
     from torch._inductor import config
 
@@ -52,8 +60,8 @@ def compiled_run(model: NamedModel, photo: Path, checkpoint: Path | None) -> Run
     module = model.module
     if isinstance(module, VisionLanguageModel):
         words = words_of(module.config, checkpoint)
-        return CaptionRun(CompiledBackend(model, words), load_photo(photo)).whole()
-    return _forward(torch.compile(module), part_method(model, photo))
+        return CaptionRun(CompiledBackend(model, words, image_size), load_photo(photo)).whole()
+    return _forward(torch.compile(module), part_method(model, photo, image_size))
 
 
 def _forward(call: Any, method: Method) -> Run:
@@ -65,7 +73,24 @@ def _forward(call: Any, method: Method) -> Run:
 
 
 @dataclass(frozen=True)
-class CompiledBackend(TorchBackend):
+class EagerBackend(TorchBackend):
+    """`TorchBackend` that fits photos to a size, as an artifact does.
+
+    Attributes:
+        image_size: (height, width) in pixels; None takes the model's own.
+    """
+
+    image_size: tuple[int, int] | None = None
+
+    def fit(self, photo: Image.Image) -> NetworkInput:
+        """See `Backend`."""
+        if self.image_size is None:
+            return super().fit(photo)
+        return letterbox(photo, self.image_size, self.config.vision.pixels)
+
+
+@dataclass(frozen=True)
+class CompiledBackend(EagerBackend):
     """`TorchBackend` with compiled networks, which want steps of a fixed shape."""
 
     caption_layout = CAPTIONING
@@ -100,6 +125,8 @@ def part_method(model: NamedModel, photo: Path, image_size: tuple[int, int] | No
         image_size: (height, width) in pixels that an artifact is fixed to; None takes the model's own.
     """
     module = model.module
+    if isinstance(module, FusionTransformer):
+        return fusion_method("forward", module)
     if not isinstance(module, FasterRCNN | GridExtractor):
         return exportable_methods(model, None, image_size, photo)[0]
     config = module.config

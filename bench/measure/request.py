@@ -22,7 +22,9 @@ class Request:
         profile: A name of `bench.measure.timing.PROFILES`.
         artifact: File to run; None runs the model in PyTorch.
         checkpoint: Folder with weights for PyTorch; None takes random ones.
+        sha256: Of the checkpoint's weights: others are not measured, whoever put them there meanwhile.
         seed: Of random weights.
+        image_size: Height and width of the vision input in pixels; None takes the model's own.
         affinity: Cores to bind the process to; None leaves it free.
         sustained: Minutes for which to go on measuring; None stops as the profile says.
     """
@@ -37,7 +39,9 @@ class Request:
     profile: str
     artifact: str | None = None
     checkpoint: str | None = None
+    sha256: str | None = None
     seed: int = 0
+    image_size: tuple[int, int] | None = None
     affinity: list[int] | None = None
     sustained: float | None = None
 

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,13 @@ class Session:
         folder: Of the records.
         run: Id of the invocation.
         flags: Its command line, by name.
+        weights: Where its weights came from when it began; None where that is not known yet.
     """
 
     folder: Path
     run: str
     flags: dict[str, Any]
+    weights: str | None = None
 
     @classmethod
     def new(cls, folder: Path, flags: dict[str, Any]) -> "Session":
@@ -61,15 +63,32 @@ class Session:
             raise UserError(f"nothing to resume in {folder}: start a run without --resume")
         stored = read_object(path, "the plan of a run", NEW_RUN)
         run, flags = stored.get("run"), stored.get("flags")
-        if not isinstance(run, str) or not isinstance(flags, dict):
-            raise UserError(f"{path} is not the plan of a run, as it has no run with flags: {NEW_RUN}")
+        weights = stored.get("weights")
+        if not isinstance(run, str) or not isinstance(flags, dict) or not isinstance(weights, str | None):
+            raise UserError(f"{path} is not the plan of a run, as it has no run with flags and weights: {NEW_RUN}")
         for name, value in given.items():
             if flags.get(name) != value:
                 raise UserError(
                     f"--{name} {value} differs from the run in {folder}, which has {flags.get(name)}: "
                     "leave the flag out, or start a new run without --resume"
                 )
-        return cls(folder, run, flags)
+        return cls(folder, run, flags, weights)
+
+    def with_weights(self, weights: str) -> "Session":
+        """Return the run with the weights that it measures.
+
+        Args:
+            weights: `minivlm.registry.WeightsOrigin.description`, which says which they are.
+
+        Raises:
+            UserError: It began with others.
+        """
+        if self.weights not in (None, weights):
+            raise UserError(
+                f"the weights are {weights}, and the run in {self.folder} began with {self.weights}: "
+                f"put those back, or {NEW_RUN}"
+            )
+        return replace(self, weights=weights)
 
     def begin(self) -> None:
         """Write down what is needed to continue this run.
@@ -78,7 +97,10 @@ class Session:
             UserError: The folder cannot be written, or its file of records holds something else.
         """
         read_kept(self.path)
-        write_text(self.folder / PLAN, json.dumps({"run": self.run, "flags": self.flags}, indent=2) + "\n")
+        stored: dict[str, Any] = {"run": self.run, "flags": self.flags}
+        if self.weights is not None:
+            stored["weights"] = self.weights
+        write_text(self.folder / PLAN, json.dumps(stored, indent=2) + "\n")
 
     @property
     def path(self) -> Path:

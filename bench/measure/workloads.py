@@ -21,7 +21,7 @@ from export.sidecar import Sidecar
 from minivlm.errors import UserError
 from minivlm.model import VisionLanguageModel
 from minivlm.photos import load_photo
-from minivlm.registry import NamedModel, build, load_model
+from minivlm.registry import NamedModel, WeightsOrigin, build, load_model
 
 PYTORCH_RUNS = {PYTORCH: eager_run, COMPILED: compiled_run}
 CAPTION_CALLS = {"regions": 1, "prefill": 1, "step": CAPTION_TOKENS}
@@ -72,17 +72,19 @@ def prepare(request: Request) -> Prepared:
 
 def _prepare_pytorch(request: Request) -> Prepared:
     torch.set_num_threads(request.threads)
-    photo, checkpoint = Path(request.photo), Path(request.checkpoint) if request.checkpoint else None
+    photo, checkpoint = Path(request.photo), None if request.checkpoint is None else Path(request.checkpoint)
 
     def load() -> NamedModel:
         return load_model(request.model, checkpoint=checkpoint, seed=request.seed)
 
     def workload(model: NamedModel) -> Workload:
+        check_weights(request, model.origin)
+
         def count() -> Counts:
-            stages = eager_run(model, photo, checkpoint).stages
+            stages = eager_run(model, photo, checkpoint, request.image_size).stages
             return Counts(count_params(model.module)[0], count_macs(lambda: run_once(stages))[0])
 
-        run = PYTORCH_RUNS[request.runtime](model, photo, checkpoint)
+        run = PYTORCH_RUNS[request.runtime](model, photo, checkpoint, request.image_size)
         return Workload(run, torch.get_num_threads(), model.origin.description, count)
 
     return Prepared(load, workload)
@@ -93,6 +95,7 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     import_runtime(format_of(artifact))  # now, because it is no part of loading
     sidecar = Sidecar.read(artifact)
     check_identity(request, sidecar)
+    check_weights(request, sidecar.weights)
     with torch.device("meta"):
         model = NamedModel(sidecar.model, build(sidecar.config), sidecar.weights)
     whole = isinstance(model.module, VisionLanguageModel)
@@ -132,6 +135,16 @@ def check_identity(asked: Request | Combination, sidecar: Sidecar) -> None:
             f"the artifact for {', '.join(wanted)} is one of {', '.join(held)} by the sidecar beside it: give it its "
             "own name back, or remove it and it is exported anew"
         )
+
+
+def check_weights(request: Request, origin: WeightsOrigin) -> None:
+    """Refuse weights that are not those of the run, such as of a checkpoint that was replaced meanwhile.
+
+    Raises:
+        UserError: Saying which they are.
+    """
+    if origin.identity != (request.sha256, request.seed if request.sha256 is None else None):
+        raise UserError(f"the weights are {origin.description}, and the run began with others: put those back")
 
 
 def artifact_counts(sidecar: Sidecar, module: nn.Module) -> Counts:

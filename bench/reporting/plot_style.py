@@ -1,6 +1,7 @@
 """How every picture looks: colours, legends, plain numbers on logarithmic axes, names that do not cover each other."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -79,7 +80,7 @@ def name_points(axes: Axes, points: Mapping[Combination, tuple[float, float]]) -
     for name, point in sorted(named.items(), key=lambda item: item[1][1]):
         x, y = axes.transData.transform(point) * 72.0 / axes.figure.dpi
         left, right = x + 2.0 * DOT, x + 2.0 * DOT + LETTER * len(name)
-        steps = (sign * step * LINE for step in range(len(named) + 1) for sign in (1, -1))
+        steps = (sign * step * LINE for step in count() for sign in (1, -1))
         offset = next(
             step
             for step in steps

@@ -11,7 +11,9 @@ import pytest
 from bench import arm64
 from bench.emulation import guest
 from bench.emulation.machine import Machine
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
+from minivlm.files import sha256
 
 MODEL = "minilm-tiny"
 
@@ -135,3 +137,12 @@ def test_an_export_that_fails_does_not_end_the_others(artifacts, native, monkeyp
         f"{MODEL}-litert-fp32.tflite": "litert does not compute what the model computes",
         f"{MODEL}-onnx-fp32.onnx": "",
     }
+
+
+def test_an_artifact_of_other_weights_is_left_alone_and_another_proven(native, artifacts, tmp_path, capsys):
+    make_random(tmp_path / "mine", "minivlm-tiny", sizes={"layers": 1})
+    before = {path.name: path.read_bytes() for path in artifacts.glob("minilm*")}
+    found = prove(artifacts, "--runtimes", "onnx", "--checkpoint", str(tmp_path / "mine"))["proofs"]
+    digest = sha256(tmp_path / "mine" / "model.safetensors")[:8]
+    assert [(proof["artifact"], proof["proven"]) for proof in found] == [(f"{MODEL}-onnx-fp32-{digest}.onnx", True)]
+    assert {name: (artifacts / name).read_bytes() for name in before} == before

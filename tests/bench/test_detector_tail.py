@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from bench import detector_tail
-from bench.detector_tail import Tail, in_turns, tail_of, tail_table, tailless_method
+from bench.detector_tail import Tail, detector_of, in_turns, tail_of, tail_table, tailless_method
 from export.catalogue import regions_method
+from export.weights import Weights
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
 from minivlm.registry import create_model
@@ -57,3 +59,21 @@ def test_the_table_has_a_row_a_runtime():
 def test_mistakes(argv, part):
     with pytest.raises(UserError, match=part):
         detector_tail.main(argv)
+
+
+class TestCheckpoint:
+    @pytest.fixture(scope="class")
+    def weights(self, tmp_path_factory) -> Weights:
+        folder = tmp_path_factory.mktemp("weights") / "mine"
+        make_random(folder, "minivlm-tiny", sizes={"tags": 12})
+        return Weights(folder)
+
+    def test_of_a_whole_model_has_its_detector_measured(self, weights):
+        assert detector_of(weights, None) == "tee-tiny"
+        assert detector_of(weights, "tee-tiny") == "tee-tiny"
+        assert detector_of(Weights(), None) == "tee-0"
+
+    @pytest.mark.parametrize(("asked", "part"), [("minilm-tiny", "has no tail"), ("tee-0", "not 'tee-0'")])
+    def test_that_holds_another_is_refused(self, weights, asked, part):
+        with pytest.raises(UserError, match=part):
+            detector_of(weights, asked)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench import int8
+from bench import int8, run
 from bench.int8 import int8_table, pairs, processor, speed, verdict
 from bench.record_file import append
 from bench.records import ArtifactFile, Record, failed_instead
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
 from tests.bench.samples import FAILED, SAMPLE
 
@@ -104,3 +105,26 @@ def test_threads_and_machines_are_not_mixed():
     assert [pair.apart for pair in found] == [
         ", 4 threads (cpu Example CPU)", ", 2 threads (cpu Example CPU)", " (cpu Other CPU)"
     ]  # fmt: skip
+
+
+def test_weights_go_to_the_measuring(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def measure(argv: list[str]) -> None:
+        asked.append(dict(zip(argv[::2], argv[1::2], strict=True)))
+        for record in records(fp32=DRIFTING, times=0.5):
+            append(tmp_path / "records.jsonl", record)
+
+    monkeypatch.setattr(run, "main", measure)
+    make_random(tmp_path / "mine", "minivlm-tiny")
+    int8.main(["--output", str(tmp_path), "--checkpoint", str(tmp_path / "mine")])
+    assert (asked[0]["--checkpoint"], asked[0]["--models"]) == (str(tmp_path / "mine"), "minivlm-tiny")
+    assert asked[0]["--precision"] == "fp32,int8"
+    int8.main(["--output", str(tmp_path), "--seed", "3"])
+    assert (asked[1]["--seed"], asked[1]["--models"]) == ("3", "tee-0,minilm")
+
+
+@pytest.mark.parametrize("flags", [["--seed", "1"], ["--checkpoint", "somewhere"]])
+def test_weights_beside_records_would_do_nothing_and_are_refused(tmp_path, flags):
+    with pytest.raises(UserError, match="--records measures nothing"):
+        int8.main(["--records", str(tmp_path / "records.jsonl"), *flags])

@@ -13,6 +13,7 @@ import pytest
 from bench import regress
 from bench.measure.turns import conducting
 from bench.record_file import read
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
 from tests.bench.judging.test_worktree import git, trees
 from tests.bench.samples import SAMPLE
@@ -162,6 +163,43 @@ def test_a_base_that_cannot_run_says_why(repository):
     (repository / "fault.py").unlink()
     with pytest.raises(UserError, match=r"base: .*No module named 'nowhere_at_all'"):
         regress.main(["--base", "HEAD", "--models", "minilm", "--runtimes", "pytorch"])
+
+
+class TestWeights:
+    @pytest.fixture
+    def checkpoint(self, tmp_path) -> Path:
+        make_random(tmp_path / "mine", "minivlm-tiny")
+        return tmp_path / "mine"
+
+    def flags(self, *argv: str) -> dict[str, list[str]]:
+        found = regress.combinations(regress.parse(["--base", "HEAD", "--runtimes", "onnx", *argv]))
+        return {name: list(flags) for name, flags in found.items()}
+
+    def test_of_a_checkpoint_reach_both_sides_wherever_they_run(self, checkpoint, monkeypatch):
+        monkeypatch.chdir(checkpoint.parent)
+        found = self.flags("--checkpoint", "mine")
+        assert list(found) == ["minivlm-tiny, onnx"]
+        flags = found["minivlm-tiny, onnx"]
+        assert flags[flags.index("--checkpoint") + 1] == str(checkpoint)
+
+    def test_of_a_seed_reach_both_sides_and_a_base_without_the_flag_is_asked_for_none(self):
+        assert "--seed" not in self.flags("--models", "minilm")["minilm, onnx"]
+        flags = self.flags("--models", "minilm", "--seed", "3")["minilm, onnx"]
+        assert flags[flags.index("--seed") + 1] == "3"
+
+    @pytest.mark.parametrize(
+        ("argv", "part"),
+        [
+            (["--checkpoint", "mine", "--seed", "1"], "leave one of the two out"),
+            (["--checkpoint", "none"], "is not a folder"),
+            (["--checkpoint", "mine", "--models", "tee-0"], "not 'tee-0'"),
+            (["--seed", "-1"], "--seed -1"),
+        ],
+    )
+    def test_that_cannot_be_are_refused_before_anything_is_checked_out(self, checkpoint, monkeypatch, argv, part):
+        monkeypatch.chdir(checkpoint.parent)
+        with pytest.raises(UserError, match=part):
+            regress.parse(["--base", "HEAD", *argv])
 
 
 @pytest.mark.parametrize("flag", ["--repeats", "--threads", "--timeout"])

@@ -1,5 +1,6 @@
 """The benchmark's command: what it shows, what it leaves, and how it ends."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from bench import run
 from bench.machine.environment import available_cores
 from bench.record_file import read
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import run_command
 from tests.bench.measure.test_session import Machine
 from tests.bench.samples import FAILED
@@ -85,6 +87,22 @@ class TestResume:
         command("--output", tmp_path, "--resume")
         assert len(read(tmp_path / "records.jsonl")) == 9
         assert "nothing is missing" in capfd.readouterr().err
+
+    def test_a_checkpoint_that_changed_meanwhile_is_refused_in_one_line(self, tmp_path, machine, capsys):
+        folder, out = tmp_path / "mine", tmp_path / "out"
+        make_random(folder, "minivlm-tiny", seed=1)
+        command("--checkpoint", folder, "--output", out, "--repeats", 1)
+        command("--output", out, "--resume")
+        assert len(read(out / "records.jsonl")) == 3
+        shutil.rmtree(folder)
+        make_random(folder, "minivlm-tiny", seed=2)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            run_command(lambda: command("--output", out, "--resume"))
+        assert caught.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "the weights are random (seed 2), sha256 " in line
+        assert "began with random (seed 1), sha256 " in line
 
     def test_a_new_run_leaves_the_old_records(self, tmp_path, machine, capfd):
         for _ in range(2):

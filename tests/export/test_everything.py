@@ -4,7 +4,10 @@ import pytest
 
 from export.everything import main, names
 from export.formats import FORMATS
+from export.sidecar import Sidecar
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
+from minivlm.files import sha256
 
 
 def test_what_can_be_made_is_made_and_what_cannot_is_said(tmp_path, capsys, monkeypatch):
@@ -24,3 +27,38 @@ def test_what_can_be_made_is_made_and_what_cannot_is_said(tmp_path, capsys, monk
 def test_an_unknown_name_is_answered_with_those_there_are():
     with pytest.raises(UserError, match=r"--formats: unknown 'onx': .*onnx"):
         names("--formats", "litert, onx", list(FORMATS))
+
+
+def test_a_checkpoint_s_weights_are_exported_from_any_folder(tmp_path, monkeypatch, capsys):
+    make_random(tmp_path / "mine", "minivlm-tiny", sizes={"layers": 1})
+    monkeypatch.chdir(tmp_path)
+    main(
+        [
+            "--checkpoint",
+            "mine",
+            "--models",
+            "minilm-tiny",
+            "--formats",
+            "onnx",
+            "--precision",
+            "fp32",
+            "--output",
+            "out",
+        ]
+    )
+    sidecar = Sidecar.read(tmp_path / "out" / "minilm-tiny-onnx-fp32.onnx")
+    assert sidecar.weights.sha256 == sha256(tmp_path / "mine" / "model.safetensors")
+    assert sidecar.sizes["layers"] == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (["--checkpoint", "none"], "is not a folder"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--seed", "1", "--checkpoint", "none"], "leave one of the two out"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused_first(flags, part):
+    with pytest.raises(UserError, match=part):
+        main(flags)

@@ -11,9 +11,12 @@ from bench.measure.plan import Plan, make_parser, make_plan
 from bench.measure.process import WORKER, Answer
 from bench.records import Combination, Failure, MachineRates
 from export.formats import FORMATS, Family
+from minivlm.checkpoint_making import make_random
 from minivlm.console import Steps
 from minivlm.errors import UserError
+from minivlm.files import sha256
 from tests.bench.samples import SAMPLE
+from tests.export.artifacts import handmade, renamed
 
 RATES = {"gmac_per_s": 800.0, "gb_per_s": 40.0}
 
@@ -49,6 +52,12 @@ def asked(monkeypatch):
         monkeypatch.setattr(module, "ask", ask)
     ask.questions, ask.failures = questions, failures
     return ask
+
+
+@pytest.fixture
+def checkpoint(tmp_path) -> Path:
+    make_random(tmp_path / "mine", "minivlm-tiny", seed=1, sizes={"tags": 12, "answers": 5})
+    return tmp_path / "mine"
 
 
 def test_every_kind_of_device_has_a_class():
@@ -94,15 +103,44 @@ class TestCombinations:
 
 class TestPrepare:
     def test_artifacts_that_are_missing_are_exported_once_with_the_same_photo(self, machine, asked, tmp_path):
-        (tmp_path / "artifacts").mkdir()
-        (tmp_path / "artifacts" / "tee-tiny-executorch-fp32.pte").write_bytes(b"anything")
+        handmade(tmp_path / "artifacts", "tee-tiny", "executorch")
         made = machine("--models", "tee-tiny,minilm-tiny,grid-tiny", "--threads", "1,2")
         made.prepare()
         ((kind, question),) = asked.questions
         assert kind == "export_worker"
         assert (question["model"], question["runtime"], question["precision"]) == ("minilm-tiny", "executorch", "fp32")
-        assert question["folder"] == str(tmp_path / "artifacts")
+        assert question["artifact"] == str(tmp_path / "artifacts" / "minilm-tiny-executorch-fp32.pte")
         assert Path(question["photo"]).name == "china.jpg"
+
+    def test_one_of_other_weights_is_left_alone_and_another_made(self, machine, asked, checkpoint, tmp_path, capfd):
+        other = handmade(tmp_path / "artifacts", "tee-tiny", "executorch")
+        content = other.read_bytes()
+        made = machine(
+            *("--checkpoint", str(checkpoint), "--models", "tee-tiny,minilm-tiny", "--precision", "fp32,int8"),
+            *("--image-size", "96x64", "--runtimes", "executorch", "--threads", "1,2"),
+        )
+        made.prepare()
+        digest = sha256(checkpoint / "model.safetensors")
+        names = [Path(question["artifact"]).name for _, question in asked.questions]
+        assert names == [
+            f"tee-tiny-executorch-fp32-{digest[:8]}-96x64.pte",
+            "tee-tiny-executorch-int8.pte",
+            "minilm-tiny-executorch-fp32.pte",
+            "minilm-tiny-executorch-int8.pte",
+        ]
+        assert {question["checkpoint"] for _, question in asked.questions} == {str(checkpoint)}
+        assert [question["image_size"] for _, question in asked.questions] == [[96, 64], [96, 64], None, None]
+        assert other.read_bytes() == content
+        assert "tee-tiny-executorch-fp32.pte is of other weights" in capfd.readouterr().err
+
+    def test_one_that_is_renamed_to_another_precision_is_not_measured_as_such(self, machine, asked, tmp_path):
+        renamed(handmade(tmp_path / "artifacts", "minilm-tiny", "executorch", "int8"), "fp32")
+        made = machine("--models", "minilm-tiny", "--runtimes", "executorch")
+        made.prepare()
+        ((_, question),) = asked.questions
+        assert Path(question["artifact"]).name == "minilm-tiny-executorch-fp32-seed0.pte"
+        made.measure(made.combinations()[0], "a run", 0)
+        assert asked.questions[-1][1]["artifact"] == question["artifact"]
 
     def test_one_that_cannot_be_exported_fails_without_being_measured(self, machine, asked):
         made = machine("--models", "minilm-tiny", "--runtimes", "executorch")
@@ -126,6 +164,19 @@ class TestMeasure:
         assert (question["run"], question["round"], question["profile"]) == ("a run", 5, "quick")
         assert (question["artifact"], question["sustained"]) == (None, 2.0)
         assert record.machine == MachineRates(**RATES)
+        assert (question["checkpoint"], question["sha256"], question["seed"]) == (None, None, 0)
+
+    @pytest.mark.parametrize("runtime", ["pytorch", "executorch"])
+    def test_the_process_is_told_whose_weights_on_every_runtime(self, machine, asked, checkpoint, runtime):
+        made = machine("--checkpoint", str(checkpoint), "--image-size", "64x96")
+        made.measure(Combination("cpu", "minivlm-tiny", runtime, "fp32", 1), "a run", 0)
+        question = dict(asked.questions)["worker"]
+        assert (question["checkpoint"], question["seed"]) == (str(checkpoint), 0)
+        assert question["sha256"] == sha256(checkpoint / "model.safetensors")
+        assert question["image_size"] == [64, 96]
+        seeded = machine("--models", "minilm-tiny", "--seed", "5")
+        seeded.measure(Combination("cpu", "minilm-tiny", runtime, "fp32", 1), "a run", 0)
+        assert asked.questions[-1][1]["seed"] == 5
 
     def test_the_machine_s_rates_are_measured_once_a_round_and_number_of_threads(self, machine, asked):
         made = machine("--models", "minilm-tiny")
@@ -142,3 +193,4 @@ class TestMeasure:
         assert (record.combination, record.run, record.round) == (combination, "a run", 1)
         assert record.photo["name"] == "china.jpg"
         assert record.environment["cores"] >= 1
+        assert record.weights == "random (seed 0)"

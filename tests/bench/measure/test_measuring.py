@@ -2,12 +2,13 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from bench.counts import OperatingPoint, count_model
+from bench.counts import OperatingPoint, count_model, count_params
 from bench.machine.environment import available_cores
 from bench.measure import measuring
 from bench.measure.measuring import first_run, has_nan, perform, steady_stop
@@ -15,9 +16,12 @@ from bench.measure.process import ask
 from bench.measure.request import Request
 from bench.measure.timing import PROFILES, Stop
 from bench.records import Record
+from export import to_onnx
+from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
 from minivlm.language.transformer import FusionTransformer
 from minivlm.photos import default_photo
+from minivlm.registry import build, describe_model
 from minivlm.vision.regions import Regions
 
 BRIEF = replace(PROFILES["quick"], warmup=Stop(1, 0.0), steady=Stop(3, 0.0))
@@ -159,3 +163,54 @@ def test_an_artifact_is_what_its_sidecar_says_whatever_its_name(exported):
     artifact = str(exported("tee-tiny").artifact)
     with pytest.raises(UserError, match="for tee-tiny, executorch, int8 is one of tee-tiny, executorch, fp32"):
         perform(request("tee-tiny", runtime="executorch", precision="int8", artifact=artifact), lambda: None)
+
+
+class TestWeights:
+    """What is measured is the weights that were asked for, with their sizes, on every runtime."""
+
+    @pytest.fixture(scope="class")
+    def checkpoint(self, tmp_path_factory) -> Path:
+        folder = tmp_path_factory.mktemp("weights") / "mine"
+        make_random(folder, "minivlm-tiny", seed=5, sizes={"tags": 12, "answers": 5, "layers": 3})
+        return folder
+
+    def test_of_a_checkpoint_are_loaded_and_named(self, checkpoint):
+        weights = digest(checkpoint / "model.safetensors")
+        record = measured("minivlm-tiny", checkpoint=str(checkpoint), sha256=weights)
+        assert record.weights == f"random (seed 5), sha256 {weights[:12]}"
+        config = describe_model(None, checkpoint=checkpoint).config
+        assert record.counts.params == count_params(build(config))[0]
+        part = measured("minilm-tiny", checkpoint=str(checkpoint), sha256=weights)
+        assert part.weights == record.weights
+        assert part.counts.params == count_params(build(config.language))[0]
+
+    def test_of_a_checkpoint_that_was_replaced_meanwhile_are_refused(self, checkpoint):
+        with pytest.raises(UserError, match=r"are random \(seed 5\), sha256 .*, and the run began with others"):
+            measured("minivlm-tiny", checkpoint=str(checkpoint), sha256="0" * 64)
+
+    def test_of_another_seed_in_an_artifact_are_refused(self, exported):
+        artifact = str(exported("minilm-tiny").artifact)
+        with pytest.raises(UserError, match=r"the weights are random \(seed 0\), and the run began with others"):
+            measured("minilm-tiny", runtime="executorch", artifact=artifact, seed=1)
+
+    @pytest.mark.parametrize("changes", [{"precision": "int8"}, {"model": "minilm"}])
+    def test_an_artifact_of_something_else_is_refused(self, exported, changes):
+        asked = {"model": "minilm-tiny", "runtime": "executorch", **changes}
+        with pytest.raises(UserError, match="is one of minilm-tiny, executorch, fp32 by the sidecar"):
+            measured(**asked, artifact=str(exported("minilm-tiny").artifact))
+
+    def test_at_another_image_size_the_record_says_so(self):
+        for model in ("tee-tiny", "minivlm-tiny"):
+            usual, other = (measured(model, image_size=size) for size in (None, (64, 96)))
+            assert usual.inputs["image"] == [1, 3, 128, 128]
+            assert other.inputs["image"] == [1, 3, 64, 96]
+            assert other.counts.macs < usual.counts.macs
+
+    def test_of_other_sizes_are_counted_in_an_artifact_as_in_pytorch(self, checkpoint, tmp_path):
+        weights = digest(checkpoint / "model.safetensors")
+        to_onnx.main(["--model", "minilm-tiny", "--checkpoint", str(checkpoint), "--output", str(tmp_path)])
+        artifact = tmp_path / "minilm-tiny-onnx-fp32.onnx"
+        changes = {"checkpoint": str(checkpoint), "sha256": weights}
+        record = measured("minilm-tiny", runtime="onnx", artifact=str(artifact), **changes)
+        expected = measured("minilm-tiny", **changes)
+        assert (record.counts, record.weights) == (expected.counts, expected.weights)

@@ -10,10 +10,12 @@ from bench.machine.environment import available_cores
 from bench.measure import plan as plans
 from bench.measure.plan import Plan, check_stored, make_parser, make_plan, request_of, runtimes_for
 from bench.measure.timing import PROFILES
-from export.identity import find_artifact
+from export.weights import Weights
 from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
 from minivlm.photos import default_photo
+from minivlm.registry import load_model
+from tests.export.artifacts import handmade
 
 
 def flags(*argv: str) -> dict:
@@ -92,6 +94,65 @@ def test_refuses_in_one_line(made, tmp_path, argv, parts):
     assert all(part in message for part in parts)
 
 
+class TestWeights:
+    @pytest.fixture
+    def folder(self, tmp_path) -> Path:
+        make_random(tmp_path / "mine", "minivlm-tiny", seed=2, sizes={"tags": 12})
+        return tmp_path / "mine"
+
+    def test_are_random_of_a_seed_without_a_checkpoint(self, made):
+        assert (made().weights, made().origin.description) == (Weights(), "random (seed 0)")
+        assert made("--seed", "3").origin.description == "random (seed 3)"
+
+    def test_of_a_checkpoint_go_with_its_model_or_its_parts(self, made, folder):
+        plan = made("--checkpoint", str(folder))
+        assert (plan.models, plan.weights) == (["minivlm-tiny"], Weights(folder))
+        assert plan.origin == load_model(checkpoint=folder).origin
+        assert made("--checkpoint", str(folder), "--models", "tee-tiny,minilm-tiny").origin == plan.origin
+
+    @pytest.mark.parametrize("models", ["r101-f-tiny", "tee-0", "minivlm-tiny,r101-f", "tee-tiny,grid-tiny"])
+    def test_of_a_checkpoint_are_not_mixed_with_random_ones(self, made, folder, models):
+        assert "pass --model minivlm-tiny or tee-tiny" in refusal(made, "--checkpoint", str(folder), "--models", models)
+
+    @pytest.mark.parametrize(
+        ("argv", "part"),
+        [
+            (["--checkpoint", "mine", "--seed", "0"], "leave one of the two out"),
+            (["--checkpoint", "none"], "checkpoint none is not a folder"),
+            (["--seed", "-1"], "--seed -1: give a number from 0"),
+            (["--seed", "9" * 30], "give a number from 0"),
+        ],
+    )
+    def test_that_cannot_be_are_refused(self, made, folder, argv, part):
+        assert part in refusal(made, *argv)
+
+    def test_whose_file_is_gone_are_refused_before_anything_is_measured(self, made, folder):
+        (folder / "model.safetensors").unlink()
+        assert "has no model.safetensors" in refusal(made, "--checkpoint", str(folder))
+
+
+class TestImageSize:
+    def test_is_for_all_models_that_see_a_photo(self, made):
+        plan = made("--models", "tee-tiny,minilm-tiny", "--image-size", "96x160")
+        assert plan.image_size == (96, 160)
+        sizes = [request_of(plan, model, "onnx", "fp32").image_size for model in plan.models]
+        assert sizes == [(96, 160), None]
+
+    @pytest.mark.parametrize(
+        ("models", "size", "part"),
+        [
+            ("tee-tiny", "100", "multiples of 32"),
+            ("minivlm-tiny", "0", "multiples of 32"),
+            ("tee-tiny", "wide", "such as 384x512"),
+            ("minilm-tiny,bert-4", "128", "goes with a vision model"),
+            ("tee-tiny,r101-f", "128", "r101-f takes photos by their short side"),
+            ("oscar-b", "128", "oscar-b takes photos by their short side"),
+        ],
+    )
+    def test_that_some_do_not_take_is_refused(self, made, models, size, part):
+        assert part in refusal(made, "--models", models, "--image-size", size)
+
+
 class TestAffinity:
     pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind to cores")
 
@@ -105,12 +166,16 @@ class TestAffinity:
 
 
 class TestRuntimes:
-    def test_the_default_ones_come_with_every_other_artifact_of_these_weights_that_is_there(self, made, exported):
-        folder = ("--artifacts", str(exported("tee-tiny", "onnx").artifact.parent))
-        assert runtimes_for(made(*folder), "tee-tiny", "fp32") == ["pytorch", "executorch", "onnx"]
-        assert runtimes_for(made(*folder), "minilm-tiny", "fp32") == ["pytorch", "executorch"]
-        assert runtimes_for(made(*folder, "--seed", "1"), "tee-tiny", "fp32") == ["pytorch", "executorch"]
-        assert runtimes_for(made(*folder, "--runtimes", "pytorch"), "tee-tiny", "fp32") == ["pytorch"]
+    def test_the_default_ones_come_with_every_other_artifact_that_is_there(self, made):
+        pytest.importorskip("onnxruntime")
+        plan = made()
+        assert runtimes_for(plan, "tee-tiny", "fp32") == ["pytorch", "executorch"]
+        handmade(plan.artifacts, "tee-tiny", "onnx")
+        assert runtimes_for(plan, "tee-tiny", "fp32") == ["pytorch", "executorch", "onnx"]
+        assert runtimes_for(plan, "minilm-tiny", "fp32") == ["pytorch", "executorch"]
+        for other in (made("--seed", "1"), made("--models", "tee-tiny", "--image-size", "64")):
+            assert runtimes_for(other, "tee-tiny", "fp32") == ["pytorch", "executorch"], "it is of something else"
+        assert runtimes_for(made("--runtimes", "pytorch"), "tee-0", "fp32") == ["pytorch"]
 
     def test_compiling_needs_a_compiler(self, made, monkeypatch):
         monkeypatch.setattr(plans.shutil, "which", lambda name: None)
@@ -125,41 +190,6 @@ def test_a_runtime_that_is_not_on_this_system_is_measured_elsewhere(made, monkey
     monkeypatch.setattr("platform.system", lambda: "Linux")
     assert "measure it on a Mac, or with --device ios" in refusal(made, "--runtimes", "coreml")
     assert made("--device", "ios", "--runtimes", "coreml").runtimes == ["coreml"]
-
-
-class TestWeights:
-    @pytest.fixture(scope="class")
-    def checkpoint(self, tmp_path_factory) -> Path:
-        folder = tmp_path_factory.mktemp("weights") / "checkpoint"
-        make_random(folder, "minivlm-tiny", sizes={"tags": 8, "answers": 7})
-        return folder
-
-    def test_a_checkpoint_is_measured_as_its_own_model_unless_a_part_is_named(self, made, checkpoint):
-        plan = made("--checkpoint", str(checkpoint))
-        assert (plan.models, plan.checkpoint, plan.seed) == (["minivlm-tiny"], checkpoint, 0)
-        assert made("--checkpoint", str(checkpoint), "--models", "tee-tiny").models == ["tee-tiny"]
-
-    def test_an_artifact_of_other_weights_is_not_reused(self, made, checkpoint, exported):
-        folder = exported("tee-tiny", "onnx").artifact.parent
-        plan = made("--artifacts", str(folder), "--checkpoint", str(checkpoint), "--models", "tee-tiny")
-        request = request_of(plan, "tee-tiny", "onnx", "fp32")
-        assert find_artifact(request) != exported("tee-tiny", "onnx").artifact
-        plain = made("--artifacts", str(folder), "--models", "tee-tiny")
-        assert find_artifact(request_of(plain, "tee-tiny", "onnx", "fp32")) == exported("tee-tiny", "onnx").artifact
-
-    @pytest.mark.parametrize(
-        ("flags_", "part"),
-        [
-            (["--seed", "1"], "leave one of the two out"),
-            (["--models", "r101-f-tiny"], "r101-f-tiny"),
-        ],
-    )
-    def test_what_a_checkpoint_cannot_give_is_refused(self, made, checkpoint, flags_, part):
-        assert part in refusal(made, "--checkpoint", str(checkpoint), *flags_)
-
-    def test_a_seed_is_a_number_that_generators_take(self, made):
-        assert made("--seed", "7").seed == 7
-        assert "--seed -1: give a number from 0" in refusal(made, "--seed=-1")
 
 
 class TestStoredFlags:

@@ -222,6 +222,34 @@ class TestLock:
             pass
 
 
+class TestWeights:
+    """A run is of one set of weights, however often it is continued."""
+
+    def test_that_it_began_with_go_on(self, tmp_path):
+        Session.new(tmp_path, {}).with_weights("trained, sha256 ab").begin()
+        again = Session.last(tmp_path, {}).with_weights("trained, sha256 ab")
+        assert again == Session.last(tmp_path, {})
+
+    def test_others_are_refused_and_the_plan_stays(self, tmp_path):
+        Session.new(tmp_path, {}).with_weights("trained, sha256 ab").begin()
+        before = (tmp_path / "plan.json").read_text()
+        with pytest.raises(UserError, match=r"are trained, sha256 cd, and the run in .* began with trained, sha256 ab"):
+            Session.last(tmp_path, {}).with_weights("trained, sha256 cd")
+        assert (tmp_path / "plan.json").read_text() == before
+
+    def test_of_a_plan_without_any_are_those_of_now(self, tmp_path):
+        begun(tmp_path)
+        assert Session.last(tmp_path, {}).with_weights("any").weights == "any"
+
+    @pytest.mark.parametrize("weights", [3, [], {}, True])
+    def test_that_are_no_text_are_refused(self, tmp_path, weights):
+        session = begun(tmp_path)
+        stored = {"run": session.run, "flags": {}, "weights": weights}
+        (tmp_path / "plan.json").write_text(json.dumps(stored))
+        with pytest.raises(UserError, match="is not the plan of a run"):
+            Session.last(tmp_path, {})
+
+
 def test_the_plan_is_plain_json(tmp_path):
     session = begun(tmp_path, threads="4", sustained=None)
     stored = json.loads((tmp_path / "plan.json").read_text())
