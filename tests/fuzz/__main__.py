@@ -9,71 +9,14 @@ without a meaning, more than one line, invalid JSON, leftovers, a crash and a ha
 code 1 says that there were some.
 """
 
-import multiprocessing
 import sys
 import tempfile
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from minivlm.command_line import script_parser
 from minivlm.errors import UserError, closest, run_command
-from tests.fuzz.kinds import KINDS, Originals, make_round
-from tests.fuzz.outcome import complaint, drop_privileges
-
-HANGS_AFTER = 120.0
-"""Seconds without an end of a round after which it hangs; the longest takes a few."""
-
-
-def work_through(kind: str, rounds: range, originals: Originals, talk: Connection) -> None:
-    """Do rounds in this process; sends (round, what is wrong or None) after each."""
-    drop_privileges()
-    for number in rounds:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-            command = make_round(kind, originals, Path(name), number)
-            talk.send((number, command.arguments, None))
-            talk.send((number, command.arguments, complaint(command, Path(name)) or ""))
-
-
-def watched(kind: str, rounds: range, originals: Originals) -> list[str]:
-    """Do rounds in a process of its own, in a new one after each that died; returns what went wrong."""
-    found = []
-    start = rounds.start
-    while start < rounds.stop:
-        ours, theirs = multiprocessing.Pipe()
-        left = range(start, rounds.stop)
-        worker = multiprocessing.get_context("fork").Process(
-            target=work_through, args=(kind, left, originals, theirs), daemon=True
-        )
-        worker.start()
-        theirs.close()
-        last: tuple[int, Any] = (start, ())
-        try:
-            while last[0] < rounds.stop:
-                if not ours.poll(HANGS_AFTER):
-                    found.append(describe(kind, last, f"hangs for {HANGS_AFTER:g} s"))
-                    worker.kill()
-                    break
-                number, arguments, wrong = ours.recv()
-                last = (number, arguments)
-                if wrong:
-                    found.append(describe(kind, last, wrong))
-                if wrong is not None and number % 500 == 499:
-                    print(f"  {kind}: {number + 1} rounds, {len(found)} wrong", file=sys.stderr, flush=True)
-        except EOFError:
-            worker.join()
-            if worker.exitcode:
-                found.append(describe(kind, last, f"the process died with {worker.exitcode}"))
-        worker.join()
-        start = rounds.stop if worker.exitcode == 0 else last[0] + 1
-    return found
-
-
-def describe(kind: str, last: tuple[int, Any], wrong: str) -> str:
-    """Return a finding with what is needed to see it again."""
-    line = f"{kind}, round {last[0]}: {list(last[1])!r:.600}\n{wrong.rstrip()}"
-    print(line, flush=True)
-    return line
+from tests.fuzz.kinds import KINDS, Originals
+from tests.fuzz.watched import watched
 
 
 def main() -> None:
