@@ -26,6 +26,10 @@ from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.regions import Regions
 from minivlm.words import Words, random_words, read_words
 
+NO_NUMBERS = (
+    "the detector computes numbers that are NaN or infinite: its weights are damaged or too large; get them again"
+)
+
 
 class Backend(Protocol):
     """The networks of one vision-language model, wherever they run.
@@ -139,7 +143,16 @@ class TorchBackend:
     @torch.no_grad()
     def regions(self, fitted: NetworkInput) -> Regions:
         """See `Backend`."""
-        return self.module.vision(fitted.image, fitted.extent)
+        try:
+            return self.module.vision(fitted.image, fitted.extent)
+        except IndexError:  # a box that is no number is looked up somewhere outside of the map
+            levels = self.module.vision.backbone(fitted.image)
+            maps = [levels] if isinstance(levels, Tensor) else levels
+            proposed = self.module.vision.propose(levels, fitted.extent)
+            boxes = proposed if isinstance(proposed, Tensor) else proposed[0]
+            if all(bool(torch.isfinite(one).all()) for one in (*maps, boxes)):
+                raise
+            raise UserError(NO_NUMBERS) from None
 
     def session(self, context: CaptionContext) -> CaptionSession:
         """See `Backend`."""

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from minivlm.backend import Backend, load_torch_backend
+from minivlm.backend import NO_NUMBERS, Backend, load_torch_backend
 from minivlm.errors import UserError
 from minivlm.features import FeatureStore
 from minivlm.language import layout as layouts
@@ -87,9 +87,16 @@ class Pipeline:
         return self._store.get(Path(path), lambda: self.regions_of(load_photo(path)))
 
     def regions_of(self, photo: Image.Image) -> PhotoRegions:
-        """Find the regions of an upright RGB photo in memory."""
+        """Find the regions of an upright RGB photo in memory.
+
+        Raises:
+            UserError: The detector computes what is no number.
+        """
         fitted = self.backend.fit(photo)
-        return in_photo(fitted, self.backend.regions(fitted))
+        found = self.backend.regions(fitted)
+        if not all(bool(torch.isfinite(part).all()) for part in (found.boxes, found.scores, found.features)):
+            raise UserError(NO_NUMBERS)
+        return in_photo(fitted, found)
 
     def tag_names(self, regions: PhotoRegions) -> list[str]:
         """Return the name of every row's tag."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from minivlm.backend import TorchBackend, hash_module, load_torch_backend
@@ -279,3 +280,11 @@ def test_the_detectors_hash_knows_every_weight_buffer_and_setting(change: str) -
         if change == "buffer":
             module[1].num_batches_tracked += 1  # type: ignore[index,operator]
     assert hash_module(module, "other" if change == "config" else "config") != before
+
+
+@pytest.mark.parametrize("part", ["backbone.efficientnet.body.conv_stem", "box_head.fc1"])
+def test_weights_too_large_for_floats_are_one_line_wherever_they_are(part: str) -> None:
+    broken = load_torch_backend(NAME)
+    broken.module.vision.get_submodule(part).weight.fill_(3e38)
+    with pytest.raises(UserError, match="NaN or infinite: its weights are damaged"):
+        Pipeline(broken).regions_of(Image.new("RGB", (64, 48), "grey"))
