@@ -25,22 +25,22 @@ from torch import Tensor
 
 from bench.emulation.machine import Machine, ready_machine
 from bench.reporting.cells import wide_console
-from export.arguments import ExportRequest
-from export.bounds import bounds_of
-from export.exporting import compare, export_model, run_reference, settle
-from export.formats import FORMATS, PRECISIONS, check_precision, exporter_of, require_tools
-from export.identity import find_artifact
-from export.job import Job, prepare
-from export.parity import Figure, worst
-from export.program import Program, open_program
-from export.sidecar import Sidecar
-from export.weights import add_weights_flags, read_weights
+from export.core.formats import FORMATS, PRECISIONS, check_precision, exporter_of, require_tools
+from export.core.identity import find_artifact
+from export.core.job import Job, prepare
+from export.core.request import ExportRequest
+from export.core.sidecar import Sidecar
+from export.core.weights import add_weights_flags, read_weights
+from export.flow.exporting import compare, export_model, run_reference, settle
+from export.runtime.program import Program, open_program
+from export.verify.metrics import Figure, worst
+from export.verify.tolerances import bounds_of
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
-from minivlm.files import check_outputs, exists, write_text
-from minivlm.json_text import json_text
-from minivlm.photos import default_photo
+from minivlm.images.photos import default_photo
+from minivlm.storage.files import check_outputs, exists, write_text
+from minivlm.storage.json_text import json_text
 
 MODELS = "tee-0,minilm"
 RUNTIMES = ("litert", "onnx")

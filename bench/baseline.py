@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from bench.counts import OPERATING_POINTS, count_model, count_params
+from bench.costs.counts import OPERATING_POINTS, count_model, count_params
 from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
-from minivlm.files import write_text
 from minivlm.model import VisionLanguageConfig
 from minivlm.registry import build, get_config, list_models
+from minivlm.storage.files import write_text
 
 BASELINE = Path(__file__).with_name("baseline.json")
 

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.judging.verdict import Judgement, judge
-from bench.judging.verdict_output import as_json, github_json, junit, markdown, show
-from bench.record_file import read
+from bench.records.file import read
+from bench.records.runs import choose_run
+from bench.regression.verdict import Judgement, judge
+from bench.regression.verdict_output import as_json, github_json, junit, markdown, show
 from bench.reporting.cells import wide_console
-from bench.runs import choose_run
 from minivlm.command_line import path_argument, script_parser
 from minivlm.errors import UserError, printable, run_command
-from minivlm.files import check_outputs, is_file, is_folder, write_text
+from minivlm.storage.files import check_outputs, is_file, is_folder, write_text
 
 FORMATS: Mapping[str, tuple[Callable[[Sequence[Judgement]], str], str]] = MappingProxyType(
     {

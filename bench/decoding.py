@@ -19,14 +19,14 @@ from torch import nn
 
 from bench.machine.rates import read_bandwidth
 from bench.reporting.cells import Cell, Row, Table, wide_console
-from export.artifact_backend import open_backend
-from export.formats import FORMATS
-from export.sidecar import Sidecar
-from export.weights import add_weights_flags, read_weights
-from minivlm.backend import Backend, TorchBackend, load_torch_backend
+from export.core.formats import FORMATS
+from export.core.sidecar import Sidecar
+from export.core.weights import add_weights_flags, read_weights
+from export.runtime.artifact_backend import open_backend
 from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
+from minivlm.inference.backend import Backend, TorchBackend, load_torch_backend
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.language.sessions import FullSession

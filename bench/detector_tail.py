@@ -22,17 +22,17 @@ import torch
 from torch import Tensor, nn
 
 from bench.reporting.cells import Cell, Row, Table, wide_console
-from export.catalogue import regions_method
-from export.exporting import Exporter
-from export.formats import FORMATS, Family, Format, exporter_of, family_of, program_class
-from export.methods import Method
-from export.program import Program
-from export.recipe import Recipe
-from export.weights import Weights, add_weights_flags, read_weights
+from export.core.catalogue import regions_method
+from export.core.formats import FORMATS, Family, Format, exporter_of, family_of, program_class
+from export.core.methods import Method
+from export.core.recipe import Recipe
+from export.core.weights import Weights, add_weights_flags, read_weights
+from export.flow.exporting import Exporter
+from export.runtime.program import Program
 from minivlm.command_line import integer_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
-from minivlm.photos import default_photo
+from minivlm.images.photos import default_photo
 from minivlm.registry import load_model, parts_of
 from minivlm.vision.tee import TEE
 

@@ -17,17 +17,17 @@ from pathlib import Path
 from rich.table import Table
 
 from bench import run
-from bench.conditions import Division, divide
-from bench.judging.comparable import describe_failures
-from bench.judging.evidence import ALPHA, Evidence, holm, paired_evidence
-from bench.judging.quantities import SCATTERED
 from bench.media import for_terminal
-from bench.record_file import read
-from bench.records import Combination, Record
+from bench.records.conditions import Division, divide
+from bench.records.file import read
+from bench.records.record import Combination, Record
+from bench.records.runs import choose_run, once
+from bench.regression.comparable import describe_failures
+from bench.regression.evidence import ALPHA, Evidence, holm, paired_evidence
+from bench.regression.quantities import SCATTERED
 from bench.reporting.cells import wide_console
-from bench.runs import choose_run, once
-from export.formats import FORMATS
-from export.weights import add_weights_flags, read_weights
+from export.core.formats import FORMATS
+from export.core.weights import add_weights_flags, read_weights
 from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.errors import UserError, printable, run_command
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.reporting.pages import render
 from minivlm.command_line import script_parser
 from minivlm.errors import UserError, run_command
-from minivlm.files import write_text
+from minivlm.storage.files import write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/performance.md"
 

@@ -26,21 +26,21 @@ from pathlib import Path
 
 try:
     from bench.compare import add_output_flags, outputs, report
-    from bench.judging.power import Question, recommended_repeats
-    from bench.judging.quantities import SCATTERED
-    from bench.judging.verdict import judge
-    from bench.judging.worktree import checked_out
     from bench.machine.environment import available_cores
-    from bench.measure.process import watch
     from bench.measure.turns import VARIABLE, Conductor, conducting
-    from bench.record_file import append, read
-    from bench.records import Failure, Record, failed_instead
-    from export.weights import add_weights_flags, read_weights
+    from bench.records.file import append, read
+    from bench.records.record import Failure, Record, failed_instead
+    from bench.regression.power import Question, recommended_repeats
+    from bench.regression.quantities import SCATTERED
+    from bench.regression.verdict import judge
+    from bench.regression.worktree import checked_out
+    from bench.workers.process import watch
+    from export.core.weights import add_weights_flags, read_weights
     from minivlm.command_line import integer_argument, number_argument, path_argument, script_parser
     from minivlm.console import Steps
     from minivlm.errors import UserError, printable, run_command
-    from minivlm.files import check_outputs, is_file
     from minivlm.process import end_group
+    from minivlm.storage.files import check_outputs, is_file
 except Exception as error:  # this file belongs to new: what cannot even be imported is broken, and says so
     if __name__ != "__main__":
         raise

@@ -21,7 +21,7 @@ from bench.devices import Device, device_class
 from bench.machine.environment import available_cores
 from bench.measure.plan import check_stored, make_parser, make_plan
 from bench.measure.session import PLAN, Session, alone_in
-from bench.records import Record
+from bench.records.record import Record
 from bench.report import write_report
 from bench.reporting.cells import wide_console
 from bench.reporting.latency import latency_tables

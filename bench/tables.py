@@ -8,14 +8,14 @@ Counts on the meta device: no weights are made, and it takes seconds.
 
 from collections.abc import Mapping, Sequence
 
-from bench.counts import OPERATING_POINTS, Count, count_model
+from bench.costs.counts import OPERATING_POINTS, Count, count_model
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import quiet
 from minivlm.errors import run_command
-from minivlm.files import check_outputs, write_text
-from minivlm.json_text import json_text
+from minivlm.storage.files import check_outputs, write_text
+from minivlm.storage.json_text import json_text
 
 Counts = Mapping[str, Mapping[str, Count]]
 """By model, then component."""

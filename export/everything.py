@@ -17,11 +17,11 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.table import Table
 
-from export.arguments import check_writable
-from export.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
-from export.parity import Figure, worst
-from export.sidecar import Sidecar
-from export.weights import Weights, add_weights_flags, read_weights
+from export.core.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
+from export.core.request import check_writable
+from export.core.sidecar import Sidecar
+from export.core.weights import Weights, add_weights_flags, read_weights
+from export.verify.metrics import Figure, worst
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command

@@ -12,23 +12,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from export.command import run_exporter
-from export.coreml_conversion import convert, join, save
-from export.coreml_quantization import quantize
-from export.coreml_rules import RULES
-from export.exporting import Built
-from export.formats import FORMATS, Format
-from export.layers import LayerOutput
-from export.methods import Method
-from export.mil_comparison import layers
-from export.precision import Decision
-from export.recipe import Recipe
+from export.backends.coreml.convert import convert, join, save
+from export.backends.coreml.layers import layers
+from export.backends.coreml.quantize import quantize
+from export.backends.coreml.rules import RULES
+from export.core.formats import FORMATS, Format
+from export.core.methods import Method
+from export.core.precision import Decision
+from export.core.recipe import Recipe
+from export.flow.command import run_exporter
+from export.flow.exporting import Built
+from export.verify.layers import LayerOutput
 from minivlm.console import Steps
 from minivlm.errors import run_command
 
 
 class CoreMLExporter:
-    """Implements `export.exporting.Exporter`."""
+    """Implements `export.flow.exporting.Exporter`."""
 
     format: Format = FORMATS["coreml"]
     rules = RULES

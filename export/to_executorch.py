@@ -10,21 +10,21 @@ Writes {model}-executorch-{precision}.pte and a .json beside it.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from export.command import run_exporter
-from export.executorch_program import export_program, lower
-from export.executorch_quantization import decisions, layers
-from export.executorch_rules import RULES
-from export.exporting import Built, total_macs
-from export.formats import FORMATS, Format
-from export.layers import LayerOutput
-from export.methods import Method
-from export.recipe import Recipe
+from export.backends.executorch.program import export_program, lower
+from export.backends.executorch.quantize import decisions, layers
+from export.backends.executorch.rules import RULES
+from export.core.formats import FORMATS, Format
+from export.core.methods import Method
+from export.core.recipe import Recipe
+from export.flow.command import run_exporter
+from export.flow.exporting import Built, total_macs
+from export.verify.layers import LayerOutput
 from minivlm.console import Steps
 from minivlm.errors import run_command
 
 
 class ExecuTorchExporter:
-    """Implements `export.exporting.Exporter`."""
+    """Implements `export.flow.exporting.Exporter`."""
 
     format: Format = FORMATS["executorch"]
     rules = RULES

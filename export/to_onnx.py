@@ -13,17 +13,17 @@ from pathlib import Path
 
 import onnx
 
-from export.command import run_exporter
-from export.exporting import Built
-from export.formats import FORMATS, Format
-from export.layers import LayerOutput
-from export.methods import Method
-from export.onnx_graph import onnx_graph
-from export.onnx_program import write_graph, write_package
-from export.onnx_quantization import layers, quantize
-from export.onnx_rules import RULES
-from export.precision import Decision
-from export.recipe import Recipe
+from export.backends.onnx.convert import onnx_graph
+from export.backends.onnx.program import write_graph, write_package
+from export.backends.onnx.quantize import layers, quantize
+from export.backends.onnx.rules import RULES
+from export.core.formats import FORMATS, Format
+from export.core.methods import Method
+from export.core.precision import Decision
+from export.core.recipe import Recipe
+from export.flow.command import run_exporter
+from export.flow.exporting import Built
+from export.verify.layers import LayerOutput
 from minivlm.console import Steps
 from minivlm.errors import run_command
 
@@ -31,7 +31,7 @@ PROJECT = "minivlm-edge"
 
 
 class OnnxExporter:
-    """Implements `export.exporting.Exporter`."""
+    """Implements `export.flow.exporting.Exporter`."""
 
     format: Format = FORMATS["onnx"]
     rules = RULES

@@ -9,24 +9,24 @@ Writes {model}-litert-{precision}.tflite, one signature a method, and a .json be
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from export.command import run_exporter
-from export.exporting import Built
-from export.formats import FORMATS, Format
-from export.layers import LayerOutput
-from export.litert_convert import convert
-from export.litert_graph import delegated_shares
-from export.litert_layers import layers
-from export.litert_quantize import quantize
-from export.litert_rules import RULES
-from export.methods import Method
-from export.precision import Decision
-from export.recipe import Recipe
+from export.backends.litert.convert import convert
+from export.backends.litert.graph import delegated_shares
+from export.backends.litert.layers import layers
+from export.backends.litert.quantize import quantize
+from export.backends.litert.rules import RULES
+from export.core.formats import FORMATS, Format
+from export.core.methods import Method
+from export.core.precision import Decision
+from export.core.recipe import Recipe
+from export.flow.command import run_exporter
+from export.flow.exporting import Built
+from export.verify.layers import LayerOutput
 from minivlm.console import Steps
 from minivlm.errors import run_command
 
 
 class LiteRTExporter:
-    """Implements `export.exporting.Exporter`."""
+    """Implements `export.flow.exporting.Exporter`."""
 
     format: Format = FORMATS["litert"]
     rules = RULES

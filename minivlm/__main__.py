@@ -1,6 +1,6 @@
 """`python -m minivlm` is the command `minivlm`."""
 
-from minivlm.cli import main
+from minivlm.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -8,17 +8,17 @@ from types import MappingProxyType
 import torch
 from torch import nn
 
-from minivlm import checkpoint as checkpoints
 from minivlm.errors import UserError, closest
-from minivlm.files import sha256
 from minivlm.language import transformer
 from minivlm.language.transformer import FusionTransformer, TransformerConfig
 from minivlm.model import VisionLanguageConfig, VisionLanguageModel
 from minivlm.sizes import ModelConfig, with_sizes
+from minivlm.storage.files import sha256
 from minivlm.vision import faster_rcnn, grid, tee
 from minivlm.vision.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from minivlm.vision.grid import GridConfig, GridExtractor
 from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.weights import checkpoint as checkpoints
 
 Model = TEE | FasterRCNN | GridExtractor | FusionTransformer | VisionLanguageModel
 
@@ -166,7 +166,7 @@ def load_model(
     Args:
         name: A name of `list_models`; with a checkpoint it may be left out, as the checkpoint knows its model, or be
             the name of a part of it.
-        checkpoint: Folder in the format of `minivlm.checkpoint`. Without one, weights are random.
+        checkpoint: Folder in the format of `minivlm.weights.checkpoint`. Without one, weights are random.
         seed: Of the random weights.
         sizes: Of random weights, where they differ from the model's own; see `minivlm.sizes`.
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.formats import FORMATS, artifact_path
-from minivlm.photos import default_photo
+from export.core.formats import FORMATS, artifact_path
+from minivlm.images.photos import default_photo
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,17 +7,17 @@ import torch
 from torch import nn
 
 import minivlm
-from minivlm import checkpoint
-from minivlm.checkpoint import CheckpointInfo
-from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
-from minivlm.files import sha256
 from minivlm.language.transformer import FusionTransformer
 from minivlm.model import VisionLanguageModel
 from minivlm.registry import build, create_model, describe_model, get_config, list_models, load_model, parts_of
+from minivlm.storage.files import sha256
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
 from minivlm.vision.tee import TEE
+from minivlm.weights import checkpoint
+from minivlm.weights.checkpoint import CheckpointInfo
+from minivlm.weights.making import make_random
 
 FAMILIES = {
     TEE: ["tee-0", "tee-1", "tee-2", "tee-3", "tee-tiny"],

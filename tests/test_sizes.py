@@ -7,13 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minivlm.backend import load_torch_backend
-from minivlm.checkpoint import read_info
-from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
+from minivlm.inference.backend import load_torch_backend
 from minivlm.registry import build, get_config, list_models
 from minivlm.sizes import SIZES, sizes_of, with_sizes
-from minivlm.words import shipped_vocabulary
+from minivlm.weights.checkpoint import read_info
+from minivlm.weights.labels import shipped_vocabulary
+from minivlm.weights.making import make_random
 
 
 def test_of_the_paper_s_model_are_the_paper_s():

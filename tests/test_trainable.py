@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
 
-from minivlm.backend import TorchBackend, load_torch_backend
+from minivlm.inference.backend import TorchBackend, load_torch_backend
+from minivlm.inference.pipeline import Pipeline
 from minivlm.language.transformer import FusionTransformer
 from minivlm.model import VisionLanguageModel, join_regions
-from minivlm.pipeline import Pipeline
 from minivlm.registry import NamedModel, WeightsOrigin, build, get_config, load_model
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.rpn import Anchors

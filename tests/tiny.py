@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from minivlm.photo_regions import PhotoRegions
+from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.registry import vision_language_config
 
 NAME = "minivlm-tiny"

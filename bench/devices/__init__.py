@@ -5,7 +5,7 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from bench.records import Combination, Record
+from bench.records.record import Combination, Record
 
 DEVICES: Mapping[str, str] = MappingProxyType(
     {

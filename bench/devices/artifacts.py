@@ -7,14 +7,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.measure.plan import Plan, request_of
-from bench.measure.process import ask
 from bench.measure.request import PYTORCH_RUNTIMES
-from bench.records import Combination, Failure
-from export.arguments import ExportRequest
-from export.formats import FORMATS, artifact_path
-from export.identity import find_artifact
+from bench.records.record import Combination, Failure
+from bench.workers.process import ask
+from export.core.formats import FORMATS, artifact_path
+from export.core.identity import find_artifact
+from export.core.request import ExportRequest
 from minivlm.console import Steps
-from minivlm.files import exists
+from minivlm.storage.files import exists
 
 EXPORTER = (sys.executable, "-m", "bench.measure.export_worker")
 EXPORT_SECONDS = 3600.0

@@ -9,10 +9,10 @@ from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
 from bench.machine.environment import environment
 from bench.measure.plan import Plan, runtimes_for
-from bench.measure.process import ask
 from bench.measure.request import PYTORCH_RUNTIMES, Request
-from bench.records import Combination, Failure, MachineRates, Record
-from export.formats import FORMATS, family_of
+from bench.records.record import Combination, Failure, MachineRates, Record
+from bench.workers.process import ask
+from export.core.formats import FORMATS, family_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 

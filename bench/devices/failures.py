@@ -6,7 +6,7 @@ from typing import Any
 from bench.machine.environment import now
 from bench.measure.measuring import describe_photo
 from bench.measure.plan import Plan
-from bench.records import Combination, Failure, Record
+from bench.records.record import Combination, Failure, Record
 
 
 def failed_record(

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.bounds import bounds_of
-from export.exporting import compare
-from export.methods import Method
-from export.program import Program
+from export.core.methods import Method
+from export.flow.exporting import compare
+from export.runtime.program import Program
+from export.verify.tolerances import bounds_of
 from minivlm.errors import UserError
 
 FORMAT = 1

@@ -20,17 +20,17 @@ from bench.measure.measuring import describe_artifact, describe_photo
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
-from bench.records import Combination, Failure, Record
-from export.catalogue import exportable_methods
-from export.formats import FORMATS, family_of
-from export.methods import Method
-from export.program import open_program
-from export.sidecar import Sidecar, sidecar_path, words_folder
+from bench.records.record import Combination, Failure, Record
+from export.core.catalogue import exportable_methods
+from export.core.formats import FORMATS, family_of
+from export.core.methods import Method
+from export.core.sidecar import Sidecar, sidecar_path, words_folder
+from export.runtime.program import open_program
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.model import VisionLanguageConfig
 from minivlm.registry import build, load_model
-from minivlm.words import read_words
+from minivlm.weights.labels import read_words
 
 POLL_SECONDS = 1.0
 STATUS = "results/status.json"

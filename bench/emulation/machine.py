@@ -18,7 +18,7 @@ from pathlib import Path
 
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.files import assembling, write_text
+from minivlm.storage.files import assembling, write_text
 
 DEBIAN_PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1")
 WHEELS = ("numpy", "onnxruntime", "ai-edge-litert")

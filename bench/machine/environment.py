@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from bench.machine.container import container
-from export.sidecar import tool_versions
+from export.core.sidecar import tool_versions
 
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "i8mm")
 """Instruction sets that decide how fast fp32 and int8 kernels are."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from bench.records import MachineRates
+from bench.records.record import MachineRates
 
 SIDE = 1536
 """Of the square matrices: large enough for the kernel's full speed, three of them fit in a last-level cache."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from bench.measure.answering import answer, bind
+from bench.workers.answering import answer, bind
 from minivlm.errors import run_command
 
 

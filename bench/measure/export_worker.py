@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from pydantic import TypeAdapter
 
-from bench.measure.answering import answer
-from export.arguments import ExportRequest
-from export.exporting import export_model
+from bench.workers.answering import answer
+from export.core.request import ExportRequest
+from export.flow.exporting import export_model
 from minivlm.console import Steps
 from minivlm.errors import run_command
 

@@ -14,10 +14,10 @@ from bench.machine.environment import available_cores, environment, now
 from bench.measure.request import Request
 from bench.measure.timing import PROFILES, Profile, Stage, Stop, by_second, repeat
 from bench.measure.workloads import prepare
-from bench.records import ArtifactFile, Memory, Record
-from export.sidecar import Sidecar
+from bench.records.record import ArtifactFile, Memory, Record
+from export.core.sidecar import Sidecar
 from minivlm.errors import UserError
-from minivlm.files import sha256
+from minivlm.storage.files import sha256
 
 
 def perform(request: Request, alive: Callable[[], None]) -> Record:

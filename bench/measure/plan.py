@@ -14,17 +14,17 @@ from bench.machine.environment import available_cores
 from bench.measure.request import COMPILED, PYTORCH, PYTORCH_RUNTIMES
 from bench.measure.timing import PROFILES
 from bench.reporting import latency
-from export.arguments import ExportRequest, check_writable, parse_image_size
-from export.formats import FORMATS, PRECISIONS, Family, Format, family_of, require_runtime
-from export.identity import find_artifact
-from export.weights import Weights, add_weights_flags, read_weights
+from export.core.formats import FORMATS, PRECISIONS, Family, Format, family_of, require_runtime
+from export.core.identity import find_artifact
+from export.core.request import ExportRequest, check_writable, parse_image_size
+from export.core.weights import Weights, add_weights_flags, read_weights
 from minivlm.command_line import integer_argument, number_argument, script_parser
 from minivlm.errors import UserError, closest, printable
-from minivlm.files import check_outputs, exists
+from minivlm.images.photos import default_photo, load_photo
 from minivlm.language.transformer import TransformerConfig
 from minivlm.model import VisionLanguageConfig
-from minivlm.photos import default_photo, load_photo
 from minivlm.registry import DescribedModel, WeightsOrigin
+from minivlm.storage.files import check_outputs, exists
 from minivlm.vision.tee import TEEConfig, check_image_size
 
 DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *latency.TRANSFORMERS)

@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 
 from bench.measure.stages import CaptionRun, DetectorRun, Run
-from export.catalogue import exportable_methods, fusion_method
-from export.methods import Method
-from minivlm.backend import TorchBackend, words_of
+from export.core.catalogue import exportable_methods, fusion_method
+from export.core.methods import Method
+from minivlm.images.photos import load_photo
+from minivlm.images.preprocess import NetworkInput, letterbox, resize_short_side
+from minivlm.inference.backend import TorchBackend, words_of
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession, Prefill, Step
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.language.transformer import FusionTransformer
 from minivlm.model import VisionLanguageModel
-from minivlm.photos import load_photo
-from minivlm.preprocess import NetworkInput, letterbox, resize_short_side
 from minivlm.registry import NamedModel
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from bench.records import Combination
+from bench.records.record import Combination
 
 PYTORCH = "pytorch"
 COMPILED = "pytorch-compiled"

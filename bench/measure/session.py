@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.devices import Device
-from bench.record_file import append, read_kept
-from bench.records import Combination, Record
-from bench.runs import once
+from bench.records.file import append, read_kept
+from bench.records.record import Combination, Record
+from bench.records.runs import once
 from minivlm.console import Steps
 from minivlm.errors import UserError, printable
-from minivlm.files import exists, write_text
-from minivlm.json_files import read_object
+from minivlm.storage.files import exists, write_text
+from minivlm.storage.json_files import read_object
 
 RECORDS = "records.jsonl"
 PLAN = "plan.json"

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from bench.measure.timing import Stage
-from minivlm.backend import Backend
+from minivlm.images.preprocess import NetworkInput
+from minivlm.inference.backend import Backend
 from minivlm.language.decoding import CaptionSession
 from minivlm.model import join_regions
-from minivlm.preprocess import NetworkInput
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE

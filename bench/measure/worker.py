@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from bench.measure.answering import answer, bind
 from bench.measure.request import Request
 from bench.measure.turns import Turn
-from bench.records import explain
+from bench.records.record import explain
+from bench.workers.answering import answer, bind
 from minivlm.errors import UserError, run_command
 
 

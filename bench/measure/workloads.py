@@ -8,19 +8,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.counts import count_macs, count_params
+from bench.costs.counts import count_macs, count_params
 from bench.measure.pytorch_runs import compiled_run, eager_run, part_method, shapes
 from bench.measure.request import COMPILED, PYTORCH, Request
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, Run
 from bench.measure.timing import run_once
-from bench.records import Combination, Counts
-from export.artifact_backend import backend_of
-from export.formats import format_of, import_runtime
-from export.program import Program, load_program
-from export.sidecar import Sidecar
+from bench.records.record import Combination, Counts
+from export.core.formats import format_of, import_runtime
+from export.core.sidecar import Sidecar
+from export.runtime.artifact_backend import backend_of
+from export.runtime.program import Program, load_program
 from minivlm.errors import UserError
+from minivlm.images.photos import load_photo
 from minivlm.model import VisionLanguageModel
-from minivlm.photos import load_photo
 from minivlm.registry import NamedModel, WeightsOrigin, build, load_model
 
 PYTORCH_RUNS = {PYTORCH: eager_run, COMPILED: compiled_run}
@@ -38,7 +38,7 @@ class Workload:
         threads: How many threads the runtime says it uses.
         weights: Where they come from.
         count: Counts what a run computes; it may take as long as a run.
-        planned: Tells the runtime's own figure of its memory in bytes, see `export.program.Program`.
+        planned: Tells the runtime's own figure of its memory in bytes, see `export.runtime.program.Program`.
     """
 
     run: Run

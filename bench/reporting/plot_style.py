@@ -10,7 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.records import Combination
+from bench.records.record import Combination
 
 COLOURS: Mapping[str, str] = MappingProxyType(
     {

@@ -9,8 +9,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bench.records import Combination, MachineRates
-from bench.repeats import Repeats, weight_bytes
+from bench.records.record import Combination, MachineRates
+from bench.records.repeats import Repeats, weight_bytes
 from bench.reporting import paper
 from bench.reporting.latency import TRANSFORMERS, VISION, labels
 from bench.reporting.plot_style import (

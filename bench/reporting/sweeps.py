@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.conditions import divide
-from bench.records import Combination, Record
-from bench.repeats import Repeats, group
+from bench.records.conditions import divide
+from bench.records.record import Combination, Record
+from bench.records.repeats import Repeats, group
 from bench.reporting.cells import Cell, Row, Table
 
 CLOSE = 1.03

@@ -26,8 +26,8 @@ from bench.measure.turns import VARIABLE, conducting
 from minivlm.command_line import integer_argument, number_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
-from minivlm.files import is_file
 from minivlm.language.transformer import MINILM_TINY, Encoder
+from minivlm.storage.files import is_file
 
 BASE_LAYERS = 100
 SLOWDOWNS = (3, 5, 10, 20)

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.judging.evidence import paired_evidence
-from bench.judging.quantities import SCATTERED, Scattered
-from bench.judging.verdict import Verdict, decide
+from bench.regression.evidence import paired_evidence
+from bench.regression.quantities import SCATTERED, Scattered
+from bench.regression.verdict import Verdict, decide
 from bench.studies.planted import BASES, SLOWDOWNS, Round, read_pool
 from minivlm.command_line import path_argument, script_parser
 from minivlm.errors import UserError, run_command
-from minivlm.files import check_outputs, write_text
+from minivlm.storage.files import check_outputs, write_text
 
 REPEATS = (10, 15, 20, 30, 40, 60)
 AMONG = (1, 12)

@@ -213,7 +213,7 @@ final class BenchmarkTests: XCTestCase {
             "part-executorch-fp32.json describes other bytes than part-executorch-fp32.pte holds: copy both over again")
     }
 
-    /// A package is a folder. Expected: `minivlm.files.sha256`, sorted by parts: "a/z" comes before "a-b".
+    /// A package is a folder. Expected: `minivlm.storage.files.sha256`, sorted by parts: "a/z" comes before "a-b".
     func testAPackagesSumIsOverTheNamesAndSumsOfItsFiles() throws {
         let package = try temporaryFolder().appendingPathComponent("model.mlpackage")
         for (name, content) in ["a/z": "1", "a-b": "2", "a/c/d": "3"] {

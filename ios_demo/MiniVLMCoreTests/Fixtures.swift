@@ -14,7 +14,7 @@ enum Fixture {
     }
 
     static func vocabulary(_ name: String) -> URL {
-        project.appendingPathComponent("minivlm/data").appendingPathComponent(name)
+        project.appendingPathComponent("minivlm/assets").appendingPathComponent(name)
     }
 
     static func decode<T: Decodable>(_ type: T.Type, _ path: String) throws -> T {

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import MiniVLMCore
 
-/// Records as `bench/records.py` reads them: tests/fixtures/records/ios.jsonl, which a Python test reads.
+/// Records as `bench/records/record.py` reads them: tests/fixtures/records/ios.jsonl, which a Python test reads.
 ///
 /// After a change of the schema, put what this test says was written into that file.
 final class RecordTests: XCTestCase {

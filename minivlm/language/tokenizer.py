@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from minivlm.errors import UserError
-from minivlm.text_files import check_lines, read_lines
+from minivlm.storage.text_files import check_lines, read_lines
 
 LONGEST_WORD = 100
 """Characters of a word beyond which it becomes [UNK], as in BERT."""

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.records import Record
+from bench.records.record import Record
 
 LINES = (Path(__file__).parents[1] / "fixtures" / "records" / "android.jsonl").read_text().splitlines()
 

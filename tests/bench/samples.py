@@ -1,6 +1,6 @@
 """Records made by hand."""
 
-from bench.records import Counts, Failure, MachineRates, Memory, Record
+from bench.records.record import Counts, Failure, MachineRates, Memory, Record
 
 SAMPLE = Record(
     run="20260102-030405-0000",

@@ -11,9 +11,9 @@ import pytest
 from bench import arm64
 from bench.emulation import guest
 from bench.emulation.machine import Machine
-from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
-from minivlm.files import sha256
+from minivlm.storage.files import sha256
+from minivlm.weights.making import make_random
 
 MODEL = "minilm-tiny"
 

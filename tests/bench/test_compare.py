@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.compare import main
-from bench.record_file import append
+from bench.records.file import append
 from minivlm.errors import UserError
 from tests.bench.judging.test_verdict import repeats
 from tests.bench.samples import FAILED, SAMPLE

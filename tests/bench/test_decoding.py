@@ -3,8 +3,8 @@
 import pytest
 
 from bench import decoding
-from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
+from minivlm.weights.making import make_random
 
 
 @pytest.fixture

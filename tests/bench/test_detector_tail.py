@@ -5,12 +5,12 @@ import torch
 
 from bench import detector_tail
 from bench.detector_tail import Tail, detector_of, in_turns, tail_of, tail_table, tailless_method
-from export.catalogue import regions_method
-from export.weights import Weights
-from minivlm.checkpoint_making import make_random
+from export.core.catalogue import regions_method
+from export.core.weights import Weights
 from minivlm.errors import UserError
-from minivlm.photos import default_photo
+from minivlm.images.photos import default_photo
 from minivlm.registry import create_model
+from minivlm.weights.making import make_random
 
 
 def test_the_share_is_the_median_over_rounds_of_what_the_networks_leave():

@@ -6,10 +6,10 @@ import pytest
 
 from bench import int8, run
 from bench.int8 import int8_table, pairs, processor, speed, verdict
-from bench.record_file import append
-from bench.records import ArtifactFile, Record, failed_instead
-from minivlm.checkpoint_making import make_random
+from bench.records.file import append
+from bench.records.record import ArtifactFile, Record, failed_instead
 from minivlm.errors import UserError
+from minivlm.weights.making import make_random
 from tests.bench.samples import FAILED, SAMPLE
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from bench import regress
 from bench.measure.turns import conducting
-from bench.record_file import read
-from minivlm.checkpoint_making import make_random
+from bench.records.file import read
 from minivlm.errors import UserError
+from minivlm.weights.making import make_random
 from tests.bench.judging.test_worktree import git, trees
 from tests.bench.samples import SAMPLE
 

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.counts import Count
-from bench.record_file import append
-from bench.records import Failure, Record
-from bench.repeats import group
+from bench.costs.counts import Count
+from bench.records.file import append
+from bench.records.record import Failure, Record
+from bench.records.repeats import group
 from bench.report import as_csv, html, main, markdown, markdown_table
 from bench.reporting import paper
 from bench.reporting.paper_tables import device_statuses, measured_tables

@@ -10,9 +10,9 @@ import pytest
 
 from bench import run
 from bench.machine.environment import available_cores
-from bench.record_file import read
-from minivlm.checkpoint_making import make_random
+from bench.records.file import read
 from minivlm.errors import run_command
+from minivlm.weights.making import make_random
 from tests.bench.measure.test_session import Machine
 from tests.bench.samples import FAILED
 

@@ -15,12 +15,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.coreml_program import CoreMLProgram
-from minivlm.photos import default_photo, load_photo
-from minivlm.pipeline import Pipeline
-from minivlm.preprocess import letterbox
+from export.backends.coreml.program import CoreMLProgram
+from minivlm.images.photos import default_photo, load_photo
+from minivlm.images.preprocess import letterbox
+from minivlm.inference.pipeline import Pipeline
 from minivlm.vision.pixels import IMAGENET_RGB, MSRA_BGR
-from minivlm.words import shipped_vocabulary
+from minivlm.weights.labels import shipped_vocabulary
 from tests.tiny import save_photo
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

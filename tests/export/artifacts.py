@@ -4,15 +4,15 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from export.formats import FORMATS, artifact_path
-from export.interface import TensorSpec
-from export.sidecar import MethodReport, Sidecar, words_folder
-from minivlm.backend import words_of
-from minivlm.files import sha256
+from export.core.formats import FORMATS, artifact_path
+from export.core.interface import TensorSpec
+from export.core.sidecar import MethodReport, Sidecar, words_folder
+from minivlm.inference.backend import words_of
 from minivlm.model import VisionLanguageConfig
 from minivlm.registry import describe_model
 from minivlm.sizes import sizes_of
-from minivlm.words import write_words
+from minivlm.storage.files import sha256
+from minivlm.weights.labels import write_words
 
 METHODS = {"tee-tiny": ["forward"], "minilm-tiny": ["forward"], "minivlm-tiny": ["regions", "prefill", "step", "vqa"]}
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from export.core.formats import FORMATS
+from export.core.sidecar import Sidecar
 from export.everything import main, names
-from export.formats import FORMATS
-from export.sidecar import Sidecar
-from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
-from minivlm.files import sha256
+from minivlm.storage.files import sha256
+from minivlm.weights.making import make_random
 
 
 def test_what_can_be_made_is_made_and_what_cannot_is_said(tmp_path, capsys, monkeypatch):

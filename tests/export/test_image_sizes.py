@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.formats import FORMATS, artifact_path, exporter_of, program_class
-from export.methods import Method
-from export.recipe import Recipe
-from export.sidecar import Sidecar
+from export.core.formats import FORMATS, artifact_path, exporter_of, program_class
+from export.core.methods import Method
+from export.core.recipe import Recipe
+from export.core.sidecar import Sidecar
 from minivlm.console import Steps
 from minivlm.vision.bifpn import BiFPNCell, Enlarge, halve
 

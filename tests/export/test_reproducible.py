@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from export.formats import FORMATS, artifact_path
-from export.sidecar import Sidecar
+from export.core.formats import FORMATS, artifact_path
+from export.core.sidecar import Sidecar
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from export.catalogue import fusion_method
+from export.core.catalogue import fusion_method
 from minivlm.registry import create_model
 
 HANG = 600.0
@@ -21,7 +21,7 @@ start, failures = threading.Barrier(8), []
 def work(number):
     start.wait()
     try:
-        from export.program import open_program
+        from export.runtime.program import open_program
         for again in range(4):
             program = open_program(Path(sys.argv[1]), 1)
             program.load("forward")
@@ -51,7 +51,7 @@ RUNS = """
 import sys, threading
 from pathlib import Path
 import torch
-from export.program import open_program
+from export.runtime.program import open_program
 
 inputs, expected = torch.load(sys.argv[2])
 program, wrong = open_program(Path(sys.argv[1]), 1), []
@@ -75,7 +75,7 @@ print(wrong)
 @pytest.mark.parametrize("runtime", ["executorch", "onnx", "litert"])
 def test_six_threads_run_one_program_and_each_gets_its_own_result(exported, tmp_path, runtime):
     """Expected is what the same program gives to one thread alone, to the bit."""
-    from export.program import open_program
+    from export.runtime.program import open_program
 
     artifact = exported("minilm-tiny", runtime).artifact
     inputs = fusion_method("forward", create_model("minilm-tiny")).proofs

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.artifact_backend import open_backend
-from export.bounds import bounds_of
-from export.catalogue import fusion_method
-from export.coreml_conversion import join
-from export.coreml_program import CoreMLProgram
-from export.exporting import compare, run_reference
-from export.mil_executor import read_functions
-from export.program import open_program
-from export.sidecar import Sidecar
-from minivlm.backend import load_torch_backend
+from export.backends.coreml.convert import join
+from export.backends.coreml.mil.executor import read_functions
+from export.backends.coreml.program import CoreMLProgram
+from export.core.catalogue import fusion_method
+from export.core.sidecar import Sidecar
+from export.flow.exporting import compare, run_reference
+from export.runtime.artifact_backend import open_backend
+from export.runtime.program import open_program
+from export.verify.tolerances import bounds_of
 from minivlm.console import quiet
 from minivlm.errors import UserError
-from minivlm.files import sha256, size_bytes
-from minivlm.photos import default_photo
-from minivlm.pipeline import Pipeline
+from minivlm.images.photos import default_photo
+from minivlm.inference.backend import load_torch_backend
+from minivlm.inference.pipeline import Pipeline
 from minivlm.registry import create_model
-from tests.export.mil import saved
+from minivlm.storage.files import sha256, size_bytes
+from tests.export.backends.coreml.mil.programs import saved
 
 METHODS = ["match", "nlvr2", "prefill", "regions", "step", "vqa"]
 
@@ -149,7 +149,8 @@ def test_the_command_keeps_the_converter_s_noise_off_the_terminal(tmp_path):
     path = tmp_path / "model.mlpackage"
     path.mkdir()
     code = (
-        "from pathlib import Path; from minivlm.errors import run_command; from export.program import open_program; "
+        "from pathlib import Path; from minivlm.errors import run_command; "
+        "from export.runtime.program import open_program; "
         f"run_command(lambda: open_program(Path({str(path)!r})))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])

@@ -11,18 +11,18 @@ import pytest
 import torch
 
 from export import to_executorch
-from export.bounds import BOUNDS
-from export.catalogue import fusion_method, regions_method
-from export.executorch_program import ExecuTorchProgram, LoweredProgram
-from export.exporting import compare, run_reference
-from export.methods import Method
-from export.parity import compare_tensors
-from export.sidecar import Sidecar
-from minivlm import checkpoint
-from minivlm.checkpoint import CheckpointInfo
+from export.backends.executorch.program import ExecuTorchProgram, LoweredProgram
+from export.core.catalogue import fusion_method, regions_method
+from export.core.methods import Method
+from export.core.sidecar import Sidecar
+from export.flow.exporting import compare, run_reference
+from export.verify.metrics import compare_tensors
+from export.verify.tolerances import BOUNDS
 from minivlm.errors import run_command
-from minivlm.photos import default_photo
+from minivlm.images.photos import default_photo
 from minivlm.registry import create_model
+from minivlm.weights import checkpoint
+from minivlm.weights.checkpoint import CheckpointInfo
 
 ROOT = Path(__file__).parents[2]
 MODELS = ["tee-tiny", "minilm-tiny"]

@@ -6,17 +6,17 @@ import onnx
 import pytest
 import torch
 
-from export.bounds import BOUNDS
-from export.catalogue import regions_method
-from export.exporting import compare, run_reference
-from export.onnx_graph import layer_of
-from export.onnx_program import WEIGHTS, OnnxProgram
-from export.sidecar import Sidecar, words_folder
+from export.backends.onnx.convert import layer_of
+from export.backends.onnx.program import WEIGHTS, OnnxProgram
+from export.core.catalogue import regions_method
+from export.core.sidecar import Sidecar, words_folder
+from export.flow.exporting import compare, run_reference
+from export.verify.tolerances import BOUNDS
 from minivlm.errors import UserError
-from minivlm.files import sha256, size_bytes
-from minivlm.photos import default_photo
+from minivlm.images.photos import default_photo
 from minivlm.registry import create_model
-from minivlm.words import read_words
+from minivlm.storage.files import sha256, size_bytes
+from minivlm.weights.labels import read_words
 from tests.tiny import CONFIG
 
 MADE = [("tee-tiny", "fp32"), ("minilm-tiny", "fp32"), ("minivlm-tiny", "int8")]

@@ -5,21 +5,21 @@ import json
 import pytest
 import torch
 
-from export.bounds import BOUNDS
-from export.calibration import calibration_set
-from export.catalogue import fusion_method, regions_method
-from export.exporting import compare, run_reference
-from export.layers import weakest_layer
-from export.litert_convert import convert
-from export.litert_graph import graphs, kind, module_of, packed, parsed, tensor_name
-from export.litert_layers import layers, tensors
-from export.litert_program import LiteRTProgram
-from export.litert_quantize import operators, quantize
-from export.litert_rules import RULES
-from export.methods import Method
-from export.precision import Decision, in_float, kept_in_float
-from export.recipe import Recipe
-from minivlm.photos import default_photo
+from export.backends.litert.convert import convert
+from export.backends.litert.graph import graphs, kind, module_of, packed, parsed, tensor_name
+from export.backends.litert.layers import layers, tensors
+from export.backends.litert.program import LiteRTProgram
+from export.backends.litert.quantize import operators, quantize
+from export.backends.litert.rules import RULES
+from export.core.calibration import calibration_set
+from export.core.catalogue import fusion_method, regions_method
+from export.core.methods import Method
+from export.core.precision import Decision, in_float, kept_in_float
+from export.core.recipe import Recipe
+from export.flow.exporting import compare, run_reference
+from export.verify.layers import weakest_layer
+from export.verify.tolerances import BOUNDS
+from minivlm.images.photos import default_photo
 from minivlm.registry import create_model
 
 INT8, FLOAT = 9, 0

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench import compare, int8, report, run, tables
-from bench.record_file import append
+from bench.records.file import append
 from export import to_executorch, to_onnx
-from minivlm import cli
-from minivlm.checkpoint_making import make_random
+from minivlm.cli import main as cli
+from minivlm.weights.making import make_random
 from tests.bench.samples import FAILED, SAMPLE
 from tests.fuzz.damage import STRANGE_TEXTS, damage_file
 from tests.fuzz.outcome import Command

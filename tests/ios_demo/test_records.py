@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.records import Record
+from bench.records.record import Record
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "records" / "ios.jsonl"
 

@@ -13,7 +13,7 @@ import tree_sitter_swift
 import yaml
 from tree_sitter import Language, Node, Parser
 
-from export.sidecar import FORMAT
+from export.core.sidecar import FORMAT
 from minivlm.vision.pixels import IMAGENET_RGB
 
 PROJECT = Path(__file__).parents[2]

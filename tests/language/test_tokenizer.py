@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
 
-DATA = Path(__file__).parents[2] / "minivlm" / "data"
+DATA = Path(__file__).parents[2] / "minivlm" / "assets"
 VOCABULARY = DATA / "vocab.txt"
 
 HARD_TEXTS = {

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from minivlm.errors import UserError
-from minivlm.photos import default_photo, load_photo
-from minivlm.preprocess import NetworkInput, resize_short_side
+from minivlm.images.photos import default_photo, load_photo
+from minivlm.images.preprocess import NetworkInput, resize_short_side
 from minivlm.vision.caffe_anchors import base_anchors, grid_anchors
 from minivlm.vision.faster_rcnn import R101_F, R101_F_TINY, ROI_CHUNK, FasterRCNN, FasterRCNNConfig
 from minivlm.vision.regions import Regions

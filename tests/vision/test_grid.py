@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from minivlm.photos import default_photo, load_photo
-from minivlm.preprocess import resize_short_side
+from minivlm.images.photos import default_photo, load_photo
+from minivlm.images.preprocess import resize_short_side
 from minivlm.vision.grid import GRID_R50, GRID_TINY, GRID_X101, GridConfig, GridExtractor
 from minivlm.vision.pixels import MSRA_BGR, RESNEXT_BGR
 

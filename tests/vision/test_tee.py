@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from minivlm.images.photos import load_photo
+from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.ops import pairwise_iou
-from minivlm.photos import load_photo
-from minivlm.preprocess import NetworkInput, letterbox
 from minivlm.registry import create_model
 from minivlm.vision.regions import Regions, box_geometry
 from minivlm.vision.tee import TEE, TEE_TINY

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from minivlm.errors import UserError
-from minivlm.photos import default_photo, load_photo
-from minivlm.preprocess import NetworkInput, letterbox
+from minivlm.images.photos import default_photo, load_photo
+from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.registry import build, create_model
 from minivlm.vision.bifpn import WeightedSum
 from minivlm.vision.tee import TEE, TEE_TINY

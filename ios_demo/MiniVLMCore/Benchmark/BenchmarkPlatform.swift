@@ -39,7 +39,7 @@ public protocol BenchmarkPlatform: Sendable {
 }
 
 extension BenchmarkPlatform {
-    /// SHA-256 of an artifact as `minivlm.files.sha256` has it: of a file, or of a folder, over the names and sums of
+    /// SHA-256 of an artifact as `minivlm.storage.files.sha256` has it: of a file, or of a folder, over the names and sums of
     /// all files in it.
     func sha256(ofArtifact artifact: URL) throws -> String {
         let manager = FileManager.default

@@ -1,6 +1,6 @@
 import Foundation
 
-/// One repeat of one combination: the schema of `bench/records.py`, format 2.
+/// One repeat of one combination: the schema of `bench/records/record.py`, format 2.
 ///
 /// Left out is what the host knows better and fills in: counts, the machine's rates, the artifact's parity.
 public struct Record: Sendable, Equatable, Codable {

@@ -27,7 +27,7 @@ public struct MethodSpec: Sendable, Equatable, Decodable {
     }
 }
 
-/// What an app needs of the JSON file beside an artifact, which `export/sidecar.py` writes.
+/// What an app needs of the JSON file beside an artifact, which `export/core/sidecar.py` writes.
 public struct Sidecar: Sendable, Decodable {
     public struct Weights: Sendable, Decodable {
         public let description: String

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.devices.parity_files import FORMAT, OUTPUTS, raw_bytes
-from export.catalogue import fusion_method
-from export.program import open_program
+from export.core.catalogue import fusion_method
+from export.runtime.program import open_program
 from minivlm.registry import create_model
 from tests.bench.samples import SAMPLE
 

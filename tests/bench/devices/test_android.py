@@ -7,7 +7,7 @@ import pytest
 
 from bench import run
 from bench.devices import phone
-from bench.record_file import read
+from bench.records.file import read
 from minivlm.errors import run_command
 from tests.bench.devices.phones import MODEL, Tool, results, status
 

@@ -8,13 +8,13 @@ import pytest
 from bench.devices import DEVICES, artifacts, cpu, device_class
 from bench.devices.cpu import ThisMachine
 from bench.measure.plan import Plan, make_parser, make_plan
-from bench.measure.process import WORKER, Answer
-from bench.records import Combination, Failure, MachineRates
-from export.formats import FORMATS, Family
-from minivlm.checkpoint_making import make_random
+from bench.records.record import Combination, Failure, MachineRates
+from bench.workers.process import WORKER, Answer
+from export.core.formats import FORMATS, Family
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.files import sha256
+from minivlm.storage.files import sha256
+from minivlm.weights.making import make_random
 from tests.bench.samples import SAMPLE
 from tests.export.artifacts import handmade, renamed
 

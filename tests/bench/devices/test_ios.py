@@ -6,7 +6,7 @@ import pytest
 
 from bench import run
 from bench.devices import phone
-from bench.record_file import read
+from bench.records.file import read
 from tests.bench.devices.phones import MODEL, Tool, results, status
 from tests.bench.devices.test_android import folders, refused  # noqa: F401  # a fixture
 

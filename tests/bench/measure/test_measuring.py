@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from bench.counts import OperatingPoint, count_model, count_params
+from bench.costs.counts import OperatingPoint, count_model, count_params
 from bench.machine.environment import available_cores
 from bench.measure import measuring
 from bench.measure.measuring import first_run, has_nan, perform, steady_stop
-from bench.measure.process import ask
 from bench.measure.request import Request
 from bench.measure.timing import PROFILES, Stop
-from bench.records import Record
+from bench.records.record import Record
+from bench.workers.process import ask
 from export import to_onnx
-from minivlm.checkpoint_making import make_random
 from minivlm.errors import UserError
+from minivlm.images.photos import default_photo
 from minivlm.language.transformer import FusionTransformer
-from minivlm.photos import default_photo
 from minivlm.registry import build, describe_model
 from minivlm.vision.regions import Regions
+from minivlm.weights.making import make_random
 
 BRIEF = replace(PROFILES["quick"], warmup=Stop(1, 0.0), steady=Stop(3, 0.0))
 

@@ -10,11 +10,11 @@ from bench.machine.environment import available_cores
 from bench.measure import plan as plans
 from bench.measure.plan import Plan, check_stored, make_parser, make_plan, request_of, runtimes_for
 from bench.measure.timing import PROFILES
-from export.weights import Weights
-from minivlm.checkpoint_making import make_random
+from export.core.weights import Weights
 from minivlm.errors import UserError
-from minivlm.photos import default_photo
+from minivlm.images.photos import default_photo
 from minivlm.registry import load_model
+from minivlm.weights.making import make_random
 from tests.export.artifacts import handmade
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from bench.measure import session as sessions
 from bench.measure.session import Session, alone_in, rounds
-from bench.record_file import append, read
-from bench.records import Combination, Record
+from bench.records.file import append, read
+from bench.records.record import Combination, Record
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from tests.bench.samples import FAILED, SAMPLE

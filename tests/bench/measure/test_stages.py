@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.counts import OperatingPoint, count_macs, count_model
+from bench.costs.counts import OperatingPoint, count_macs, count_model
 from bench.measure.pytorch_runs import CompiledBackend, eager_run, part_method
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, DetectorRun
 from bench.measure.timing import run_once
-from minivlm.backend import TorchBackend, words_of
-from minivlm.photos import default_photo, load_photo
+from minivlm.images.photos import default_photo, load_photo
+from minivlm.inference.backend import TorchBackend, words_of
 from minivlm.registry import load_model
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.records import Record
+from bench.records.record import Record
 from bench.reporting import latency
 from bench.reporting.cells import Cell, Table
 from tests.bench.samples import SAMPLE

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench.performance_page import PAGE, main
-from bench.record_file import append
-from bench.records import ArtifactFile, Record
+from bench.records.file import append
+from bench.records.record import ArtifactFile, Record
 from bench.reporting.pages import MARK, TABLES, render
 from minivlm.errors import UserError
 from tests.bench.samples import FAILED, SAMPLE

@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from bench.records import Combination
+from bench.records.record import Combination
 from bench.reporting.plot_style import DOT, LETTER, LINE, name_points
 
 

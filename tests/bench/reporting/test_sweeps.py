@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.repeats import group
+from bench.records.repeats import group
 from bench.reporting.sweeps import cliffs, curves, recommended_threads, sweep_tables
 from tests.bench.samples import SAMPLE
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.judging.verdict import Verdict
+from bench.regression.verdict import Verdict
 from bench.studies.planted import BASES, COLUMNS, SLOWDOWNS, Round, read_pool
 from bench.studies.verdict_power import (
     BEGIN,

@@ -30,7 +30,7 @@ class Method(
 )
 
 /**
- * A model file with what its sidecar says about it (`export/sidecar.py`).
+ * A model file with what its sidecar says about it (`export/core/sidecar.py`).
  *
  * @property weights where the weights come from, for people.
  * @property randomWeights whether they were never trained: then what the model says means nothing.

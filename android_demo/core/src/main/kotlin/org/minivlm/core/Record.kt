@@ -40,7 +40,7 @@ class Circumstances(
     val time: String,
 )
 
-/** Returns the record of a repeat that went well, one line of the schema that `bench/records.py` owns. */
+/** Returns the record of a repeat that went well, one line of the schema that `bench/records/record.py` owns. */
 fun recordOf(
     about: Circumstances,
     measured: Measurement,

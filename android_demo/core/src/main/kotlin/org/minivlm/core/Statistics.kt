@@ -3,7 +3,7 @@ package org.minivlm.core
 /**
  * Returns the value that [percent] percent of [values] do not exceed, between two neighbours in proportion.
  *
- * The definition of `bench/records.py` and of numpy's "linear".
+ * The definition of `bench/records/record.py` and of numpy's "linear".
  */
 fun percentile(
     values: List<Double>,

@@ -13,7 +13,7 @@ object Fixtures {
 
     fun json(path: String): JsonObject = Json.readObject(file(path))
 
-    fun vocabulary(name: String = "vocab.txt"): File = File(root, "minivlm/data/$name")
+    fun vocabulary(name: String = "vocab.txt"): File = File(root, "minivlm/assets/$name")
 
     /** Reads raw little-endian float32. */
     fun floats(path: String): FloatArray {

@@ -1,0 +1,1 @@
+"""Processes that measure: started, watched and stopped."""

@@ -1,0 +1,1 @@
+"""A reference executor of Core ML's programs, for systems without Core ML."""

@@ -1,0 +1,113 @@
+"""int8 for Core ML: which layers take 8-bit weights and which 8-bit inputs too, by coremltools' own quantizer.
+
+coremltools measures activation ranges by running the model on a Mac. Here the reference executor runs it, and the
+ranges are handed to the same graph pass that coremltools would have handed its own to.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from torch import Tensor
+
+from export.backends.coreml.convert import layer_of, save
+from export.backends.coreml.mil.executor import MilFunction, read_functions
+from export.core.methods import Method
+from export.core.precision import Decision, Kind, Mode
+from export.core.recipe import Recipe
+
+WEIGHTS: Mapping[str, str] = {"conv": "weight", "linear": "weight", "gather": "x"}
+"""By operator, the input that can be a stored weight: a gather's is an embedding table."""
+
+SMALLEST = 2048
+"""Weights of fewer numbers stay as they are: with the scales there would be nothing to save."""
+
+
+def weighted(function: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield every layer with a stored weight: its dotted name, its operation, and the weight's operation."""
+    for operation in function.operations:
+        if operation.op_type in WEIGHTS:
+            weight = operation.inputs[WEIGHTS[operation.op_type]].op
+            if weight is not None and weight.op_type == "const" and weight.outputs[0].val.size >= SMALLEST:
+                yield layer_of(operation.outputs[0].name), operation, weight
+
+
+def kind_of(operation: Any) -> Kind:
+    """Return the kind of an operation with a stored weight."""
+    if operation.op_type == "conv":
+        groups = operation.inputs.get("groups")
+        return Kind.DEPTHWISE if groups is not None and int(groups.val) > 1 else Kind.CONVOLUTION
+    return Kind.LINEAR if operation.op_type == "linear" else Kind.EMBEDDING
+
+
+def quantize(model: Any, method: Method, recipe: Recipe) -> tuple[Any, list[Decision]]:
+    """Quantize a converted fp16 model.
+
+    Args:
+        model: `coremltools.models.MLModel` with one function, "main".
+        method: What it was converted from.
+        recipe: Which layers are kept how; photos to measure ranges on.
+
+    Returns:
+        The quantized model, and what was decided about its layers with weights.
+    """
+    import coremltools.optimize.coreml as optimize
+
+    with TemporaryDirectory() as folder:
+        package = Path(folder, "float.mlpackage")
+        save(model, package)
+        function = read_functions(package)["main"]
+    layers = list(weighted(function))
+    decisions = recipe.decide((layer, kind_of(operation)) for layer, operation, _ in layers)
+    modes = [decision.rule.mode for decision in decisions]
+    static = [operation for (_, operation, _), mode in zip(layers, modes, strict=True) if mode is Mode.STATIC]
+    if static:
+        model = _quantize_inputs(model, static, _ranges(function, static, recipe.samples(method), list(method.inputs)))
+    per_channel = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
+    chosen = {
+        weight.outputs[0].name: per_channel
+        for (_, _, weight), mode in zip(layers, modes, strict=True)
+        if mode is not Mode.FLOAT
+    }
+    quantized = optimize.linear_quantize_weights(model, optimize.OptimizationConfig(op_name_configs=chosen))
+    return quantized, decisions
+
+
+def _ranges(
+    function: Any, operations: Sequence[Any], samples: Sequence[tuple[Tensor, ...]], names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return the smallest and largest number in the input of each operation, by the variable's name."""
+    wanted = {operation.inputs["x"].name for operation in operations}
+    ranges: dict[str, dict[str, float]] = {}
+
+    def watch(operation: Any, result: Tensor) -> None:
+        name = operation.outputs[0].name
+        if name in wanted:
+            found = ranges.setdefault(name, {"rmin": 0.0, "rmax": 0.0})
+            found["rmin"] = min(found["rmin"], float(result.min()))
+            found["rmax"] = max(found["rmax"], float(result.max()))
+
+    runner = MilFunction(function)
+    for sample in samples:
+        runner.run(dict(zip(names, sample, strict=True)), watch)
+    return ranges
+
+
+def _quantize_inputs(model: Any, operations: Sequence[Any], ranges: Mapping[str, Mapping[str, float]]) -> Any:
+    """Put a symmetric int8 quantize and dequantize before each operation's input, by coremltools' pass."""
+    import coremltools.optimize.coreml as optimize
+    from coremltools.converters.mil.mil.passes.graph_pass import PassOption
+    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+    from coremltools.models.utils import _apply_graph_pass
+
+    symmetric = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
+    chosen = {operation.name: symmetric for operation in operations}
+    insert = PASS_REGISTRY["compression::insert_prefix_quantize_dequantize_pair"]
+    insert.set_options(
+        [
+            PassOption("config", optimize.OptimizationConfig(op_name_configs=chosen)),
+            PassOption("activation_stats", dict(ranges)),
+        ]
+    )
+    return _apply_graph_pass(model, insert, spec_version=model.get_spec().specificationVersion, skip_model_load=True)

@@ -1,0 +1,165 @@
+"""int8 for ExecuTorch by torchao's PT2E: static for a detector's backbone, dynamic for linear layers.
+
+Static means that the range of every activation is measured beforehand and a map is eight bits from one convolution to
+the next. Dynamic means that a linear layer's weights are eight bits, each row that comes in is scaled by its own range,
+and what goes out is float: scores, boxes and region features never share a scale.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule, Node
+
+from export.backends.executorch.rewrites import for_executorch
+from export.core.methods import Method
+from export.core.precision import Decision, Kind, Mode
+from export.core.recipe import Recipe
+from export.verify.layers import LayerOutput
+
+
+def quantized(method: Method, recipe: Recipe) -> GraphModule:
+    """Return a method's module, in the form for ExecuTorch and with the rounding of int8 in it, to be traced again."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    module = with_byte_embeddings(for_executorch(method.module), recipe)
+    observed = prepare_pt2e(traced(module, method.example), make_quantizer(recipe))
+    for sample in recipe.samples(method):
+        observed(*sample)
+    return convert_pt2e(observed)
+
+
+def decisions(method: Method, recipe: Recipe) -> list[Decision]:
+    """Return what a recipe decides about a method's layers with weights."""
+    return recipe.decide((name, layer_kind(layer)) for name, layer in method.module.named_modules() if weighted(layer))
+
+
+def weighted(layer: nn.Module) -> bool:
+    """Tell whether a module has weights that can be stored in few bits."""
+    return isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding))
+
+
+def layer_kind(layer: nn.Module) -> Kind:
+    """Return the kind of a module with weights."""
+    if isinstance(layer, nn.Conv2d):
+        return Kind.DEPTHWISE if layer.groups > 1 else Kind.CONVOLUTION
+    return Kind.LINEAR if isinstance(layer, nn.Linear) else Kind.EMBEDDING
+
+
+def node_kind(node: Node) -> Kind:
+    """Return the kind of a traced operator."""
+    if node.target == torch.ops.aten.conv2d.default:
+        groups = node.args[6] if len(node.args) > 6 else 1
+        return Kind.DEPTHWISE if groups != 1 else Kind.CONVOLUTION
+    return Kind.LINEAR if node.target == torch.ops.aten.linear.default else Kind.ARITHMETIC
+
+
+@torch.no_grad()
+def layers(method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
+    """Yield what each convolution and linear layer computes, exactly and in int8, in the order of execution."""
+    exact = layer_outputs(traced(for_executorch(method.module), method.example), method.example)
+    given = layer_outputs(quantized(method, recipe), method.example)
+    for node, (layer, expected) in exact.items():
+        if node in given:
+            yield LayerOutput(layer, expected, given[node][1])
+
+
+def layer_outputs(graph: GraphModule, example: tuple[Tensor, ...]) -> dict[str, tuple[str, Tensor]]:
+    """Run a traced model; returns, by node, the module and the output of each convolution and linear layer."""
+    aten = torch.ops.aten
+    outputs = {}
+
+    class Recorder(torch.fx.Interpreter):
+        def run_node(self, n: Node) -> Any:
+            result = super().run_node(n)
+            if n.target in (aten.conv2d.default, aten.linear.default):
+                outputs[n.name] = (module_of(n), result)
+            return result
+
+    Recorder(graph).run(*example)
+    return outputs
+
+
+def traced(module: nn.Module, example: tuple[Tensor, ...]) -> GraphModule:
+    """Return a model's graph in the form that is quantized."""
+    graph = torch.export.export(module, example).module()
+    spell_out(graph)
+    return graph
+
+
+class ByteEmbedding(nn.Module):
+    """An embedding table in int8 with a scale for every row; each row looked up is turned to float."""
+
+    rows: Tensor
+    scales: Tensor
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        scales = table.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(table.dtype).tiny) / 127.0
+        self.register_buffer("rows", (table / scales).round().to(torch.int8))
+        self.register_buffer("scales", scales)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Look up (...) int64 ids, (..., h)."""
+        flat = ids.reshape(-1)
+        rows = self.rows.index_select(0, flat).to(self.scales.dtype) * self.scales.index_select(0, flat)
+        return rows.reshape(*ids.shape, -1)
+
+
+def with_byte_embeddings(module: nn.Module, recipe: Recipe) -> nn.Module:
+    """Replace embeddings, in place, but those that are to stay in float; returns the module."""
+    for path, parent in list(module.named_modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Embedding) and _rounded(recipe, f"{path}.{name}"):
+                setattr(parent, name, ByteEmbedding(child.weight.detach()))
+    return module
+
+
+def _rounded(recipe: Recipe, embedding: str) -> bool:
+    return recipe.mode_of(embedding, Kind.EMBEDDING) is Mode.WEIGHT_ONLY
+
+
+def spell_out(graph: GraphModule) -> None:
+    """Write operators in the forms that are quantized, in place, before ranges are measured.
+
+    SiLU becomes x * sigmoid(x). A mean in stages becomes a plain one: sums of int8 are exact, and XNNPACK has no
+    pooling of averages in int8.
+    """
+    aten = torch.ops.aten
+    for node in list(graph.graph.nodes):
+        if node.target == aten.mean.dim and node.args[0].target == aten.avg_pool2d.default:
+            node.replace_input_with(node.args[0], node.args[0].args[0])
+        if node.target in (aten.silu.default, aten.silu_.default):
+            (feature,) = node.args
+            with graph.graph.inserting_before(node):
+                gate = graph.graph.call_function(aten.sigmoid.default, (feature,))
+                product = graph.graph.call_function(aten.mul.Tensor, (feature, gate))
+            gate.meta, product.meta = dict(node.meta), dict(node.meta)
+            node.replace_all_uses_with(product)
+            graph.graph.erase_node(node)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+
+
+def module_of(node: Node) -> str:
+    """Return the dotted name of the module that a traced node comes from."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return stack[-1][0] if stack else ""
+
+
+def make_quantizer(recipe: Recipe) -> Any:
+    """Return the quantizer of a recipe: a static one for what it measures ranges of, a dynamic one for rows."""
+    from torchao.quantization.pt2e.quantizer import ComposableQuantizer
+
+    from export.backends.executorch.quantizer import DynamicQuantizer, StaticQuantizer
+
+    def chosen(node: Node, mode: Mode) -> bool:
+        return recipe.mode_of(module_of(node), node_kind(node)) is mode
+
+    return ComposableQuantizer(
+        [
+            StaticQuantizer(lambda node: chosen(node, Mode.STATIC)),
+            DynamicQuantizer(lambda node: chosen(node, Mode.DYNAMIC)),
+        ]
+    )

@@ -1,0 +1,145 @@
+"""Storing a converted model's weights in 8 or 16 bits, by ai-edge-quantizer.
+
+The tensors' names say which module an operator belongs to, see `export.backends.litert.convert`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from export.backends.litert.graph import (
+    graphs,
+    kind,
+    macs,
+    module_of,
+    number_ends,
+    packed,
+    parsed,
+    share_scales,
+    tensor_name,
+)
+from export.core.methods import Method
+from export.core.precision import Decision, Kind, Mode, deciding_rule
+from export.core.recipe import Recipe
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "CONV_2D": Kind.CONVOLUTION,
+        "DEPTHWISE_CONV_2D": Kind.DEPTHWISE,
+        "FULLY_CONNECTED": Kind.LINEAR,
+        "EMBEDDING_LOOKUP": Kind.EMBEDDING,
+        "ADD": Kind.ARITHMETIC,
+        "MUL": Kind.ARITHMETIC,
+        "LOGISTIC": Kind.ARITHMETIC,
+        "PAD": Kind.ARITHMETIC,
+    }
+)
+"""Operators that can be quantized."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An operator of a signature.
+
+    Attributes:
+        output: Name of the tensor that it computes.
+        module: Dotted name of the module that it belongs to.
+        kind: Such as CONV_2D.
+        macs: Multiply-adds.
+        stored: Element type of its weights as the schema numbers it, None if it has none.
+    """
+
+    output: str
+    module: str
+    kind: str
+    macs: int
+    stored: int | None
+
+
+def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple[bytes, list[Decision]]:
+    """Return a model with smaller weights, and what was decided about its layers with weights."""
+    from ai_edge_quantizer import quantizer
+
+    made = quantizer.Quantizer(content)
+    placed = [item for method in methods for item in operators(content, method.name)]
+    groups: dict[tuple[str, Mode, int], list[str]] = {}
+    for item in placed:
+        if item.kind in KINDS:
+            rule = deciding_rule(recipe.rules, item.module, KINDS[item.kind])
+            if rule.mode is not Mode.FLOAT:
+                groups.setdefault((item.kind, rule.mode, rule.bits), []).append(item.output)
+    for (operation, mode, bits), outputs in groups.items():
+        _add(made, operation, mode, bits, outputs)
+    ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None
+    model = parsed(made.quantize(ranges, enable_progress_report=False).quantized_model)
+    number_ends(model, methods)  # behind static layers there are new tensors
+    share_scales(model)
+    layers = {(item.module, KINDS[item.kind]): None for item in placed if item.stored is not None and item.macs}
+    return packed(model), recipe.decide(layers)
+
+
+def operators(content: bytes, signature: str) -> Iterator[Placed]:
+    """Yield the operators of a signature."""
+    model = parsed(content)
+    graph = dict(graphs(model))[signature]
+    for operator in graph.operators:
+        output = tensor_name(graph, operator.outputs[0])
+        weights = [graph.tensors[index] for index in operator.inputs[1:2] if index >= 0]
+        stored = weights[0].type if weights and _is_constant(model, weights[0]) else None
+        yield Placed(output, module_of(output), kind(model, operator), macs(model, graph, operator), stored)
+
+
+def calibrate(content: bytes, made: Any, methods: Sequence[Method], recipe: Recipe) -> Any:
+    """Return the ranges of all tensors of the methods that photos go into."""
+    from ai_edge_quantizer import calibrator, recipe_manager
+    from ai_edge_quantizer.utils import qsv_utils
+
+    # Not the quantizer's own way, a moving average that depends on the order of the photos.
+    measured = calibrator.Calibrator(content, num_threads=2, qsv_update_func=qsv_utils.min_max_update)
+    rules = recipe_manager.RecipeManager()
+    rules.load_quantization_recipe(made.get_quantization_recipe())
+    photos = {
+        method.name: [
+            {name: value.numpy() for name, value in zip(method.inputs, sample, strict=True)}
+            for sample in recipe.samples(method)
+        ]
+        for method in methods
+        if method.detector
+    }
+    measured.calibrate(photos, rules)
+    return measured.get_model_qsvs()
+
+
+def _add(made: Any, operation: str, mode: Mode, bits: int, outputs: Sequence[str]) -> None:
+    """Add one rule for all operators of a kind: the quantizer tries every rule on every operator.
+
+    With a rule for each, a whole model took ten minutes, most of them to compile patterns again and again.
+    """
+    from ai_edge_quantizer import qtyping
+
+    these, name = f"^(?:{'|'.join(map(re.escape, outputs))});", qtyping.TFLOperationName(operation)
+    match mode:
+        case Mode.STATIC:
+            made.add_static_config(these, name, activation_num_bits=bits, weight_num_bits=bits)
+        case Mode.DYNAMIC:
+            made.add_dynamic_config(these, name, num_bits=bits)
+        case _:
+            made.update_quantization_recipe(these, name, _stored_half(), "float_casting")
+
+
+def _stored_half() -> Any:
+    """Return the quantizer's way of storing weights in fp16 and computing in fp32."""
+    from ai_edge_quantizer import qtyping
+
+    return qtyping.OpQuantizationConfig(
+        weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
+        compute_precision=qtyping.ComputePrecision.FLOAT,
+        explicit_dequantize=True,
+    )
+
+
+def _is_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0

@@ -1,0 +1,142 @@
+"""Which artifact is the one that was asked for, and where: a file name only finds it, its sidecar says what it is.
+
+An artifact is of one model, runtime, precision, image size and set of weights, and a whole model's of one set of words.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from export.core.formats import FORMATS, artifact_path
+from export.core.request import ExportRequest
+from export.core.sidecar import Sidecar
+from minivlm.errors import UserError
+from minivlm.inference.backend import words_of
+from minivlm.model import VisionLanguageConfig
+from minivlm.registry import DescribedModel, describe_model
+from minivlm.sizes import ModelConfig, sizes_of
+from minivlm.storage.files import exists
+from minivlm.vision.tee import TEEConfig
+from minivlm.weights.labels import read_words
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells an artifact from others.
+
+    Attributes:
+        model: Name in the registry.
+        runtime: That runs it.
+        precision: Such as "fp32".
+        sizes: See `minivlm.sizes`.
+        weights: Hash of the checkpoint's file and seed, of which one is None. Random weights go by their seed: their
+            last bits differ with the number of threads that made them.
+        image_size: Height and width of the vision input in pixels; None for a transformer.
+        words: Hash of vocabulary, tags and answers; None for a part of a model.
+    """
+
+    model: str
+    runtime: str
+    precision: str
+    sizes: dict[str, int]
+    weights: tuple[str | None, int | None]
+    image_size: tuple[int, int] | None
+    words: str | None
+
+    @classmethod
+    def of_request(cls, request: ExportRequest) -> "Identity":
+        """Return the identity of what an export makes.
+
+        Raises:
+            UserError: The model or checkpoint is not there.
+        """
+        described = describe_model(request.model, checkpoint=request.checkpoint, seed=request.seed)
+        return cls(
+            described.name,
+            request.runtime,
+            request.precision,
+            sizes_of(described.config),
+            described.origin.identity,
+            input_size(described.config, request.image_size),
+            _words_hash(described, request.checkpoint),
+        )
+
+    @classmethod
+    def of_artifact(cls, path: Path) -> "Identity":
+        """Return what an artifact is by its sidecar and the words beside it.
+
+        Raises:
+            UserError: One of them is missing, or does not belong to the file.
+        """
+        sidecar, words = Sidecar.read(path), None
+        config = sidecar.config
+        if isinstance(config, VisionLanguageConfig):
+            words = read_words(sidecar.check_words(path), config).sha256
+        return cls(
+            sidecar.model,
+            sidecar.runtime,
+            sidecar.precision,
+            sizes_of(config),
+            sidecar.weights.identity,
+            sidecar.image_size,
+            words,
+        )
+
+
+def input_size(config: ModelConfig, asked: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return the (height, width) in pixels that a model's artifact is fixed to; None for a transformer.
+
+    Args:
+        config: Of the model.
+        asked: Size that was asked for; None takes the model's own.
+    """
+    vision = config.vision if isinstance(config, VisionLanguageConfig) else config
+    return (asked or vision.image_size) if isinstance(vision, TEEConfig) else None
+
+
+def find_artifact(request: ExportRequest) -> Path:
+    """Return where the artifact of a request is, or where it can be made without touching another.
+
+    That is `artifact_path` if what is there fits or nothing is there. Otherwise the name goes on with the weights and
+    the image size.
+
+    Raises:
+        UserError: The model or checkpoint is not there.
+    """
+    wanted = Identity.of_request(request)
+    free: Path | None = None
+    for number, path in enumerate(_candidates(request.output, wanted)):
+        if not exists(path):
+            free = free or path
+            if number:
+                break
+        elif _fits(path, wanted):
+            return path
+    assert free is not None
+    return free
+
+
+def _fits(path: Path, wanted: Identity) -> bool:
+    try:
+        return Identity.of_artifact(path) == wanted
+    except UserError:  # damaged, or what belongs to it is missing
+        return False
+
+
+def _candidates(folder: Path, wanted: Identity) -> Iterator[Path]:
+    """Yield the short name, then one of its own, then others in case even that is taken."""
+    plain = artifact_path(folder, wanted.model, FORMATS[wanted.runtime], wanted.precision)
+    digest, seed = wanted.weights
+    own = f"{plain.stem}-{digest[:8] if digest else f'seed{seed}'}"
+    if wanted.image_size is not None:
+        own += "-{}x{}".format(*wanted.image_size)
+    yield plain
+    yield plain.with_name(own + plain.suffix)
+    for number in count(2):
+        yield plain.with_name(f"{own}-{number}{plain.suffix}")
+
+
+def _words_hash(described: DescribedModel, checkpoint: Path | None) -> str | None:
+    config = described.config
+    return words_of(config, checkpoint).sha256 if isinstance(config, VisionLanguageConfig) else None

@@ -1,0 +1,175 @@
+"""The flags that every exporter takes, checked before any work starts."""
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.core.formats import Family, Format, check_precision, family_of, support_table
+from minivlm.command_line import integer_argument, path_argument, script_parser, seed
+from minivlm.errors import UserError, printable
+from minivlm.images.photos import default_photo, load_photo
+from minivlm.weights.checkpoint import read_info
+
+CALIBRATION_SAMPLES = 6
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export, from where to where.
+
+    Attributes:
+        runtime: Of the format, a key of `export.core.formats.FORMATS`.
+        model: Name, or None to take the checkpoint's.
+        precision: Such as "fp32".
+        checkpoint: Folder, or None for random weights.
+        image_size: (height, width) in pixels, or None for the model's own.
+        output: Folder for the artifact and its sidecar.
+        photo: What the proof runs on.
+        seed: Of random weights.
+        calibration: Folder of photos for int8; None takes one that is there without a download.
+        calibration_samples: Views of them to measure ranges on.
+        keep_float: Patterns of module names that int8 leaves in float.
+        artifact: File to write; None takes the name that `export.core.formats.artifact_path` gives.
+    """
+
+    runtime: str
+    model: str | None
+    precision: str
+    checkpoint: Path | None
+    image_size: tuple[int, int] | None
+    output: Path
+    photo: Path
+    seed: int = 0
+    calibration: Path | None = None
+    calibration_samples: int = CALIBRATION_SAMPLES
+    keep_float: tuple[str, ...] = ()
+    artifact: Path | None = None
+
+
+IMAGE_SIZE = re.compile(r"([1-9][0-9]{0,8}|0)(?:[xX]([1-9][0-9]{0,8}|0))?")
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """Read "512" or "384x512" as (height, width).
+
+    Raises:
+        UserError: Anything else, digits of other scripts and numbers of ten digits among it.
+    """
+    found = IMAGE_SIZE.fullmatch(text)
+    if found is None:
+        raise UserError(
+            f"image size {printable(text)[:40]!r}: give one number for a square, or HEIGHTxWIDTH, such as 384x512"
+        )
+    height, width = found.groups()
+    return int(height), int(width or height)
+
+
+def parse_request(description: str, target: Format, argv: Sequence[str] | None) -> ExportRequest:
+    """Parse and check an exporter's command line.
+
+    Args:
+        description: What the exporter makes.
+        target: Format that it writes.
+        argv: Arguments without the program's name; None takes the process's.
+
+    Raises:
+        UserError: Unknown model, malformed size, a flag that would do nothing, or an output folder that cannot be
+            written.
+    """
+    parser = script_parser(description)
+    parser.epilog = f"what each format takes:\n{support_table()}"
+    parser.add_argument("--model", help="tee-0..3, a transformer such as minilm, or minivlm for both in one file")
+    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights; without it they are random")
+    parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
+    parser.add_argument("--image-size", metavar="N|HxW", help="vision input in pixels (default: the model's own)")
+    parser.add_argument(
+        "--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--photo", type=path_argument, help="photo for the proof (default: one that comes with scikit-learn)"
+    )
+    parser.add_argument(
+        "--calibration", type=path_argument, metavar="DIR", help="photos for int8 (default: one from scikit-learn)"
+    )
+    parser.add_argument(
+        "--num-calibration-samples",
+        type=integer_argument,
+        metavar="N",
+        help=f"views of these photos to measure ranges on (default: {CALIBRATION_SAMPLES})",
+    )
+    parser.add_argument(
+        "--keep-float",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="modules that int8 leaves in float, such as 'backbone.bifpn.*'; may be repeated",
+    )
+    parser.add_argument("--seed", type=seed, help="of random weights (default: 0)")
+    arguments = parser.parse_args(argv)
+    if arguments.model is None and arguments.checkpoint is None:
+        raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
+    model = arguments.model or read_info(arguments.checkpoint).model
+    check_precision(target, model, arguments.precision)
+    check_effects(arguments, model)
+    samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
+    if samples < 1:
+        raise UserError(f"--num-calibration-samples {samples}: give at least 1")
+    image_size = None if arguments.image_size is None else parse_image_size(arguments.image_size)
+    photo = arguments.photo or default_photo()
+    load_photo(photo)
+    check_writable(arguments.output)
+    return ExportRequest(
+        runtime=target.runtime,
+        model=arguments.model,
+        precision=arguments.precision,
+        checkpoint=arguments.checkpoint,
+        image_size=image_size,
+        output=arguments.output,
+        photo=photo,
+        seed=arguments.seed or 0,
+        calibration=arguments.calibration,
+        calibration_samples=samples,
+        keep_float=tuple(arguments.keep_float),
+    )
+
+
+def check_effects(arguments: argparse.Namespace, model: str) -> None:
+    """Refuse flags that would do nothing.
+
+    Raises:
+        UserError: Naming the first of them, and why.
+    """
+    if arguments.seed is not None and arguments.checkpoint is not None:
+        raise UserError("--seed is of random weights, and --checkpoint brings trained ones: leave one of them out")
+    family = family_of(model)
+    if family is Family.TRANSFORMER:
+        for flag, value in (("--image-size", arguments.image_size), ("--photo", arguments.photo)):
+            if value is not None:
+                raise UserError(f"{flag} goes with a vision model, and {model} is a transformer: leave it out")
+    for flag, value in (
+        ("--calibration", arguments.calibration),
+        ("--num-calibration-samples", arguments.num_calibration_samples),
+    ):
+        if value is not None and family is Family.TRANSFORMER:
+            raise UserError(f"{flag} goes with a vision model, and {model}'s ranges are not measured: leave it out")
+        if value is not None and arguments.precision != "int8":
+            raise UserError(f"{flag} goes with --precision int8: at {arguments.precision} no range is measured")
+    if arguments.keep_float and arguments.precision == "fp32":
+        raise UserError("--keep-float goes with fewer bits, and fp32 is float: leave it out, or take --precision int8")
+
+
+def check_writable(folder: Path) -> None:
+    """Make an output folder, so that a long run does not fail at its end.
+
+    Raises:
+        UserError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another with --output") from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"the folder {folder} is not writable: choose another with --output")

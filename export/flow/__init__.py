@@ -1,0 +1,1 @@
+"""An export from its flags to its closing message."""

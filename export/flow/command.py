@@ -1,0 +1,48 @@
+"""An exporter's command line, from flags to closing message: the same for all formats."""
+
+from collections.abc import Sequence
+
+from export.core.formats import FORMATS, Format, require_tools
+from export.core.request import parse_request
+from export.core.sidecar import Sidecar, sidecar_path
+from export.flow.exporting import ExportResult, export_model
+from minivlm.console import Steps
+
+
+def parity_lines(sidecar: Sidecar, target: Format) -> list[str]:
+    """Return one line a method, and one for the whole, for the closing message."""
+    lines = [
+        f"  {item.name}: {item.macs / 1e9:.2f} GMAC, {item.delegated_macs:.1%} of them in {target.title}; "
+        + ", ".join(str(figure) for figure in item.parity)
+        for item in sidecar.methods
+    ]
+    return [*lines, "  whole: " + ", ".join(str(figure) for figure in sidecar.proof)] if sidecar.proof else lines
+
+
+def next_command(result: ExportResult) -> str:
+    """Return what to run next with an artifact: a caption if it can, else a measurement."""
+    if any(method.name == "prefill" for method in result.sidecar.methods):
+        return f"minivlm caption PHOTO --artifact {result.artifact}"
+    sidecar, folder = result.sidecar, result.artifact.parent
+    if not FORMATS[sidecar.runtime].runs_here:
+        return "take it to a Mac or an iPhone, see docs/phones.md"
+    return (
+        f"python bench/run.py --device cpu --threads 4 --models {sidecar.model} --runtimes {sidecar.runtime} "
+        f"--precision {sidecar.precision} --artifacts {folder}"
+    )
+
+
+def run_exporter(runtime: str, description: str, argv: Sequence[str] | None) -> None:
+    """Run an exporter's command line, from flags to closing message."""
+    target = FORMATS[runtime]
+    request = parse_request(description, target, argv)
+    require_tools(target)
+    steps = Steps()
+    steps.say(f"Exporting {request.model or request.checkpoint} to {target.title}, {request.precision}")
+    result = export_model(request, steps)
+    sidecar = result.sidecar
+    print(f"{result.artifact}: {sidecar.bytes / 1e6:.1f} MB in {sum(sidecar.seconds.values()):.0f} s")
+    print(f"  weights: {sidecar.weights.description}")
+    print("\n".join(parity_lines(sidecar, target)))
+    print(f"  described in {sidecar_path(result.artifact)}")
+    print(f"Next: {next_command(result)}")

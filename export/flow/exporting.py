@@ -1,0 +1,270 @@
+"""What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, prove, describe."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from export.core.catalogue import DetectorGraph
+from export.core.feeding import feeding_of
+from export.core.formats import FORMATS, Format, artifact_path, exporter_of, program_class
+from export.core.job import Job, prepare, report_calibration
+from export.core.methods import Method
+from export.core.precision import Decision, Rule, by_rule, in_float
+from export.core.recipe import Recipe
+from export.core.request import ExportRequest
+from export.core.sidecar import MethodReport, Sidecar, sidecar_path, tool_versions, words_folder
+from export.runtime.artifact_backend import ArtifactBackend
+from export.runtime.program import Program
+from export.verify.captions import prove_captions
+from export.verify.layers import LayerOutput, weakest_layer
+from export.verify.metrics import Figure, compare_proposals, compare_regions, compare_tensors, worst
+from export.verify.ties import settled
+from export.verify.tolerances import Bounds, bounds_of
+from minivlm.console import Steps
+from minivlm.errors import UserError
+from minivlm.inference.backend import TorchBackend
+from minivlm.sizes import sizes_of
+from minivlm.storage.files import check_output, sha256, size_bytes
+from minivlm.storage.publishing import publishing
+from minivlm.vision.regions import Regions
+from minivlm.weights.labels import write_words
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a converter tells about the artifact it wrote.
+
+    Attributes:
+        delegated: By method, the share of its multiply-adds that accelerated kernels run.
+        decisions: What was decided about layers with weights, where anything but float was asked for.
+    """
+
+    delegated: dict[str, float]
+    decisions: list[Decision] = field(default_factory=list)
+
+
+class Exporter(Protocol):
+    """One format's converter. Everything else about an export is here."""
+
+    @property
+    def format(self) -> Format:
+        """What it writes."""
+        ...
+
+    @property
+    def rules(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Which layers are stored and computed in what, by precision."""
+        ...
+
+    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
+        """Convert methods and write the artifact.
+
+        Args:
+            methods: Entry points; those of one artifact share weights.
+            recipe: How numbers are stored and computed.
+            path: Of the file or folder to write; its folder is there and nobody else's.
+            steps: Shows what is done.
+
+        Raises:
+            UserError: The artifact cannot be made.
+        """
+        ...
+
+    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
+        """Yield what each layer of a method computes before and after quantization, in the order of execution."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Where an export went and what is known about it."""
+
+    artifact: Path
+    sidecar: Sidecar
+
+
+def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
+    """Export, prove and describe a model.
+
+    Raises:
+        UserError: The model cannot be had or exported, the output cannot be written, or the artifact does not compute
+            what the model computes; then no artifact is left behind.
+    """
+    exporter: Exporter = exporter_of(FORMATS[request.runtime])
+    with steps.step("load the model"):
+        job = prepare(request, exporter.rules[request.precision], steps.say)
+    report_calibration(job.recipe.calibration, steps)
+    with steps.step("run it in PyTorch"):
+        expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
+    artifact = request.artifact or artifact_path(request.output, job.model.name, exporter.format, request.precision)
+    words = [words_folder(artifact)] if job.words is not None else []
+    inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
+    for output in (artifact, sidecar_path(artifact), words_folder(artifact)):
+        check_output(output, inputs)
+    # The artifact last: a reader meets the old three, the new three, or is told that they do not belong together.
+    with publishing([*words, sidecar_path(artifact), artifact]) as folder:
+        partial = folder / artifact.name
+        built = exporter.build(job.methods, job.recipe, partial, steps)
+        bounds = bounds_of(exporter.format.runtime, request.precision)
+        with steps.step(f"run it in {exporter.format.title}"):
+            program: Program = program_class(exporter.format)(partial)
+            reports = [report(method, expected[method.name], program, bounds, built) for method in job.methods]
+        proof = prove_whole(job, program, bounds, steps)
+        check_parity(job, reports, proof, exporter, steps)
+        if job.words is not None:
+            write_words(words_folder(partial), job.words)
+        sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
+        sidecar.write(partial)
+    return ExportResult(artifact, sidecar)
+
+
+def run_reference(method: Method, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Run a method in PyTorch."""
+    with torch.no_grad():
+        return tuple(method.module(*inputs))
+
+
+def total_macs(method: Method) -> int:
+    """Count a method's multiply-adds as PyTorch runs them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        method.module(*method.example)
+    return counter.get_total_flops() // 2
+
+
+def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, ...], bounds: Bounds) -> list[Figure]:
+    """Compare a method's results: regions by box, everything else by position."""
+    if method.by_box:
+        (*regions, proposals), (*other_regions, other_proposals) = expected, given
+        return [
+            compare_proposals(proposals, other_proposals, bounds),
+            *compare_regions(Regions(*regions), Regions(*other_regions), bounds),
+        ]
+    return compare_tensors(method.outputs, expected, given, bounds)
+
+
+def settle(
+    method: Method, inputs: Sequence[Tensor], expected: tuple[Tensor, ...], given: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """Return what a method's results have to equal: those of PyTorch, where it orders equal scores as was done there.
+
+    Args:
+        method: What was run.
+        inputs: On what.
+        expected: PyTorch's results, in its own order.
+        given: Results to be judged.
+    """
+    if not isinstance(method.module, DetectorGraph):
+        return expected
+    image, extent = inputs
+    return settled(method.module.detector, image, extent, given)
+
+
+def report(
+    method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, bounds: Bounds, built: Built
+) -> MethodReport:
+    """Run a method of the artifact on all inputs of the proof and put together what the sidecar says about it."""
+    given = [program.run(method.name, inputs) for inputs in method.proofs]
+    runs = zip(method.proofs, expected, given, strict=True)
+    parity = worst([compare(method, settle(method, *run), run[2], bounds) for run in runs])
+    told = program.interface(method.name).named(list(method.inputs), method.outputs)
+    macs = total_macs(method)
+    return MethodReport(method.name, told.inputs, told.outputs, parity, macs, built.delegated[method.name])
+
+
+@torch.no_grad()
+def prove_whole(job: Job, program: Program, bounds: Bounds, steps: Steps) -> list[Figure]:
+    """Compare captions of the held-out photos; a model that writes none has nothing to compare."""
+    if job.words is None:
+        return []
+    finder = next(method for method in job.methods if method.detector)
+    height, width = finder.inputs["image"].shape[2:]
+    reference = TorchBackend(job.model, job.words)
+    artifact = ArtifactBackend(
+        program,
+        model=job.model.name,
+        config=reference.config,
+        origin=job.model.origin,
+        words=job.words,
+        image_size=(height, width),
+        detector_hash="",
+    )
+    with steps.step("write captions with both"):
+        return worst([prove_captions(reference, artifact, image, extent, bounds) for image, extent in finder.proofs])
+
+
+def check_parity(
+    job: Job, reports: Sequence[MethodReport], proof: Sequence[Figure], exporter: Exporter, steps: Steps
+) -> None:
+    """Refuse an artifact that is not exact enough.
+
+    Raises:
+        UserError: With every figure that missed its bound, and the layer where a quantized model goes wrong.
+    """
+    failed = {item.name: [figure for figure in item.parity if not figure.passed] for item in reports}
+    texts = [f"{name}: {figure}" for name, figures in failed.items() for figure in figures]
+    texts += [str(figure) for figure in proof if not figure.passed]
+    if not texts:
+        return
+    weakest = None
+    if job.recipe.precision == "int8":
+        with steps.step("look for the layer that goes wrong"):
+            suspects = [method for method in job.methods if failed[method.name]]
+            found = (weakest_layer(method, exporter.layers(method, job.recipe)) for method in suspects)
+            weakest = next((layer for layer in found if layer is not None), None)
+    advice = f"; the first layer to go wrong is {weakest}: try --keep-float '{weakest}'" if weakest else ""
+    raise UserError(
+        f"the artifact of {job.model.name} does not compute what the model computes, and was not kept: "
+        + "; ".join(texts)
+        + advice
+    )
+
+
+def describe(
+    job: Job,
+    target: Format,
+    built: Built,
+    artifact: Path,
+    reports: list[MethodReport],
+    proof: list[Figure],
+    steps: Steps,
+) -> Sidecar:
+    """Put together the sidecar of a finished artifact, wherever the file and its words are now."""
+    calibration = job.recipe.calibration
+    config: Any = job.model.module.config
+    images = [method.inputs["image"].shape for method in job.methods if "image" in method.inputs]
+    size = (int(images[0][2]), int(images[0][3])) if images else None
+    words = sorted(words_folder(artifact).iterdir()) if job.words is not None else []
+    return Sidecar(
+        model=job.model.name,
+        runtime=target.runtime,
+        precision=job.recipe.precision,
+        weights=job.model.origin,
+        methods=reports,
+        kept_float=in_float(built.decisions),
+        calibration=None
+        if calibration is None
+        else {
+            "samples": len(calibration.samples),
+            "photos": list(calibration.photos),
+            "skipped": list(calibration.skipped),
+            "held_out": list(calibration.held_out),
+            "copies": list(calibration.copies),
+            "sha256": calibration.sha256,
+        },
+        proof=proof,
+        photo=job.request.photo.name,
+        bytes=size_bytes(artifact),
+        sha256=sha256(artifact),
+        seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
+        versions=tool_versions(*target.packages),
+        sizes=sizes_of(config),
+        words={file.name: sha256(file) for file in words},
+        feeding=feeding_of(config, size, job.words),
+        quantization=by_rule(built.decisions),
+    )

@@ -1,0 +1,1 @@
+"""The same numbers in operators that converters take, for every format."""

@@ -1,0 +1,1 @@
+"""Artifacts as programs, and as the networks of a pipeline."""

@@ -1,0 +1,104 @@
+"""An artifact, loaded and ready to run: what every runtime offers to those who know nothing about it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from export.core.formats import format_of, program_class
+from export.core.interface import Interface
+from export.core.sidecar import Sidecar, sidecar_path
+from minivlm.errors import UserError
+from minivlm.storage.files import exists
+
+
+class Program(Protocol):
+    """A loaded artifact. Its class takes the path and the number of threads, None for the runtime's default."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that the runtime says it uses."""
+        ...
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods, sorted."""
+        ...
+
+    @property
+    def planned_bytes(self) -> int | None:
+        """Memory that the runtime itself says it planned for the methods loaded so far; None where it tells none."""
+        ...
+
+    def load(self, method: str) -> None:
+        """Load a method now, rather than at its first call.
+
+        Raises:
+            UserError: The artifact has no such method.
+        """
+        ...
+
+    def interface(self, method: str) -> Interface:
+        """Return what a method takes and gives, as the artifact itself declares it.
+
+        Raises:
+            UserError: The artifact has no such method.
+        """
+        ...
+
+    def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Run a method, from any thread.
+
+        Inputs and outputs are in the order of the sidecar. Whole numbers go in and come out as int64, whatever the
+        artifact declares.
+
+        Raises:
+            UserError: The artifact has no such method, or these are not its inputs; see `interface.prepared`.
+        """
+        ...
+
+
+def require_method(method: str, methods: Sequence[str]) -> None:
+    """Refuse a method that an artifact lacks.
+
+    Raises:
+        UserError: Naming those that it has.
+    """
+    if method not in methods:
+        raise UserError(f"this artifact has no method {method!r}: it has {', '.join(methods)}")
+
+
+def open_program(path: Path, threads: int | None = None) -> Program:
+    """Load an artifact in the runtime that its suffix announces, once it is known to be what its sidecar describes.
+
+    Without a sidecar, which only tasks need, there is nothing to hold it against.
+
+    Args:
+        path: The artifact, a file or a folder.
+        threads: Of the runtime; None leaves its default.
+
+    Raises:
+        UserError: No such artifact, a damaged one, or a runtime that is not installed.
+    """
+    require_artifact(path)
+    if exists(sidecar_path(path)):
+        Sidecar.read(path)  # native code ends the whole process over a damaged file
+    return load_program(path, threads)
+
+
+def require_artifact(path: Path) -> None:
+    """Refuse a path with nothing there.
+
+    Raises:
+        UserError: Saying how the artifact is made, or that no runtime takes such a name.
+    """
+    target = format_of(path)
+    if not exists(path):
+        raise UserError(f"{path} does not exist: make it with {target.command}")
+
+
+def load_program(path: Path, threads: int | None = None) -> Program:
+    """Load an artifact that was held against its sidecar already; see `open_program`."""
+    program: Program = program_class(format_of(path))(path, threads)
+    return program

@@ -1,0 +1,76 @@
+"""How exact a whole model is, one part's errors under the next: an artifact's regions under its own captions."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from export.runtime.artifact_backend import ArtifactBackend
+from export.verify.metrics import Figure, compare_logits, mean_divergence
+from export.verify.ties import settled
+from export.verify.tolerances import Bounds
+from minivlm.inference.backend import Backend, TorchBackend
+from minivlm.language.layout import CAPTIONING, CaptionContext
+from minivlm.model import join_regions
+from minivlm.vision.regions import Regions
+from minivlm.vision.tee import TEE
+
+STEPS = CAPTIONING.caption_length - 1
+"""Tokens of a caption of full length after [CLS]."""
+
+
+def caption_context(backend: Backend, regions: Regions) -> CaptionContext:
+    """Lay out what a caption is about."""
+    valid = regions.scores > 0.0
+    tags = backend.words.tag_ids(regions.tags[valid].tolist())
+    vectors = join_regions(regions.features, regions.geometry)
+    return CAPTIONING.context(tags, vectors, valid, backend.words.tokenizer.special)
+
+
+def write_freely(backend: Backend, context: CaptionContext) -> list[int]:
+    """Return the tokens of a greedy caption of full length, [SEP] or not, so that all have as many."""
+    session, tokens = backend.session(context), [backend.words.tokenizer.special.cls]
+    for _ in range(STEPS):
+        tokens.append(int(session.advance([0], tokens[-1:]).argmax()))
+    return tokens
+
+
+def follow(backend: Backend, context: CaptionContext, tokens: Sequence[int]) -> Tensor:
+    """Return the (len(tokens), V) logits behind each of given tokens, whatever the model would have written itself."""
+    session = backend.session(context)
+    return torch.cat([session.advance([0], [token]) for token in tokens])
+
+
+def prove_captions(
+    reference: TorchBackend, artifact: ArtifactBackend, image: Tensor, extent: Tensor, bounds: Bounds
+) -> list[Figure]:
+    """Compare captions about one photo.
+
+    The language part is judged alone, on the reference's regions, and under the artifact's own; both along the
+    reference's caption, because after one other word every further word is another. Regions of equal scores are in the
+    artifact's order: their tags are words of a text.
+
+    Args:
+        reference: The PyTorch model.
+        artifact: What was made of it.
+        image: (1, 3, H, W), the photo as the detector takes it.
+        extent: (2,), see `NetworkInput`.
+        bounds: Of the artifact's precision.
+    """
+    found, proposals = artifact.detect(image, extent)
+    detector = cast(TEE, reference.module.vision)  # of others there are no artifacts
+    *regions, _ = settled(detector, image, extent, (*found, proposals))
+    expected = caption_context(reference, Regions(*regions))
+    own = caption_context(artifact, found)
+    tokens = write_freely(reference, expected)
+    wanted = follow(reference, expected, tokens[:-1])
+    given = follow(artifact, own, tokens[:-1])
+    apart = mean_divergence(*(logits.double().log_softmax(dim=-1) for logits in (wanted, given)))
+    free = write_freely(artifact, own)
+    equal = sum(first == second for first, second in zip(tokens[1:], free[1:], strict=True)) / STEPS
+    return [
+        *compare_logits("caption, same regions:", wanted, follow(artifact, expected, tokens[:-1]), bounds),
+        Figure("caption, own regions: KL nats", apart, bounds.own_divergence, at_least=False),
+        Figure("caption tokens equal", equal, bounds.tokens),
+    ]

@@ -1,0 +1,43 @@
+"""Which layer of a quantized model goes wrong, found from what every layer computes before and after."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from export.core.methods import Method
+from export.verify.metrics import sqnr
+from export.verify.tolerances import LAYER_SQNR
+
+
+class LayerOutput(NamedTuple):
+    """What a layer of an exact and of a quantized model computes on the same inputs of the method.
+
+    Attributes:
+        layer: Dotted name.
+        exact: Any shape, float.
+        quantized: The same shape, as the numbers that its integers stand for; all errors before it are in it.
+    """
+
+    layer: str
+    exact: Tensor
+    quantized: Tensor
+
+
+def weakest_layer(method: Method, outputs: Iterable[LayerOutput]) -> str | None:
+    """Name the first layer that quantization takes below `LAYER_SQNR`.
+
+    Args:
+        method: Tells which layers keep their rows in place; of the others nothing can be said.
+        outputs: In the order of execution; no more is asked for than is needed.
+
+    Returns:
+        Its dotted name; None if all is well.
+    """
+    for layer, exact, quantized in outputs:
+        # Equal ones may hold infinities, such as a pooling's padding, of which no ratio can be taken.
+        differs = method.keeps_places(layer) and not torch.equal(exact, quantized)
+        if differs and not sqnr(exact, quantized) >= LAYER_SQNR:
+            return layer
+    return None

@@ -1,0 +1,167 @@
+"""Does an artifact compute what its PyTorch model computes?
+
+Regions are judged after matching by box: the order of nearly equal scores may differ between two correct runtimes, so
+a comparison by position would compare one region with another. Everything else is compared by position.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from export.verify.tolerances import Bounds
+from minivlm.vision.regions import Regions
+
+MATCH_IOU = 0.9
+EQUAL = 200.0
+"""What stands for the infinite ratio of equal tensors, as JSON has no infinity; fp32 cannot reach it otherwise."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a comparison and the bound it must keep.
+
+    Attributes:
+        name: What was compared and how.
+        value: What was measured.
+        bound: The worst value that passes.
+        at_least: Whether larger is better.
+    """
+
+    name: str
+    value: float
+    bound: float
+    at_least: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bound is kept; never with NaN."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        return f"{self.name} {self.value:.4g} ({sign} {self.bound:g}{'' if self.passed else ', FAILED'})"
+
+
+def sqnr(reference: Tensor, other: Tensor) -> float:
+    """Return the signal-to-quantization-noise ratio in dB, within +-`EQUAL`; NaN where `other` has NaN."""
+    signal = reference.double().square().sum()
+    noise = (reference.double() - other.double()).square().sum()
+    return float((10.0 * torch.log10(signal / noise)).clamp(-EQUAL, EQUAL)) if noise != 0 else EQUAL
+
+
+def match_regions(reference: Regions, other: Regions) -> list[tuple[int, int]]:
+    """Pair regions by box, each at most once, best overlaps first, from IoU 0.9 up.
+
+    Returns:
+        (row of `reference`, row of `other`) pairs; rows that only fill the fixed number (score 0) take no part.
+    """
+    iou = box_iou(reference.boxes, other.boxes)
+    iou[reference.scores <= 0.0] = 0.0
+    iou[:, other.scores <= 0.0] = 0.0
+    pairs = []
+    while iou.numel() and iou.max() >= MATCH_IOU:
+        row, column = divmod(int(iou.argmax()), iou.shape[1])
+        pairs.append((row, column))
+        iou[row] = 0.0
+        iou[:, column] = 0.0
+    return pairs
+
+
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the (N, M) IoU of (N, 4) with (M, 4) xyxy boxes; 0 with what is empty or not finite."""
+    low = torch.maximum(first[:, None, :2], second[None, :, :2])
+    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (high - low).clamp(min=0.0).prod(dim=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (first, second)]
+    return torch.nan_to_num(shared / (areas[0][:, None] + areas[1][None] - shared))
+
+
+def compare_proposals(reference: Tensor, other: Tensor, bounds: Bounds) -> Figure:
+    """Compare two sets of (P, 4) xyxy proposals of one image; empty boxes only fill.
+
+    The figure is the share of either side's that the other has, whichever is less: nothing is missing, nothing made up.
+    """
+    sides = [boxes[(boxes[:, 2:] > boxes[:, :2]).all(dim=1)] for boxes in (reference, other)]
+    if not all(map(len, sides)):
+        return Figure("proposals found at IoU 0.9", float(not any(map(len, sides))), bounds.proposals)
+    same = box_iou(*sides) >= MATCH_IOU
+    shares = [same.any(dim=dim).double().mean().item() for dim in (0, 1)]
+    return Figure("proposals found at IoU 0.9", min(shares), bounds.proposals)
+
+
+def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[Figure]:
+    """Compare two sets of regions of one image; one value that is not finite fails the whole."""
+    finite = min(field.isfinite().double().mean().item() for field in other)
+    if finite < 1.0:
+        return [Figure("share of finite values", finite, 1.0)]
+    pairs = match_regions(reference, other)
+    found = max(int((regions.scores > 0.0).sum()) for regions in (reference, other))
+    share = len(pairs) / found if found else 1.0  # nothing on both sides is agreement
+    matched = Figure("regions matched at IoU 0.9", share, bounds.matched)
+    if not pairs:
+        return [matched]
+    rows, columns = ([pair[side] for pair in pairs] for side in (0, 1))
+    cosine = torch.cosine_similarity(reference.features[rows].double(), other.features[columns].double())
+    features = [sqnr(reference.features[row], other.features[column]) for row, column in pairs]
+    geometry = [sqnr(reference.geometry[row], other.geometry[column]) for row, column in pairs]
+    scores = (reference.scores[rows] - other.scores[columns]).abs().double()
+    return [
+        matched,
+        Figure("tags equal", (reference.tags[rows] == other.tags[columns]).double().mean().item(), bounds.tags),
+        Figure("median feature cosine", cosine.median().item(), bounds.feature_cosine),
+        Figure("median feature SQNR dB", statistics.median(features), bounds.feature_sqnr),
+        Figure("median geometry SQNR dB", statistics.median(geometry), bounds.feature_sqnr),
+        Figure("95 % of scores within", scores.quantile(0.95).item(), bounds.score, at_least=False),
+    ]
+
+
+def compare_tensors(
+    names: Sequence[str], reference: Sequence[Tensor], other: Sequence[Tensor], bounds: Bounds
+) -> list[Figure]:
+    """Compare outputs by position; of logits also the best entry of each row and the distribution."""
+    figures = []
+    for name, expected, given in zip(names, reference, other, strict=True):
+        figures.append(Figure(f"{name} SQNR dB", sqnr(expected, given), bounds.tensor_sqnr))
+        if name.endswith("logits"):
+            figures += compare_logits(name, expected, given, bounds)
+    return figures
+
+
+MANY_ROWS = 10
+"""Of fewer rows, the share with the same best entry is a matter of one or two that hang by a thread."""
+
+
+def compare_logits(name: str, reference: Tensor, other: Tensor, bounds: Bounds) -> list[Figure]:
+    """Compare (..., V) logits: how probable all entries are, and of many rows which is best."""
+    expected, given = (logits.double().flatten(0, -2).log_softmax(dim=-1) for logits in (reference, other))
+    divergence = Figure(f"{name} KL nats", mean_divergence(expected, given), bounds.divergence, at_least=False)
+    if len(expected) < MANY_ROWS:
+        return [divergence]
+    agreement = (expected.argmax(dim=-1) == given.argmax(dim=-1)).double().mean().item()
+    return [Figure(f"{name} best entry equal", agreement, bounds.top_1), divergence]
+
+
+def mean_divergence(reference: Tensor, other: Tensor) -> float:
+    """Return the mean Kullback-Leibler divergence in nats of (N, V) log-probabilities from the reference's."""
+    return (reference.exp() * (reference - other)).sum(dim=-1).mean().item()
+
+
+def worst(comparisons: Sequence[Sequence[Figure]]) -> list[Figure]:
+    """Return, of the same figures on several inputs, the worst of each; a figure that only some have counts too."""
+    found: dict[str, Figure] = {}
+    for figure in (figure for figures in comparisons for figure in figures):
+        known = found.get(figure.name)
+        if known is None or not _is_better(figure, known):
+            found[figure.name] = figure
+    return list(found.values())
+
+
+def _is_better(figure: Figure, than: Figure) -> bool:
+    """Whether a figure beats another of its name; NaN never does, and nothing is worse than NaN."""
+    if math.isnan(than.value) or math.isnan(figure.value):
+        return math.isnan(than.value) and not math.isnan(figure.value)
+    return figure.value > than.value if figure.at_least else figure.value < than.value

@@ -1,0 +1,109 @@
+"""What the command line prints: aligned text for people, one JSON object for programs."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from minivlm.cli.stages import Stages
+from minivlm.errors import printable
+from minivlm.inference.photo_regions import PhotoRegions
+from minivlm.inference.pipeline import Pipeline
+from minivlm.inference.results import TextUse
+from minivlm.storage.json_text import json_text
+
+
+@dataclass
+class Report:
+    """What one command has to say.
+
+    Attributes:
+        command: Its name.
+        lines: The result for people.
+        fields: The result for programs.
+        notes: What else the user should know, a line each.
+    """
+
+    command: str
+    lines: list[str] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def note_cut(self, what: str, use: TextUse) -> None:
+        """Note that a text was too long."""
+        if use.dropped:
+            total = len(use.tokens) + use.dropped
+            self.notes.append(
+                f"the {what} has {total} tokens, and there was room for {len(use.tokens)}: its end was cut"
+            )
+
+    def show(self, pipeline: Pipeline, stages: Stages, *, as_json: bool) -> None:
+        """Print results on stdout, and where they come from and notes on stderr.
+
+        With `as_json`, everything is in the one object on stdout.
+        """
+        origin = pipeline.backend.origin
+        if as_json:
+            head = {"command": self.command, "model": pipeline.backend.model, "weights": asdict(origin)}
+            seconds = {name: round(spent, 4) for name, spent in stages.seconds.items()}
+            print(json_text({**head, **self.fields, "notes": self.notes, "seconds": seconds}))
+            return
+        for line in self.lines:
+            print(line)
+        sys.stdout.flush()
+        if origin.random:
+            print(f"weights: {printable(origin.description)}: outputs mean nothing", file=sys.stderr)
+        for note in self.notes:
+            print(f"note: {printable(note)}", file=sys.stderr)
+
+
+def region_fields(pipeline: Pipeline, path: str, regions: PhotoRegions) -> dict[str, Any]:
+    """Return a photo and its valid regions for JSON; features are left to `--features`."""
+    valid = regions.top(len(regions.scores))
+    height, width = regions.photo_size
+    rows = zip(
+        pipeline.tag_names(valid),
+        valid.tags.tolist(),
+        valid.scores.tolist(),
+        valid.boxes.tolist(),
+        valid.geometry.tolist(),
+        strict=True,
+    )
+    return {
+        "path": path,
+        "width": width,
+        "height": height,
+        "regions": [
+            {"tag": tag, "tag_id": tag_id, "score": score, "box": box, "geometry": geometry}
+            for tag, tag_id, score, box, geometry in rows
+        ],
+    }
+
+
+def region_lines(pipeline: Pipeline, regions: PhotoRegions) -> list[str]:
+    """Return a table of regions: tag, score and box."""
+    names = [printable(name) for name in pipeline.tag_names(regions)]
+    if not names:
+        return ["no regions"]
+    rows = zip(names, regions.scores.tolist(), regions.boxes.tolist(), strict=True)
+    corners = ("x1", "y1", "x2", "y2")
+    return table(
+        ["tag", "score", *corners],
+        [[name, f"{score:.3f}", *(f"{corner:.0f}" for corner in box)] for name, score, box in rows],
+    )
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in (header, *rows)
+    ]
+
+
+def ranking(names: Mapping[int, str], scores: Sequence[tuple[int, float]]) -> list[str]:
+    """Return lines of probability and name, in the given order of (key, probability)."""
+    return [f"{probability:.3f}  {printable(names[key])}" for key, probability in scores]

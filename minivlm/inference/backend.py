@@ -1,0 +1,227 @@
+"""What the pipeline asks of whatever computes the networks, and PyTorch as one that does.
+
+Whoever runs an exported artifact implements `Backend` too; the pipeline does not know the difference.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from minivlm.errors import UserError
+from minivlm.images.preprocess import NetworkInput, letterbox, resize_short_side
+from minivlm.language.decoding import CaptionSession
+from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
+from minivlm.language.sessions import CachedSession
+from minivlm.language.thin import thin
+from minivlm.language.transformer import FusionTransformer
+from minivlm.model import VisionLanguageConfig, VisionLanguageModel
+from minivlm.registry import NamedModel, WeightsOrigin, load_model, vision_language_config
+from minivlm.vision.faster_rcnn import FasterRCNNConfig
+from minivlm.vision.regions import Regions
+from minivlm.weights.labels import Words, random_words, read_words
+
+NO_NUMBERS = (
+    "the detector computes numbers that are NaN or infinite: its weights are damaged or too large; get them again"
+)
+
+
+class Backend(Protocol):
+    """The networks of one vision-language model, wherever they run.
+
+    A backend without the head or method that a call needs raises `UserError`.
+    """
+
+    @property
+    def model(self) -> str:
+        """Name in the registry."""
+        ...
+
+    @property
+    def config(self) -> VisionLanguageConfig:
+        """Sizes, and the heads that are there."""
+        ...
+
+    @property
+    def origin(self) -> WeightsOrigin:
+        """Where the weights come from."""
+        ...
+
+    @property
+    def words(self) -> Words:
+        """What the ids mean."""
+        ...
+
+    @property
+    def caption_layout(self) -> CaptionLayout:
+        """Where caption contexts are laid out; its `caption_length` bounds captions."""
+        ...
+
+    @property
+    def detector_hash(self) -> str:
+        """Hexadecimal hash of all that a photo's regions depend on; features kept under another are not used."""
+        ...
+
+    def fit(self, photo: Image.Image) -> NetworkInput:
+        """Make the detector's input of an RGB photo."""
+        ...
+
+    def regions(self, fitted: NetworkInput) -> Regions:
+        """Run the detector."""
+        ...
+
+    def session(self, context: CaptionContext) -> CaptionSession:
+        """Begin captions about one context."""
+        ...
+
+    def vqa(self, inputs: TransformerInputs) -> Tensor:
+        """Return (B, answers) logits."""
+        ...
+
+    def nlvr2(self, left: TransformerInputs, right: TransformerInputs) -> Tensor:
+        """Return (B, 2) logits of false and true."""
+        ...
+
+    def match(self, inputs: TransformerInputs) -> Tensor:
+        """Return (B, 2) logits of no and yes."""
+        ...
+
+
+@dataclass(frozen=True)
+class TorchBackend:
+    """A `VisionLanguageModel` in this process; see `Backend` for what each member means.
+
+    Attributes:
+        named: The model with its name and origin.
+        words: What its ids mean.
+    """
+
+    named: NamedModel
+    words: Words
+
+    # Eager captions have no cache of fixed size: they may be as long as the place that training gave them.
+    caption_layout = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
+
+    @property
+    def model(self) -> str:
+        """See `Backend`."""
+        return self.named.name
+
+    @property
+    def module(self) -> VisionLanguageModel:
+        """The networks."""
+        assert isinstance(self.named.module, VisionLanguageModel)
+        return self.named.module
+
+    @property
+    def config(self) -> VisionLanguageConfig:
+        """See `Backend`."""
+        return self.module.config
+
+    @property
+    def origin(self) -> WeightsOrigin:
+        """See `Backend`."""
+        return self.named.origin
+
+    @cached_property
+    def detector_hash(self) -> str:
+        """See `Backend`: over the detector's config and every tensor of it."""
+        return hash_module(self.module.vision, repr(self.config.vision))
+
+    def fit(self, photo: Image.Image) -> NetworkInput:
+        """See `Backend`."""
+        config = self.config.vision
+        if isinstance(config, FasterRCNNConfig):
+            return resize_short_side(photo, config.short_side, config.longest_side, config.pixels)
+        return letterbox(photo, config.image_size, config.pixels)
+
+    @torch.no_grad()
+    def regions(self, fitted: NetworkInput) -> Regions:
+        """See `Backend`."""
+        try:
+            return self.module.vision(fitted.image, fitted.extent)
+        except IndexError:  # a box that is no number is looked up somewhere outside of the map
+            levels = self.module.vision.backbone(fitted.image)
+            maps = [levels] if isinstance(levels, Tensor) else levels
+            proposed = self.module.vision.propose(levels, fitted.extent)
+            boxes = proposed if isinstance(proposed, Tensor) else proposed[0]
+            if all(bool(torch.isfinite(one).all()) for one in (*maps, boxes)):
+                raise
+            raise UserError(NO_NUMBERS) from None
+
+    def session(self, context: CaptionContext) -> CaptionSession:
+        """See `Backend`."""
+        mask_token = self.words.tokenizer.special.mask
+        return CachedSession(self._thin_language, self.caption_layout, context, mask_token)
+
+    @cached_property
+    def _thin_language(self) -> FusionTransformer:
+        return thin(self.module.language)
+
+    @torch.no_grad()
+    def pooled(self, inputs: TransformerInputs) -> Tensor:
+        """Return the (B, h) pooled vectors of B sequences."""
+        language = self.module.language
+        text = language.embed(inputs.token_ids, inputs.token_types, inputs.positions)
+        rows = torch.cat([text, language.project(inputs.regions)], dim=1)
+        return language.pooler(language.encode(rows, inputs.mask))
+
+    @torch.no_grad()
+    def vqa(self, inputs: TransformerInputs) -> Tensor:
+        """See `Backend`."""
+        head = self.module.head("vqa")
+        return head(self.pooled(inputs))
+
+    @torch.no_grad()
+    def nlvr2(self, left: TransformerInputs, right: TransformerInputs) -> Tensor:
+        """See `Backend`."""
+        head = self.module.head("nlvr2")
+        return head(self.pooled(left), self.pooled(right))
+
+    @torch.no_grad()
+    def match(self, inputs: TransformerInputs) -> Tensor:
+        """See `Backend`."""
+        head = self.module.head("match")
+        return head(self.pooled(inputs))
+
+
+def load_torch_backend(name: str | None = None, *, checkpoint: Path | str | None = None, seed: int = 0) -> TorchBackend:
+    """Load a model with the words that go with it.
+
+    Args:
+        name: A vision-language model; with a checkpoint it may be left out.
+        checkpoint: Folder; without one the weights are random, and tags and answers made up.
+        seed: Of random weights.
+
+    Raises:
+        UserError: As `load_model`; or no vision-language model; or text files that do not fit it.
+    """
+    if checkpoint is None and name is not None:
+        vision_language_config(name)  # before anything is built
+    named = load_model(name, checkpoint=checkpoint, seed=seed)
+    if not isinstance(named.module, VisionLanguageModel):
+        raise UserError(f"checkpoint {checkpoint} holds {named.name}, only a part of a vision-language model")
+    return TorchBackend(named, words_of(named.module.config, None if checkpoint is None else Path(checkpoint)))
+
+
+def words_of(config: VisionLanguageConfig, checkpoint: Path | None) -> Words:
+    """Return what a model's ids mean: a checkpoint's text files, or made-up ones beside random weights.
+
+    Raises:
+        UserError: Text files that do not fit the model.
+    """
+    return random_words(config) if checkpoint is None else read_words(checkpoint, config)
+
+
+def hash_module(module: nn.Module, config: str) -> str:
+    """Return the SHA-256 of a module's config and state dict, in hexadecimal."""
+    digest = hashlib.sha256(config.encode())
+    for key, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""What is known about one photo: its regions, in the photo's own pixels."""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from minivlm.images.preprocess import NetworkInput
+from minivlm.model import join_regions
+from minivlm.vision.regions import Regions
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoRegions:
+    """The regions of a photo by falling score; all that texts about the photo are answered from.
+
+    Attributes:
+        photo_size: Height and width in pixels.
+        boxes: (N, 4) float32 xyxy pixels of the photo.
+        scores: (N,) float32 class probabilities; 0 marks a row that only fills the fixed number of rows.
+        tags: (N,) int64 class ids.
+        features: (N, D) float32.
+        geometry: (N, 6) float32, see `box_geometry`.
+    """
+
+    photo_size: tuple[int, int]
+    boxes: Tensor
+    scores: Tensor
+    tags: Tensor
+    features: Tensor
+    geometry: Tensor
+
+    @property
+    def valid(self) -> Tensor:
+        """(N,) bool, False for rows that only fill."""
+        return self.scores > 0.0
+
+    @property
+    def vectors(self) -> Tensor:
+        """(N, D + 6) rows for the transformer."""
+        return join_regions(self.features, self.geometry)
+
+    def top(self, count: int) -> "PhotoRegions":
+        """Return the best `count` valid regions, or all where there are fewer."""
+        rows = self.valid.nonzero()[:count, 0]
+        return replace(
+            self,
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            tags=self.tags[rows],
+            features=self.features[rows],
+            geometry=self.geometry[rows],
+        )
+
+
+def in_photo(fitted: NetworkInput, regions: Regions) -> PhotoRegions:
+    """Carry what a detector found over to the photo."""
+    return PhotoRegions(
+        photo_size=fitted.photo_size,
+        boxes=fitted.to_photo(regions.boxes),
+        scores=regions.scores,
+        tags=regions.tags,
+        features=regions.features,
+        geometry=regions.geometry,
+    )

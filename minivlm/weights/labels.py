@@ -1,0 +1,146 @@
+"""The three text files of a checkpoint: what token ids, tag ids and answer ids mean.
+
+vocab.txt, tags.txt and answers.txt hold one entry a line in UTF-8, none twice; an entry's id is its line number from 0.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from minivlm.errors import UserError
+from minivlm.language.tokenizer import WordPieceTokenizer
+from minivlm.model import VisionLanguageConfig
+from minivlm.storage.files import write_text
+from minivlm.storage.text_files import check_lines, read_lines
+
+VOCABULARY = "vocab.txt"
+TAGS = "tags.txt"
+ANSWERS = "answers.txt"
+
+SHIPPED = {30522: "vocab.txt", 400: "vocab_tiny.txt"}
+"""Number of tokens -> file in minivlm/assets."""
+
+SHORTEST_NAME = 4
+"""Letters of a made-up tag or answer; shorter words are mostly grammar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What the ids that a model takes and gives stand for.
+
+    Attributes:
+        tokenizer: Of the transformer's vocabulary.
+        tags: Names of the detector's classes, without the background.
+        answers: Of the head "vqa"; empty where the model has none.
+    """
+
+    tokenizer: WordPieceTokenizer
+    tags: tuple[str, ...]
+    answers: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash, in hexadecimal, over all that the words say."""
+        tokens = self.tokenizer.tokens(range(len(self.tokenizer)))
+        return hashlib.sha256(json.dumps([tokens, self.tags, self.answers]).encode()).hexdigest()
+
+    def tag_ids(self, tags: Sequence[int]) -> list[int]:
+        """Return the token ids of Oscar's tag text: distinct names in the given order, separated by spaces.
+
+        Args:
+            tags: Class ids of the valid regions, best first.
+        """
+        return self.tokenizer.encode(" ".join(dict.fromkeys(self.tags[tag] for tag in tags)))
+
+
+def shipped_vocabulary(tokens: int) -> Path:
+    """Return the path of the vocabulary that comes with the package, by its size.
+
+    Raises:
+        UserError: None of that size comes with it.
+    """
+    if tokens not in SHIPPED:
+        raise UserError(f"no vocabulary of {tokens} tokens comes with this package: put {VOCABULARY} into a checkpoint")
+    return Path(str(files("minivlm") / "assets" / SHIPPED[tokens]))
+
+
+def random_words(config: VisionLanguageConfig, tokenizer: WordPieceTokenizer | None = None) -> Words:
+    """Make up tags and answers from words of the vocabulary, the same ones every time.
+
+    Args:
+        config: How many of each there must be.
+        tokenizer: None takes the one over the vocabulary that comes with the package.
+
+    Raises:
+        UserError: No vocabulary of the right size, or too few words in it.
+    """
+    if tokenizer is None:
+        tokenizer = read_vocabulary(shipped_vocabulary(config.language.vocabulary), config)
+    answers = config.answers if "vqa" in config.heads else 0
+    words = _whole_words(tokenizer)
+    if max(config.tags, answers) > len(words):
+        raise UserError(
+            f"{max(config.tags, answers)} names must be made up, and {tokenizer.name} has {len(words)} whole words:"
+            " take a larger vocabulary"
+        )
+    return Words(tokenizer=tokenizer, tags=words[: config.tags], answers=words[:answers])
+
+
+def read_words(folder: Path, config: VisionLanguageConfig) -> Words:
+    """Read a checkpoint's text files.
+
+    Raises:
+        UserError: A file is missing, not text, or does not have as many lines as the model needs.
+    """
+    needs_answers = "vqa" in config.heads
+    return Words(
+        tokenizer=read_vocabulary(folder / VOCABULARY, config),
+        tags=_read_names(folder / TAGS, config.tags, "the detector's classes without the background"),
+        answers=_read_names(folder / ANSWERS, config.answers, "the answer head's outputs") if needs_answers else (),
+    )
+
+
+def write_words(folder: Path, words: Words) -> None:
+    """Write a checkpoint's text files.
+
+    Raises:
+        UserError: The folder cannot be written, or a tag or answer could not be read back as it is, or not by one id.
+    """
+    check_lines(words.tags, TAGS)
+    check_lines(words.answers, ANSWERS)
+    tokens = words.tokenizer.tokens(range(len(words.tokenizer)))
+    write_text(folder / VOCABULARY, "".join(f"{token}\n" for token in tokens))
+    write_text(folder / TAGS, "".join(f"{tag}\n" for tag in words.tags))
+    if words.answers:
+        write_text(folder / ANSWERS, "".join(f"{answer}\n" for answer in words.answers))
+
+
+def read_vocabulary(path: Path, config: VisionLanguageConfig) -> WordPieceTokenizer:
+    """Read a vocabulary and compare its size with the model's.
+
+    Raises:
+        UserError: Not a vocabulary, or of another size.
+    """
+    tokenizer = WordPieceTokenizer(path)
+    if len(tokenizer) != config.language.vocabulary:
+        raise UserError(
+            f"{path} has {len(tokenizer)} lines, and the model has {config.language.vocabulary} tokens:"
+            " take the vocabulary that the weights were trained with"
+        )
+    return tokenizer
+
+
+def _read_names(path: Path, count: int, meaning: str) -> tuple[str, ...]:
+    lines = read_lines(path, f"the names of {meaning}", f"it must hold {count} lines")
+    if len(lines) != count:
+        raise UserError(f"{path} has {len(lines)} lines, and the model needs {count}: one for each of {meaning}")
+    return tuple(lines)
+
+
+def _whole_words(tokenizer: WordPieceTokenizer) -> tuple[str, ...]:
+    """Return the vocabulary's plain words in its order, from the most frequent to the rarest."""
+    tokens = tokenizer.tokens(range(len(tokenizer)))
+    return tuple(token for token in tokens if len(token) >= SHORTEST_NAME and token.isascii() and token.isalpha())

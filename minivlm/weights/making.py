@@ -1,0 +1,163 @@
+"""Making checkpoint folders: all random, or put together from weights that others published."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from minivlm.errors import UserError
+from minivlm.language.tokenizer import WordPieceTokenizer
+from minivlm.model import VisionLanguageModel
+from minivlm.registry import NamedModel, load_model, vision_language_config
+from minivlm.sizes import with_sizes
+from minivlm.storage.files import assembling, exists, is_folder
+from minivlm.vision.tee import TEE
+from minivlm.weights import checkpoint
+from minivlm.weights.backbone import BackboneReport, load_backbone
+from minivlm.weights.bert import LoadReport, find_folder, load_folder
+from minivlm.weights.bert_vocabulary import SourceVocabulary, read_source_vocabulary
+from minivlm.weights.checkpoint import CheckpointInfo
+from minivlm.weights.labels import VOCABULARY, Words, random_words, read_vocabulary, write_words
+from minivlm.weights.state_dicts import modules_of
+
+BACKBONE = "vision.backbone.efficientnet"
+
+
+def make_random(
+    folder: Path,
+    name: str,
+    *,
+    seed: int = 0,
+    sizes: Mapping[str, int] | None = None,
+    vocabulary: Path | None = None,
+) -> CheckpointInfo:
+    """Write a checkpoint of seeded random weights, with made-up tags and answers.
+
+    Args:
+        folder: Must not exist yet, or be empty.
+        name: A vision-language model.
+        seed: Of the weights.
+        sizes: Where they differ from the model's own; see `minivlm.sizes`.
+        vocabulary: File with as many lines as the model has tokens; None takes one that comes with the package.
+
+    Raises:
+        UserError: No such model or size, no vocabulary of that size, or the folder is in use or cannot be written.
+    """
+    config = with_sizes(vision_language_config(name), sizes or {})
+    check_free(folder)
+    words = random_words(config, None if vocabulary is None else read_vocabulary(vocabulary, config))
+    model = load_model(name, seed=seed, sizes=sizes)
+    info = CheckpointInfo(name, model.origin.description, random=True, heads=config.heads)
+    return write_checkpoint(folder, model.module, info, words)
+
+
+def import_weights(
+    folder: Path,
+    name: str,
+    *,
+    bert: str | None = None,
+    backbone: str | None = None,
+    seed: int = 0,
+    sizes: Mapping[str, int] | None = None,
+) -> CheckpointInfo:
+    """Write a checkpoint from published weights; what these do not hold is seeded random, and so are tags and answers.
+
+    Args:
+        folder: Must not exist yet, or be empty.
+        name: A vision-language model.
+        bert: For the transformer: see `hf.find_folder`. Its vocabulary becomes the checkpoint's.
+        backbone: For the EfficientNet: see `pretrained.load_backbone`.
+        seed: Of the random weights.
+        sizes: Where they differ from the model's own; see `minivlm.sizes`. Imported weights must have them.
+
+    Returns:
+        What was written; its `sources` say what came from where, what was assumed, and what was left out.
+
+    Raises:
+        UserError: Nothing to import, weights that cannot be had or do not fit, or a folder in use.
+    """
+    config = with_sizes(vision_language_config(name), sizes or {})
+    if bert is None and backbone is None:
+        raise UserError("nothing to import: pass --bert, --backbone or both, or make a random checkpoint instead")
+    check_free(folder)
+    model = load_model(name, seed=seed, sizes=sizes)
+    sources, details = {}, {}
+    if backbone is not None:
+        found = _import_backbone(model, backbone)
+        sources[BACKBONE] = backbone
+        details[BACKBONE] = f"{backbone} ({found.convention})"
+        details[f"left out of {backbone}"] = modules_of(found.ignored)
+    tokenizer = None
+    if bert is not None:
+        report, vocabulary = _import_bert(model, bert)
+        sources.update({f"language.{part}": bert for part in report.loaded} | {VOCABULARY: bert})
+        details[VOCABULARY] = f"{bert} ({vocabulary.file})"
+        details[f"left out of {bert}"] = modules_of(report.ignored)
+        tokenizer = WordPieceTokenizer.of_tokens(vocabulary.tokens, f"{bert} ({vocabulary.file})")
+    sources["everything else"] = model.origin.description
+    told = sources | {part: text for part, text in details.items() if text}
+    info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=told)
+    return write_checkpoint(folder, model.module, info, random_words(config, tokenizer))
+
+
+def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, words: Words) -> CheckpointInfo:
+    """Write a vision-language model's checkpoint as a whole or not at all.
+
+    Args:
+        folder: Must not exist yet, or be empty.
+        module: A model of the name in `info`, with its heads.
+        info: Becomes config.json.
+        words: What the model's ids mean.
+
+    Raises:
+        UserError: The folder is in use or cannot be written, or a weight is not finite.
+    """
+    check_free(folder)
+    with assembling(folder.resolve()) as made:  # a link stays one, and "." has a name
+        made.mkdir()
+        write_words(made, words)
+        checkpoint.save(made, module, info)
+    return info
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder in which a checkpoint could overwrite something, or whose place none could take.
+
+    Raises:
+        UserError: It is not a folder, not empty, or cannot be replaced.
+    """
+    if folder == Path() or folder.is_mount():
+        raise UserError(f"{folder} cannot be replaced as a whole: name a new folder in it for the checkpoint")
+    if not exists(folder):
+        return
+    if not is_folder(folder):
+        raise UserError(f"{folder} is a file: name a new folder for the checkpoint")
+    try:
+        used = any(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot look into {folder} ({error.strerror}): name a new folder for the checkpoint") from None
+    if used:
+        raise UserError(f"the folder {folder} is not empty: name a new one for the checkpoint, or empty it")
+
+
+def _import_backbone(model: NamedModel, source: str) -> BackboneReport:
+    module = model.module
+    if not isinstance(module, VisionLanguageModel) or not isinstance(module.vision, TEE):
+        raise UserError(f"--backbone takes an EfficientNet, and {model.name} has none: leave it out")
+    return load_backbone(module.vision.backbone.efficientnet, source)
+
+
+def _import_bert(model: NamedModel, source: str) -> tuple[LoadReport, SourceVocabulary]:
+    assert isinstance(model.module, VisionLanguageModel)
+    transformer = model.module.language
+    folder = find_folder(source)
+    report = load_folder(transformer, folder, source)
+    return report, read_source_vocabulary(folder, transformer.config.vocabulary, source)
+
+
+def _summary(sources: Mapping[str, str]) -> str:
+    """Say in one line which parts came from where, grouped by source."""
+    by_source: dict[str, list[str]] = {}
+    for part, source in sources.items():
+        by_source.setdefault(source, []).append(part)
+    return "; ".join(f"{', '.join(parts)}: {source}" for source, parts in by_source.items())

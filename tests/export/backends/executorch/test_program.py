@@ -1,0 +1,79 @@
+"""Lowering and running: what stays outside delegates is counted, and what cannot be run is said."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from export.backends.executorch.program import ExecuTorchProgram, graph_macs
+from minivlm.console import quiet
+from minivlm.errors import UserError
+
+
+def edge_graph(module: nn.Module, *example: Tensor) -> torch.fx.GraphModule:
+    """The graph in ExecuTorch's dialect with nothing delegated."""
+    from executorch.exir import to_edge_transform_and_lower
+
+    with quiet():
+        edge = to_edge_transform_and_lower({"forward": torch.export.export(module.eval(), example)}, partitioner={})
+    return edge.exported_program("forward").graph_module
+
+
+class TestGraphMacs:
+    def test_counts_convolutions_and_linear_layers(self):
+        network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 5 * 6, 7))
+        # 30 cells of 3 x 3 x 3 x 8, and 240 x 7.
+        assert graph_macs(edge_graph(network, torch.zeros(1, 3, 5, 6))) == 30 * 27 * 8 + 240 * 7
+
+    def test_counts_both_products_of_attention(self):
+        class Attention(nn.Module):
+            def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+                return torch.softmax(query @ key.transpose(1, 2), dim=2) @ value
+
+        assert graph_macs(edge_graph(Attention(), *torch.zeros(3, 4, 10, 6))) == 2 * 4 * 10 * 10 * 6
+
+    def test_element_wise_work_does_not_count(self):
+        assert graph_macs(edge_graph(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)), torch.zeros(1, 2, 4, 4))) == 0
+
+
+class TestProgram:
+    @pytest.mark.parametrize("content", [b"", b"not a program", bytes(1000)])
+    def test_a_file_of_something_else_is_refused_in_one_line(self, tmp_path, content):
+        path = tmp_path / "model.pte"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="is not a program this runtime can load") as caught:
+            ExecuTorchProgram(path)
+        assert "\n" not in str(caught.value)
+
+    def test_a_truncated_file_is_refused(self, exported, tmp_path):
+        path = tmp_path / "model.pte"
+        path.write_bytes(exported("minilm-tiny").artifact.read_bytes()[:5000])
+        with pytest.raises(UserError, match="is not a program this runtime can load"):
+            ExecuTorchProgram(path)
+
+    @pytest.mark.parametrize("first", range(0, 64, 4))
+    def test_damaged_first_bytes_never_end_the_process(self, exported, tmp_path, first):
+        """A file without a sidecar has no hash to be told by."""
+        content = bytearray(exported("minilm-tiny").artifact.read_bytes())
+        content[first : first + 4] = b"\xff\xff\xff\xff"
+        path = tmp_path / "model.pte"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="is not a program this runtime can load") as caught:
+            ExecuTorchProgram(path)
+        assert "\n" not in str(caught.value)
+
+    def test_a_method_that_it_lacks_is_answered_with_those_it_has(self, exported):
+        program = ExecuTorchProgram(exported("minilm-tiny").artifact)
+        assert program.methods == ["forward"]
+        with pytest.raises(UserError, match="no method 'backward': it has forward"):
+            program.run("backward", [])
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_uses_as_many_threads_as_it_says(self, exported, threads):
+        assert ExecuTorchProgram(exported("minilm-tiny").artifact, threads).threads == threads
+
+    def test_its_planned_memory_is_that_of_the_methods_loaded_so_far(self, exported):
+        program = ExecuTorchProgram(exported("tee-tiny").artifact)
+        assert program.planned_bytes == 0
+        program.load("forward")
+        # At least the image and the widest map must be there: 3 x 128 x 128 floats, and no more than ten such maps.
+        assert 4 * 3 * 128 * 128 <= program.planned_bytes <= 10 * 4 * 3 * 128 * 128

@@ -1,0 +1,138 @@
+"""int8 for ExecuTorch: how tables are rounded, which layers keep float, and what the artifacts weigh."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from export.backends.executorch.program import ExecuTorchProgram
+from export.backends.executorch.quantize import ByteEmbedding, decisions, layers, quantized
+from export.backends.executorch.rewrites import Doubling
+from export.backends.executorch.rules import INT8
+from export.core.catalogue import fusion_method, regions_method
+from export.core.methods import Method
+from export.core.precision import in_float, kept_in_float
+from export.core.recipe import Recipe
+from export.verify.layers import weakest_layer
+from minivlm.console import quiet
+from minivlm.images.photos import default_photo
+from minivlm.registry import create_model
+
+
+class TestByteEmbedding:
+    @given(rows=st.integers(1, 30), width=st.integers(1, 9), seed=st.integers(0, 1000))
+    @settings(deadline=None, max_examples=30)
+    def test_every_number_is_within_half_a_step_of_its_row(self, rows, width, seed):
+        generator = torch.Generator().manual_seed(seed)
+        table = torch.randn(rows, width, generator=generator) * torch.rand(rows, 1, generator=generator) * 10
+        ids = torch.randint(rows, (2, 5), generator=generator)
+        given, expected = ByteEmbedding(table)(ids), table[ids]
+        step = expected.abs().amax(dim=-1, keepdim=True) / 127  # 127 steps from 0 to the largest of a row
+        assert ((given - expected).abs() <= 0.5 * step * (1 + 1e-5)).all()
+
+    def test_a_row_of_zeros_stays_zero(self):
+        assert not ByteEmbedding(torch.zeros(3, 4))(torch.tensor([1])).any()
+
+
+def detector() -> Method:
+    return regions_method("forward", create_model("tee-tiny"), None, default_photo())
+
+
+def transformer() -> Method:
+    return fusion_method("forward", create_model("minilm-tiny"))
+
+
+class TestKeptFloat:
+    def test_of_a_detector_are_its_early_blocks_fusions_and_proposal_heads(self):
+        kept = in_float(decisions(detector(), Recipe("int8", INT8)))
+        for part in ("conv_stem", "blocks.0.", "blocks.2.", "bifpn.cells.0", "rpn.objectness"):
+            assert any(part in name for name in kept), part
+        assert not [name for name in kept if ".blocks.4." in name]
+        assert not [name for name in kept if "box_head" in name]
+
+    def test_of_a_transformer_are_those_that_were_asked_for(self):
+        assert in_float(decisions(transformer(), Recipe("int8", INT8))) == []
+        asked = kept_in_float(["caption_head.decoder", "embeddings.*"])
+        kept = in_float(decisions(transformer(), Recipe("int8", (*asked, *INT8))))
+        assert kept == ["caption_head.decoder", "embeddings.positions", "embeddings.types", "embeddings.words"]
+
+
+class TestWeakestLayer:
+    def test_is_none_when_all_is_well(self):
+        with quiet():
+            assert weakest_layer(transformer(), layers(transformer(), Recipe("int8", INT8))) is None
+
+    def test_is_the_layer_whose_weights_hold_one_number_far_above_the_rest(self):
+        method = transformer()
+        method.module.get_submodule("region_projection").weight[:, 0] = 1e4  # 127 steps: the rest is rounded to 0
+        method.inputs["regions"][..., 0] = 0.0  # and it has no say
+        with quiet():
+            assert weakest_layer(method, layers(method, Recipe("int8", INT8))) == "region_projection"
+            spared = Recipe("int8", (*kept_in_float(["region_projection"]), *INT8))
+            assert weakest_layer(method, layers(method, spared)) is None
+
+
+def test_doubling_in_int8_copies_and_rounds_nothing_more():
+    class Backbone(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = nn.ModuleDict({"enlarge": Doubling(4)})
+
+        def forward(self, feature: torch.Tensor) -> tuple[torch.Tensor]:
+            return (self.backbone["enlarge"](feature, torch.zeros(1, 4, 6, 8)),)
+
+    feature = torch.randn(1, 4, 3, 4, generator=torch.Generator().manual_seed(0))
+    method = Method("forward", Backbone(), {"feature": feature}, ("doubled",))
+    with quiet(), torch.no_grad():
+        (doubled,) = quantized(method, Recipe("int8", INT8))(feature)
+    low, high = min(0.0, feature.min().item()), max(0.0, feature.max().item())
+    step = (high - low) / 255  # the range of a map is cut in 255 steps
+    repeated = feature.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert (doubled - repeated).abs().max() <= 0.5 * step * (1 + 1e-4)
+    assert 4 <= len(doubled.unique()) <= feature.numel()
+
+
+@pytest.mark.parametrize("model", [pytest.param("tee-tiny", marks=pytest.mark.full), "minilm-tiny"])
+class TestArtifact:
+    def test_passed_its_proof_and_names_what_stays_in_float(self, exported, model):
+        sidecar = json.loads(exported(model, precision="int8").sidecar.read_text())
+        assert sidecar["precision"] == "int8"
+        assert bool(sidecar["kept_float"]) == (model == "tee-tiny")
+        (method,) = sidecar["methods"]
+        assert method["delegated_macs"] == 1.0
+        assert all(
+            figure["value"] >= figure["bound"] if figure["at_least"] else figure["value"] <= figure["bound"]
+            for figure in method["parity"]
+        )
+
+    def test_is_smaller_than_in_float(self, exported, model):
+        sizes = {
+            precision: exported(model, precision=precision).artifact.stat().st_size for precision in ("fp32", "int8")
+        }
+        assert sizes["int8"] < 0.8 * sizes["fp32"]  # tiny weights: the programs weigh as much
+
+    def test_runs_as_the_rounded_model_does_in_pytorch(self, exported, model):
+        if model == "tee-tiny":
+            pytest.skip("near-equal scores: the proof compares regions by box")
+        method = transformer()
+        with quiet(), torch.no_grad():
+            expected = quantized(method, Recipe("int8", INT8))(*method.example)
+        given = ExecuTorchProgram(exported(model, precision="int8").artifact).run("forward", method.example)
+        # XNNPACK rounds each row by its own range, PyTorch the whole input by one: a few steps of 1/255.
+        for ours, theirs in zip(given, expected, strict=True):
+            assert (ours - theirs).abs().max() < 0.1 * theirs.abs().max()
+
+
+def test_two_exports_are_the_same_bytes(exported, tmp_path):
+    from export.to_executorch import main
+
+    main(["--model", "minilm-tiny", "--precision", "int8", "--output", str(tmp_path)])
+    first, second = (
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (exported("minilm-tiny", precision="int8").artifact, tmp_path / "minilm-tiny-executorch-int8.pte")
+    )
+    assert first == second

@@ -1,0 +1,121 @@
+"""int8 ONNX graphs: what is rounded and by how much, what stays in float, and which layer is blamed."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnx.parser import parse_model
+
+from export.backends.onnx.quantize import drop_unused_weights, layers, quantize, store_int8_weights
+from export.backends.onnx.rules import INT8
+from export.core.methods import Method
+from export.core.precision import in_float, kept_in_float
+from export.core.recipe import Recipe
+from export.verify.layers import weakest_layer
+from export.verify.metrics import sqnr
+
+WIDTH = 64
+
+
+def chain(scales: dict[str, float]) -> tuple:
+    """Layers in a row, each a product with a random matrix; `scales` gives the size of one column of each input."""
+    generator = np.random.default_rng(0)
+    nodes, weights, value = [], [], "x"
+    for name, scale in scales.items():
+        stretch = np.ones(WIDTH, np.float32)
+        stretch[0] = scale
+        weight = generator.standard_normal((WIDTH, WIDTH)).astype(np.float32) / WIDTH**0.5
+        weight[0] = 0.0  # the stretched column adds nothing: all it does is to take the int8 range
+        weights += [numpy_helper.from_array(stretch, f"{name}.stretch"), numpy_helper.from_array(weight, f"{name}.w")]
+        nodes.append(helper.make_node("Mul", [value, f"{name}.stretch"], [f"{name}.in"], name=f"{name}/Mul"))
+        nodes.append(helper.make_node("MatMul", [f"{name}.in", f"{name}.w"], [f"{name}.out"], name=f"{name}/MatMul"))
+        value = f"{name}.out"
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, WIDTH])],
+        [helper.make_tensor_value_info(value, TensorProto.FLOAT, [4, WIDTH])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    x = torch.randn(4, WIDTH, generator=torch.Generator().manual_seed(0))
+    return model, Method("forward", torch.nn.Identity(), {"x": x}, (value,))
+
+
+def run(model, method) -> torch.Tensor:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {name: item.numpy() for name, item in method.inputs.items()})[0])
+
+
+class TestStoredWeights:
+    @pytest.fixture
+    def convolution(self) -> tuple:
+        weight = np.random.default_rng(1).standard_normal((5, 8, 1, 1)).astype(np.float32)
+        model = parse_model(
+            """<ir_version: 10, opset_import: ["" : 20]>
+            layer (float[1, 8, 3, 3] x) => (float[1, 5, 3, 3] y) { same = Identity(x) y = Conv(same, w) }"""
+        )
+        model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+        model.graph.node[1].name = "layer/Conv"
+        x = torch.randn(1, 8, 3, 3, generator=torch.Generator().manual_seed(0))
+        return model, Method("forward", torch.nn.Identity(), {"x": x}, ("y",))
+
+    def test_are_int8_in_the_file_and_floats_of_the_same_product(self, convolution):
+        model, method = convolution
+        samples = [{"x": method.inputs["x"].numpy()}]
+        stored = store_int8_weights(model, [model.graph.node[1]], samples)
+        tensors = {item.name: item for item in stored.graph.initializer}
+        assert {name: item.data_type for name, item in tensors.items()} == {
+            "w_int8": TensorProto.INT8,
+            "w_scale": TensorProto.FLOAT,
+        }
+        values, scale = (numpy_helper.to_array(tensors[name]) for name in ("w_int8", "w_scale"))
+        rounded = torch.from_numpy(values * scale.reshape(-1, 1, 1, 1))
+        expected = torch.nn.functional.conv2d(method.inputs["x"], rounded)
+        torch.testing.assert_close(run(stored, method), expected, atol=1e-5, rtol=1e-5)
+        assert sqnr(run(model, method), run(stored, method)) > 35.0  # 8 bits over 2 to 3 standard deviations: 43 dB
+
+    def test_leave_what_nobody_reads_any_more(self):
+        model, _ = chain({"only": 1.0})
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(3, np.float32), "unread"))
+        drop_unused_weights(model.graph)
+        assert [item.name for item in model.graph.initializer] == ["only.stretch", "only.w"]
+
+
+class TestDynamic:
+    def test_products_with_weights_become_integer_products(self):
+        model, method = chain({"a": 1.0, "b": 1.0})
+        quantized, decisions = quantize(model, method, Recipe("int8", INT8))
+        assert in_float(decisions) == []
+        assert [node.op_type for node in quantized.graph.node].count("MatMulInteger") == 2
+        # 8 bits over a range of about 3 standard deviations: 127 / 3 / sqrt(1 / 12) is 43 dB, twice in a row and twice
+        # a product (weights and activations) costs 6 dB.
+        assert sqnr(run(model, method), run(quantized, method)) > 34.0
+
+    @pytest.mark.parametrize("pattern", ["a", "[a]*"])
+    def test_layers_that_were_asked_to_stay_in_float_do_and_are_named(self, pattern):
+        model, method = chain({"a": 1.0, "b": 1.0})
+        quantized, decisions = quantize(model, method, Recipe("int8", (*kept_in_float([pattern]), *INT8)))
+        assert in_float(decisions) == ["a"]
+        operators = [node.op_type for node in quantized.graph.node]
+        assert (operators.count("MatMul"), operators.count("MatMulInteger")) == (1, 1)
+
+    def test_the_same_graph_gives_the_same_bytes(self):
+        first, second = (quantize(*chain({"a": 1.0, "b": 3.0}), Recipe("int8", INT8))[0] for _ in range(2))
+        assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
+
+
+def weakest(model, method, asked=()) -> str | None:
+    return weakest_layer(method, layers(model, method, Recipe("int8", (*asked, *INT8))))
+
+
+class TestWeakestLayer:
+    def test_is_the_first_whose_input_leaves_no_room_for_the_rest(self):
+        # One value of 10,000 beside values of 1: the step of int8 is 80 and the others all round to zero.
+        model, method = chain({"a": 1.0, "b": 1e4, "c": 1.0})
+        assert weakest(model, method) == "b"
+
+    def test_is_none_where_all_layers_are_fine_or_the_bad_one_stays_in_float(self):
+        assert weakest(*chain({"a": 1.0, "b": 1.0})) is None
+        assert weakest(*chain({"a": 1.0, "b": 1e4}), kept_in_float(["b"])) is None

@@ -1,0 +1,93 @@
+"""What each format holds, and what is said of what it cannot."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.core.formats import (
+    FORMATS,
+    Family,
+    artifact_path,
+    check_precision,
+    exporter_of,
+    family_of,
+    format_of,
+    program_class,
+    require_runtime,
+    require_tools,
+    support_table,
+)
+from minivlm.errors import UserError
+
+SOME = replace(
+    FORMATS["executorch"],
+    title="Some Runtime",
+    precisions={Family.DETECTOR: ("fp32",), Family.TRANSFORMER: ("fp32", "int8")},
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "family"), [("tee-0", Family.DETECTOR), ("minilm", Family.TRANSFORMER), ("minivlm", Family.WHOLE)]
+)
+def test_models_come_in_three_families(model, family):
+    assert family_of(model) is family
+
+
+@pytest.mark.parametrize("model", ["r101-f", "grid-x101", "oscar-b"])
+def test_baselines_have_no_artifact(model):
+    with pytest.raises(UserError, match=f"{model} is a baseline"):
+        family_of(model)
+
+
+def test_artifacts_are_named_by_model_runtime_and_precision(tmp_path):
+    assert artifact_path(tmp_path, "tee-0", FORMATS["executorch"], "fp32") == tmp_path / "tee-0-executorch-fp32.pte"
+
+
+@pytest.mark.parametrize("runtime", FORMATS)
+def test_a_suffix_belongs_to_one_format_and_its_code_is_there(runtime):
+    target = FORMATS[runtime]
+    for suffix in (target.suffix, target.whole_suffix):
+        assert format_of(Path(f"model.{suffix}")) is target
+    assert exporter_of(target).format is target
+    assert callable(program_class(target))
+    assert target.command == f"python export/{target.exporter.split(':')[0].split('.')[1]}.py"
+
+
+def test_an_unsupported_precision_is_refused_with_what_there_is():
+    check_precision(SOME, "minilm", "int8")
+    with pytest.raises(
+        UserError, match="Some Runtime takes no int8 detector such as tee-0: choose fp32, or ExecuTorch"
+    ) as caught:
+        check_precision(SOME, "tee-0", "int8")
+    assert str(caught.value).endswith("ONNX Runtime or LiteRT or Core ML for int8")
+    with pytest.raises(
+        UserError, match="no fp32 whole such as minivlm: choose ExecuTorch with XNNPACK or ONNX Runtime"
+    ):
+        check_precision(SOME, "minivlm", "fp32")
+
+
+def test_a_misspelt_precision_is_answered_with_the_nearest():
+    with pytest.raises(UserError, match="unknown precision 'int88': did you mean int8"):
+        check_precision(SOME, "minilm", "int88")
+
+
+def test_missing_tools_are_named_with_the_way_to_get_them():
+    with pytest.raises(UserError, match=r"needs no_such_tool, not installed here: pip install -e '.\[litert\]'"):
+        require_tools(replace(SOME, imports=("torch", "no_such_tool"), extra="litert"))
+
+
+def test_the_table_has_a_line_a_format():
+    heading, *lines = support_table().splitlines()
+    assert all(family in heading for family in Family)
+    assert [line.split("  ")[1] for line in lines] == [found.title for found in FORMATS.values()]
+
+
+def test_running_an_artifact_needs_one_of_the_runtime_s_modules_and_none_of_the_exporter_s():
+    bindings = ("no_such_runtime", "executorch.runtime")
+    target = replace(FORMATS["executorch"], imports=("no_such_tools",), bindings=bindings)
+    assert require_runtime(target) == ["executorch.runtime"]
+    with pytest.raises(UserError, match="needs no_such_tools"):
+        require_tools(target)
+    with pytest.raises(UserError, match="needs no_such_tools"):
+        require_runtime(replace(target, bindings=("no_such_runtime",)))
