@@ -12,7 +12,7 @@ import pytest
 from bench.compare import main
 from bench.records.file import append
 from minivlm.errors import UserError
-from tests.bench.judging.test_verdict import repeats
+from tests.bench.regression.test_verdict import repeats
 from tests.bench.samples import FAILED, SAMPLE
 
 

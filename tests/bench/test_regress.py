@@ -15,7 +15,7 @@ from bench.measure.turns import conducting
 from bench.records.file import read
 from minivlm.errors import UserError
 from minivlm.weights.making import make_random
-from tests.bench.judging.test_worktree import git, trees
+from tests.bench.regression.test_worktree import git, trees
 from tests.bench.samples import SAMPLE
 
 RUN = """

@@ -15,7 +15,7 @@ from minivlm.weights.making import make_random
 from tests.bench.samples import FAILED, SAMPLE
 from tests.fuzz.damage import STRANGE_TEXTS, damage_file
 from tests.fuzz.outcome import Command
-from tests.test_damaged_photos import FORMATS, photo_file
+from tests.images.test_damaged_photos import FORMATS, photo_file
 from tests.tiny import save_photo
 
 MODEL = "minivlm-tiny"

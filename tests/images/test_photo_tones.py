@@ -15,8 +15,8 @@ from PIL import Image, PngImagePlugin
 
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
+from tests.images.test_photos import encoded, png
 from tests.images.tiff import packed, tiff
-from tests.test_photos import encoded, png
 
 ORDERS = pytest.mark.parametrize("order", ["<", ">"])
 
