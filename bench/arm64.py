@@ -28,12 +28,14 @@ from bench.reporting.cells import wide_console
 from export.core.formats import FORMATS, PRECISIONS, check_precision, exporter_of, require_tools
 from export.core.identity import find_artifact
 from export.core.job import Job, prepare
+from export.core.metric import Figure
 from export.core.request import ExportRequest
 from export.core.sidecar import Sidecar
 from export.core.weights import add_weights_flags, read_weights
-from export.flow.exporting import compare, export_model, run_reference, settle
+from export.flow.exporting import export_model
 from export.runtime.program import Program, open_program
-from export.verify.metrics import Figure, worst
+from export.verify.comparison import compare, run_reference, settle
+from export.verify.metrics import worst
 from export.verify.tolerances import bounds_of
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps

@@ -18,8 +18,8 @@ from bench.costs.counts import OPERATING_POINTS, count_model, count_params
 from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
-from minivlm.model import VisionLanguageConfig
-from minivlm.registry import build, get_config, list_models
+from minivlm.models.registry import build, get_config, list_models
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import write_text
 
 BASELINE = Path(__file__).with_name("baseline.json")

@@ -23,18 +23,19 @@ from torch import Tensor, nn
 
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.core.catalogue import regions_method
+from export.core.exporter import Exporter
 from export.core.formats import FORMATS, Family, Format, exporter_of, family_of, program_class
 from export.core.methods import Method
 from export.core.recipe import Recipe
 from export.core.weights import Weights, add_weights_flags, read_weights
-from export.flow.exporting import Exporter
 from export.runtime.program import Program
 from minivlm.command_line import integer_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command
 from minivlm.images.photos import default_photo
-from minivlm.registry import load_model, parts_of
+from minivlm.models.registry import parts_of
 from minivlm.vision.tee import TEE
+from minivlm.weights.loading import load_model
 
 WARMUP = 3
 GOAL = 15.0

@@ -17,9 +17,9 @@ from pathlib import Path
 from rich.table import Table
 
 from bench import run
-from bench.media import for_terminal
 from bench.records.conditions import Division, divide
 from bench.records.file import read
+from bench.records.media import for_terminal
 from bench.records.record import Combination, Record
 from bench.records.runs import choose_run, once
 from bench.regression.comparable import describe_failures

@@ -16,18 +16,18 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bench.compare import record_file
-from bench.media import for_markdown, for_sheet
 from bench.records.conditions import divide, machine
 from bench.records.file import read
+from bench.records.media import for_markdown, for_sheet
 from bench.records.record import Record
 from bench.records.repeats import group
 from bench.records.runs import once
 from bench.reporting.cells import Table
+from bench.reporting.cost_tables import count_all
 from bench.reporting.latency import latency_tables
 from bench.reporting.paper_tables import device_statuses, measured_tables
 from bench.reporting.plots import pictures
 from bench.reporting.sweeps import sweep_tables
-from bench.tables import count_all
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import printable, run_command

@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from export.core.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
+from export.core.metric import Figure
 from export.core.request import check_writable
 from export.core.sidecar import Sidecar
 from export.core.weights import Weights, add_weights_flags, read_weights
-from export.verify.metrics import Figure, worst
+from export.verify.metrics import worst
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, closest, run_command

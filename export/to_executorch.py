@@ -13,18 +13,17 @@ from pathlib import Path
 from export.backends.executorch.program import export_program, lower
 from export.backends.executorch.quantize import decisions, layers
 from export.backends.executorch.rules import RULES
+from export.core.exporter import Built, LayerOutput
 from export.core.formats import FORMATS, Format
-from export.core.methods import Method
+from export.core.methods import Method, total_macs
 from export.core.recipe import Recipe
 from export.flow.command import run_exporter
-from export.flow.exporting import Built, total_macs
-from export.verify.layers import LayerOutput
 from minivlm.console import Steps
 from minivlm.errors import run_command
 
 
 class ExecuTorchExporter:
-    """Implements `export.flow.exporting.Exporter`."""
+    """Implements `export.core.exporter.Exporter`."""
 
     format: Format = FORMATS["executorch"]
     rules = RULES

@@ -17,13 +17,12 @@ from export.backends.onnx.convert import onnx_graph
 from export.backends.onnx.program import write_graph, write_package
 from export.backends.onnx.quantize import layers, quantize
 from export.backends.onnx.rules import RULES
+from export.core.exporter import Built, LayerOutput
 from export.core.formats import FORMATS, Format
 from export.core.methods import Method
 from export.core.precision import Decision
 from export.core.recipe import Recipe
 from export.flow.command import run_exporter
-from export.flow.exporting import Built
-from export.verify.layers import LayerOutput
 from minivlm.console import Steps
 from minivlm.errors import run_command
 
@@ -31,7 +30,7 @@ PROJECT = "minivlm-edge"
 
 
 class OnnxExporter:
-    """Implements `export.flow.exporting.Exporter`."""
+    """Implements `export.core.exporter.Exporter`."""
 
     format: Format = FORMATS["onnx"]
     rules = RULES

@@ -14,19 +14,18 @@ from export.backends.litert.graph import delegated_shares
 from export.backends.litert.layers import layers
 from export.backends.litert.quantize import quantize
 from export.backends.litert.rules import RULES
+from export.core.exporter import Built, LayerOutput
 from export.core.formats import FORMATS, Format
 from export.core.methods import Method
 from export.core.precision import Decision
 from export.core.recipe import Recipe
 from export.flow.command import run_exporter
-from export.flow.exporting import Built
-from export.verify.layers import LayerOutput
 from minivlm.console import Steps
 from minivlm.errors import run_command
 
 
 class LiteRTExporter:
-    """Implements `export.flow.exporting.Exporter`."""
+    """Implements `export.core.exporter.Exporter`."""
 
     format: Format = FORMATS["litert"]
     rules = RULES

@@ -10,11 +10,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from minivlm.inference.backend import TorchBackend, load_torch_backend
 from minivlm.inference.pipeline import Pipeline
 from minivlm.language.transformer import FusionTransformer
-from minivlm.model import VisionLanguageModel, join_regions
-from minivlm.registry import NamedModel, WeightsOrigin, build, get_config, load_model
+from minivlm.models.registry import build, get_config
+from minivlm.models.vision_language import VisionLanguageModel, join_regions
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.rpn import Anchors
 from minivlm.vision.tee import TEE, level_sizes
+from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 from tests.tiny import NAME, made_up_regions, save_photo
 
 BATCH, SIDE = 2, 128

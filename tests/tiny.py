@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from minivlm.inference.photo_regions import PhotoRegions
-from minivlm.registry import vision_language_config
+from minivlm.models.registry import vision_language_config
 
 NAME = "minivlm-tiny"
 CONFIG = vision_language_config(NAME)

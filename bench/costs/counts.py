@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from export.core.catalogue import REGIONS, TEXT_TOKENS
 from minivlm.language.transformer import FusionTransformer
-from minivlm.registry import build, get_config
+from minivlm.models.registry import build, get_config
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
 from minivlm.vision.tee import TEE

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from export.core.methods import Method
-from export.flow.exporting import compare
 from export.runtime.program import Program
+from export.verify.comparison import compare
 from export.verify.tolerances import bounds_of
 from minivlm.errors import UserError
 

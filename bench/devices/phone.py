@@ -28,9 +28,10 @@ from export.core.sidecar import Sidecar, sidecar_path, words_folder
 from export.runtime.program import open_program
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.model import VisionLanguageConfig
-from minivlm.registry import build, load_model
+from minivlm.models.registry import build
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.weights.labels import read_words
+from minivlm.weights.loading import load_model
 
 POLL_SECONDS = 1.0
 STATUS = "results/status.json"

@@ -22,10 +22,10 @@ from minivlm.command_line import integer_argument, number_argument, script_parse
 from minivlm.errors import UserError, closest, printable
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.language.transformer import TransformerConfig
-from minivlm.model import VisionLanguageConfig
-from minivlm.registry import DescribedModel, WeightsOrigin
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import check_outputs, exists
 from minivlm.vision.tee import TEEConfig, check_image_size
+from minivlm.weights.loading import DescribedModel, WeightsOrigin
 
 DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *latency.TRANSFORMERS)
 DEFAULT_RUNTIMES = (PYTORCH, "executorch")

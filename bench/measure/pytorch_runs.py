@@ -18,12 +18,12 @@ from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession, Prefill, Step
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.language.transformer import FusionTransformer
-from minivlm.model import VisionLanguageModel
-from minivlm.registry import NamedModel
+from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE
+from minivlm.weights.loading import NamedModel
 
 
 def eager_run(

@@ -78,7 +78,7 @@ class Session:
         """Return the run with the weights that it measures.
 
         Args:
-            weights: `minivlm.registry.WeightsOrigin.description`, which says which they are.
+            weights: `minivlm.weights.loading.WeightsOrigin.description`, which says which they are.
 
         Raises:
             UserError: It began with others.

@@ -12,7 +12,7 @@ from bench.measure.timing import Stage
 from minivlm.images.preprocess import NetworkInput
 from minivlm.inference.backend import Backend
 from minivlm.language.decoding import CaptionSession
-from minivlm.model import join_regions
+from minivlm.models.vision_language import join_regions
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE

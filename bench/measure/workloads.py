@@ -20,8 +20,9 @@ from export.runtime.artifact_backend import backend_of
 from export.runtime.program import Program, load_program
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
-from minivlm.model import VisionLanguageModel
-from minivlm.registry import NamedModel, WeightsOrigin, build, load_model
+from minivlm.models.registry import build
+from minivlm.models.vision_language import VisionLanguageModel
+from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 
 PYTORCH_RUNS = {PYTORCH: eager_run, COMPILED: compiled_run}
 CAPTION_CALLS = {"regions": 1, "prefill": 1, "step": CAPTION_TOKENS}

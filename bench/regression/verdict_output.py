@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.media import for_markdown, for_terminal
+from bench.records.media import for_markdown, for_terminal
 from bench.regression.verdict import Judgement, Verdict
 from minivlm.errors import printable
 from minivlm.storage.json_text import json_text

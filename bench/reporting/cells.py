@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.media import for_terminal
+from bench.records.media import for_terminal
 from minivlm.errors import printable
 
 

@@ -10,7 +10,7 @@ from bench.records.record import Combination, Record
 from bench.records.repeats import Repeats, group
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table
-from bench.tables import Counts, cost_tables
+from bench.reporting.cost_tables import Counts, cost_tables
 
 DEVICES = {"cpu": "this machine", "android": "Android phones", "ios": "iPhones"}
 """Kinds of device that records may come from."""

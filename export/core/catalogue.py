@@ -15,11 +15,11 @@ from minivlm.language.exportable import Prefill, Step
 from minivlm.language.layout import CAPTIONING, HIDDEN, NLVR2, RETRIEVAL, VQA, TextLayout, TransformerInputs
 from minivlm.language.tokenizer import SpecialTokens
 from minivlm.language.transformer import FusionTransformer
-from minivlm.model import VisionLanguageModel, join_regions
-from minivlm.registry import NamedModel
+from minivlm.models.vision_language import VisionLanguageModel, join_regions
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE, check_image_size
 from minivlm.weights.labels import Words
+from minivlm.weights.loading import NamedModel
 
 TEXT_TOKENS = 35
 REGIONS = 50

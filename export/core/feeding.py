@@ -10,7 +10,7 @@ from export.core.catalogue import HEAD_LAYOUTS, REGIONS, TEXT_TOKENS
 from minivlm.language.layout import CAPTIONING, HIDDEN, TextLayout
 from minivlm.language.tokenizer import LONGEST_WORD
 from minivlm.language.transformer import TransformerConfig
-from minivlm.model import VisionLanguageConfig
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.tee import TEEConfig
 from minivlm.weights.labels import ANSWERS, TAGS, VOCABULARY, Words
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from minivlm.errors import UserError, closest
 from minivlm.language.transformer import TransformerConfig
-from minivlm.model import VisionLanguageConfig
-from minivlm.registry import get_config
+from minivlm.models.registry import get_config
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.tee import TEEConfig
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -38,7 +38,7 @@ class Format:
         suffix: Of an artifact with one method.
         whole_suffix: Of an artifact with several.
         precisions: What can be exported, by family.
-        exporter: "module:attribute" of the `export.flow.exporting.Exporter` that writes it.
+        exporter: "module:attribute" of the `export.core.exporter.Exporter` that writes it.
         program: "module:attribute" of the `export.runtime.program.Program` that runs it.
         extra: Optional dependencies of this project that bring the tools; "" where every installation has them.
         imports: Modules that the tools are imported as.
@@ -235,7 +235,7 @@ def import_runtime(target: Format) -> None:
 
 
 def exporter_of(target: Format) -> Any:
-    """Return a format's `export.flow.exporting.Exporter`.
+    """Return a format's `export.core.exporter.Exporter`.
 
     Raises:
         UserError: Its tools are not installed.

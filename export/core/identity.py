@@ -13,12 +13,12 @@ from export.core.request import ExportRequest
 from export.core.sidecar import Sidecar
 from minivlm.errors import UserError
 from minivlm.inference.backend import words_of
-from minivlm.model import VisionLanguageConfig
-from minivlm.registry import DescribedModel, describe_model
-from minivlm.sizes import ModelConfig, sizes_of
+from minivlm.models.sizes import ModelConfig, sizes_of
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import exists
 from minivlm.vision.tee import TEEConfig
 from minivlm.weights.labels import read_words
+from minivlm.weights.loading import DescribedModel, describe_model
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Identity:
         model: Name in the registry.
         runtime: That runs it.
         precision: Such as "fp32".
-        sizes: See `minivlm.sizes`.
+        sizes: See `minivlm.models.sizes`.
         weights: Hash of the checkpoint's file and seed, of which one is None. Random weights go by their seed: their
             last bits differ with the number of threads that made them.
         image_size: Height and width of the vision input in pixels; None for a transformer.

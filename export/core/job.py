@@ -17,10 +17,10 @@ from export.core.request import ExportRequest
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.inference.backend import words_of
-from minivlm.model import VisionLanguageModel
-from minivlm.registry import NamedModel, load_model
+from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.vision.tee import TEE
 from minivlm.weights.labels import Words
+from minivlm.weights.loading import NamedModel, load_model
 
 
 @dataclass(frozen=True)

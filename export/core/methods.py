@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
@@ -45,3 +46,12 @@ class Method:
         Behind a detector's selection of proposals, a row may be another box's.
         """
         return not self.detector or "backbone" in module.split(".")
+
+
+def total_macs(method: Method) -> int:
+    """Count a method's multiply-adds as PyTorch runs them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        method.module(*method.example)
+    return counter.get_total_flops() // 2

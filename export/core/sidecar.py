@@ -13,13 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from export.core.feeding import Feeding
 from export.core.interface import Interface, TensorSpec
-from export.verify.metrics import Figure
+from export.core.metric import Figure
 from minivlm.errors import UserError, printable
-from minivlm.model import HEADS, VisionLanguageConfig
-from minivlm.registry import WeightsOrigin, get_config
-from minivlm.sizes import ModelConfig, with_sizes
+from minivlm.models.registry import get_config
+from minivlm.models.sizes import ModelConfig, with_sizes
+from minivlm.models.vision_language import HEADS, VisionLanguageConfig
 from minivlm.storage.files import exists, is_file, sha256, write_text
 from minivlm.storage.json_files import read_object
+from minivlm.weights.loading import WeightsOrigin
 
 FORMAT = 2
 
@@ -65,7 +66,7 @@ class Sidecar:
         words: Of a whole model, by name, the hash of each file that gives its ids a meaning; see `words_folder`.
         feeding: How inputs are made and what outputs mean.
         quantization: By rule in the order of the recipe, which layers with weights it decided; see `by_rule`.
-        sizes: Of the model, see `minivlm.sizes`; those that are missing are the registry's.
+        sizes: Of the model, see `minivlm.models.sizes`; those that are missing are the registry's.
     """
 
     model: str

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from minivlm.command_line import integer_argument
 from minivlm.errors import UserError
-from minivlm.registry import DescribedModel, describe_model
 from minivlm.weights.checkpoint import read_info
+from minivlm.weights.loading import DescribedModel, describe_model
 
 MOST_SEED = 2**63 - 1
 

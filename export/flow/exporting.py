@@ -1,82 +1,36 @@
 """What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, prove, describe."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from export.core.catalogue import DetectorGraph
+from export.core.exporter import Built, Exporter
 from export.core.feeding import feeding_of
 from export.core.formats import FORMATS, Format, artifact_path, exporter_of, program_class
 from export.core.job import Job, prepare, report_calibration
-from export.core.methods import Method
-from export.core.precision import Decision, Rule, by_rule, in_float
-from export.core.recipe import Recipe
+from export.core.methods import Method, total_macs
+from export.core.metric import Figure
+from export.core.precision import by_rule, in_float
 from export.core.request import ExportRequest
 from export.core.sidecar import MethodReport, Sidecar, sidecar_path, tool_versions, words_folder
 from export.runtime.artifact_backend import ArtifactBackend
 from export.runtime.program import Program
 from export.verify.captions import prove_captions
-from export.verify.layers import LayerOutput, weakest_layer
-from export.verify.metrics import Figure, compare_proposals, compare_regions, compare_tensors, worst
-from export.verify.ties import settled
+from export.verify.comparison import compare, run_reference, settle
+from export.verify.layers import weakest_layer
+from export.verify.metrics import worst
 from export.verify.tolerances import Bounds, bounds_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.inference.backend import TorchBackend
-from minivlm.sizes import sizes_of
+from minivlm.models.sizes import sizes_of
 from minivlm.storage.files import check_output, sha256, size_bytes
 from minivlm.storage.publishing import publishing
-from minivlm.vision.regions import Regions
 from minivlm.weights.labels import write_words
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a converter tells about the artifact it wrote.
-
-    Attributes:
-        delegated: By method, the share of its multiply-adds that accelerated kernels run.
-        decisions: What was decided about layers with weights, where anything but float was asked for.
-    """
-
-    delegated: dict[str, float]
-    decisions: list[Decision] = field(default_factory=list)
-
-
-class Exporter(Protocol):
-    """One format's converter. Everything else about an export is here."""
-
-    @property
-    def format(self) -> Format:
-        """What it writes."""
-        ...
-
-    @property
-    def rules(self) -> Mapping[str, tuple[Rule, ...]]:
-        """Which layers are stored and computed in what, by precision."""
-        ...
-
-    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
-        """Convert methods and write the artifact.
-
-        Args:
-            methods: Entry points; those of one artifact share weights.
-            recipe: How numbers are stored and computed.
-            path: Of the file or folder to write; its folder is there and nobody else's.
-            steps: Shows what is done.
-
-        Raises:
-            UserError: The artifact cannot be made.
-        """
-        ...
-
-    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
-        """Yield what each layer of a method computes before and after quantization, in the order of execution."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -120,49 +74,6 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
         sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
         sidecar.write(partial)
     return ExportResult(artifact, sidecar)
-
-
-def run_reference(method: Method, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Run a method in PyTorch."""
-    with torch.no_grad():
-        return tuple(method.module(*inputs))
-
-
-def total_macs(method: Method) -> int:
-    """Count a method's multiply-adds as PyTorch runs them."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        method.module(*method.example)
-    return counter.get_total_flops() // 2
-
-
-def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, ...], bounds: Bounds) -> list[Figure]:
-    """Compare a method's results: regions by box, everything else by position."""
-    if method.by_box:
-        (*regions, proposals), (*other_regions, other_proposals) = expected, given
-        return [
-            compare_proposals(proposals, other_proposals, bounds),
-            *compare_regions(Regions(*regions), Regions(*other_regions), bounds),
-        ]
-    return compare_tensors(method.outputs, expected, given, bounds)
-
-
-def settle(
-    method: Method, inputs: Sequence[Tensor], expected: tuple[Tensor, ...], given: tuple[Tensor, ...]
-) -> tuple[Tensor, ...]:
-    """Return what a method's results have to equal: those of PyTorch, where it orders equal scores as was done there.
-
-    Args:
-        method: What was run.
-        inputs: On what.
-        expected: PyTorch's results, in its own order.
-        given: Results to be judged.
-    """
-    if not isinstance(method.module, DetectorGraph):
-        return expected
-    image, extent = inputs
-    return settled(method.module.detector, image, extent, given)
 
 
 def report(

@@ -18,10 +18,10 @@ from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession
 from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
-from minivlm.model import VisionLanguageConfig
-from minivlm.registry import WeightsOrigin
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.regions import Regions
 from minivlm.weights.labels import Words, read_words
+from minivlm.weights.loading import WeightsOrigin
 
 
 class ArtifactBackend:

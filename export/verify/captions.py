@@ -6,13 +6,14 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from export.core.metric import Figure
 from export.runtime.artifact_backend import ArtifactBackend
-from export.verify.metrics import Figure, compare_logits, mean_divergence
+from export.verify.metrics import compare_logits, mean_divergence
 from export.verify.ties import settled
 from export.verify.tolerances import Bounds
 from minivlm.inference.backend import Backend, TorchBackend
 from minivlm.language.layout import CAPTIONING, CaptionContext
-from minivlm.model import join_regions
+from minivlm.models.vision_language import join_regions
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE
 

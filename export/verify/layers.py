@@ -1,28 +1,13 @@
 """Which layer of a quantized model goes wrong, found from what every layer computes before and after."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
+from export.core.exporter import LayerOutput
 from export.core.methods import Method
 from export.verify.metrics import sqnr
 from export.verify.tolerances import LAYER_SQNR
-
-
-class LayerOutput(NamedTuple):
-    """What a layer of an exact and of a quantized model computes on the same inputs of the method.
-
-    Attributes:
-        layer: Dotted name.
-        exact: Any shape, float.
-        quantized: The same shape, as the numbers that its integers stand for; all errors before it are in it.
-    """
-
-    layer: str
-    exact: Tensor
-    quantized: Tensor
 
 
 def weakest_layer(method: Method, outputs: Iterable[LayerOutput]) -> str | None:

@@ -7,43 +7,17 @@ a comparison by position would compare one region with another. Everything else 
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from export.core.metric import Figure
 from export.verify.tolerances import Bounds
 from minivlm.vision.regions import Regions
 
 MATCH_IOU = 0.9
 EQUAL = 200.0
 """What stands for the infinite ratio of equal tensors, as JSON has no infinity; fp32 cannot reach it otherwise."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One number of a comparison and the bound it must keep.
-
-    Attributes:
-        name: What was compared and how.
-        value: What was measured.
-        bound: The worst value that passes.
-        at_least: Whether larger is better.
-    """
-
-    name: str
-    value: float
-    bound: float
-    at_least: bool = True
-
-    @property
-    def passed(self) -> bool:
-        """Whether the bound is kept; never with NaN."""
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
-
-    def __str__(self) -> str:
-        sign = ">=" if self.at_least else "<="
-        return f"{self.name} {self.value:.4g} ({sign} {self.bound:g}{'' if self.passed else ', FAILED'})"
 
 
 def sqnr(reference: Tensor, other: Tensor) -> float:

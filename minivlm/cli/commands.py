@@ -15,7 +15,7 @@ from minivlm.images.plot import Drawn, check_plot_path, save_plot
 from minivlm.inference.backend import Backend, load_torch_backend
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
-from minivlm.sizes import SIZES
+from minivlm.models.sizes import SIZES
 from minivlm.storage.files import check_outputs
 from minivlm.weights.making import import_weights, make_random
 

@@ -7,7 +7,7 @@ from typing import Any
 from minivlm.cli import commands
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed
 from minivlm.errors import run_command
-from minivlm.sizes import SIZES
+from minivlm.models.sizes import SIZES
 
 DESCRIPTION = """\
 Find regions in photos, describe photos, and answer questions about them.

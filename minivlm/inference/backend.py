@@ -20,11 +20,12 @@ from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, T
 from minivlm.language.sessions import CachedSession
 from minivlm.language.thin import thin
 from minivlm.language.transformer import FusionTransformer
-from minivlm.model import VisionLanguageConfig, VisionLanguageModel
-from minivlm.registry import NamedModel, WeightsOrigin, load_model, vision_language_config
+from minivlm.models.registry import vision_language_config
+from minivlm.models.vision_language import VisionLanguageConfig, VisionLanguageModel
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.regions import Regions
 from minivlm.weights.labels import Words, random_words, read_words
+from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 
 NO_NUMBERS = (
     "the detector computes numbers that are NaN or infinite: its weights are damaged or too large; get them again"

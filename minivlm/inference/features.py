@@ -17,7 +17,7 @@ from torch import Tensor
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
 from minivlm.inference.photo_regions import PhotoRegions
-from minivlm.model import VisionLanguageConfig
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import exists, is_folder, replacing, sha256
 
 FORMAT = "1"

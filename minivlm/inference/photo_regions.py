@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from minivlm.images.preprocess import NetworkInput
-from minivlm.model import join_regions
+from minivlm.models.vision_language import join_regions
 from minivlm.vision.regions import Regions
 
 

@@ -24,7 +24,7 @@ from minivlm.inference.results import Answer, Answers, CaptionResult, Judgement,
 from minivlm.language import layout as layouts
 from minivlm.language.decoding import search
 from minivlm.language.layout import HIDDEN, TextLayout, TransformerInputs
-from minivlm.model import require_head
+from minivlm.models.vision_language import require_head
 
 MATCH_BATCH = 16
 """Pairs of text and photo that go through the transformer at a time."""

@@ -18,7 +18,7 @@ from typing import Any
 from torch import nn
 
 from minivlm.errors import UserError, closest
-from minivlm.sizes import sizes_of
+from minivlm.models.sizes import sizes_of
 from minivlm.storage.files import exists, is_folder, replacing, sha256, write_text
 from minivlm.storage.json_files import read_object
 from minivlm.weights.state_dicts import check_values, read_state_file, shown
@@ -38,7 +38,7 @@ class CheckpointInfo:
         random: Whether any part was never trained: then outputs mean nothing.
         heads: Task heads whose weights the checkpoint holds; empty for a model that is no vision-language model.
         sources: Part of the model -> where its weights come from, for a checkpoint put together from several.
-        sizes: By a name of `minivlm.sizes`; those that are left out are the registry's.
+        sizes: By a name of `minivlm.models.sizes`; those that are left out are the registry's.
         format: Version of the folder's layout.
     """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
-from minivlm.model import VisionLanguageConfig
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import write_text
 from minivlm.storage.text_files import check_lines, read_lines
 

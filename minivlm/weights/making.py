@@ -7,9 +7,9 @@ from torch import nn
 
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
-from minivlm.model import VisionLanguageModel
-from minivlm.registry import NamedModel, load_model, vision_language_config
-from minivlm.sizes import with_sizes
+from minivlm.models.registry import vision_language_config
+from minivlm.models.sizes import with_sizes
+from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.storage.files import assembling, exists, is_folder
 from minivlm.vision.tee import TEE
 from minivlm.weights import checkpoint
@@ -18,6 +18,7 @@ from minivlm.weights.bert import LoadReport, find_folder, load_folder
 from minivlm.weights.bert_vocabulary import SourceVocabulary, read_source_vocabulary
 from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.labels import VOCABULARY, Words, random_words, read_vocabulary, write_words
+from minivlm.weights.loading import NamedModel, load_model
 from minivlm.weights.state_dicts import modules_of
 
 BACKBONE = "vision.backbone.efficientnet"
@@ -37,7 +38,7 @@ def make_random(
         folder: Must not exist yet, or be empty.
         name: A vision-language model.
         seed: Of the weights.
-        sizes: Where they differ from the model's own; see `minivlm.sizes`.
+        sizes: Where they differ from the model's own; see `minivlm.models.sizes`.
         vocabulary: File with as many lines as the model has tokens; None takes one that comes with the package.
 
     Raises:
@@ -68,7 +69,7 @@ def import_weights(
         bert: For the transformer: see `hf.find_folder`. Its vocabulary becomes the checkpoint's.
         backbone: For the EfficientNet: see `pretrained.load_backbone`.
         seed: Of the random weights.
-        sizes: Where they differ from the model's own; see `minivlm.sizes`. Imported weights must have them.
+        sizes: Where they differ from the model's own; see `minivlm.models.sizes`. Imported weights must have them.
 
     Returns:
         What was written; its `sources` say what came from where, what was assumed, and what was left out.

@@ -6,7 +6,7 @@ import pytest
 
 from bench.baseline import deterministic_figures, differences, main, read_baseline
 from minivlm.errors import UserError
-from minivlm.registry import list_models
+from minivlm.models.registry import list_models
 
 
 def test_the_code_gives_the_figures_that_are_kept():

@@ -9,7 +9,7 @@ from export.core.catalogue import regions_method
 from export.core.weights import Weights
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 from minivlm.weights.making import make_random
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from minivlm.cli.main import main
 from minivlm.inference.pipeline import Pipeline
-from minivlm.registry import build
+from minivlm.models.registry import build
 from minivlm.storage.files import sha256
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo

@@ -8,11 +8,11 @@ from export.core.formats import FORMATS, artifact_path
 from export.core.interface import TensorSpec
 from export.core.sidecar import MethodReport, Sidecar, words_folder
 from minivlm.inference.backend import words_of
-from minivlm.model import VisionLanguageConfig
-from minivlm.registry import describe_model
-from minivlm.sizes import sizes_of
+from minivlm.models.sizes import sizes_of
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import sha256
 from minivlm.weights.labels import write_words
+from minivlm.weights.loading import describe_model
 
 METHODS = {"tee-tiny": ["forward"], "minilm-tiny": ["forward"], "minivlm-tiny": ["regions", "prefill", "step", "vqa"]}
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from export.core.catalogue import fusion_method
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 
 HANG = 600.0
 """Seconds after which a process that should take some ten is taken for hanging, however busy the machine is."""

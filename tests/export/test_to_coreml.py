@@ -13,17 +13,17 @@ from export.backends.coreml.mil.executor import read_functions
 from export.backends.coreml.program import CoreMLProgram
 from export.core.catalogue import fusion_method
 from export.core.sidecar import Sidecar
-from export.flow.exporting import compare, run_reference
 from export.runtime.artifact_backend import open_backend
 from export.runtime.program import open_program
+from export.verify.comparison import compare, run_reference
 from export.verify.tolerances import bounds_of
 from minivlm.console import quiet
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.inference.backend import load_torch_backend
 from minivlm.inference.pipeline import Pipeline
-from minivlm.registry import create_model
 from minivlm.storage.files import sha256, size_bytes
+from minivlm.weights.loading import create_model
 from tests.export.backends.coreml.mil.programs import saved
 
 METHODS = ["match", "nlvr2", "prefill", "regions", "step", "vqa"]

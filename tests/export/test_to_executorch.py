@@ -15,14 +15,14 @@ from export.backends.executorch.program import ExecuTorchProgram, LoweredProgram
 from export.core.catalogue import fusion_method, regions_method
 from export.core.methods import Method
 from export.core.sidecar import Sidecar
-from export.flow.exporting import compare, run_reference
+from export.verify.comparison import compare, run_reference
 from export.verify.metrics import compare_tensors
 from export.verify.tolerances import BOUNDS
 from minivlm.errors import run_command
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
+from minivlm.weights.loading import create_model
 
 ROOT = Path(__file__).parents[2]
 MODELS = ["tee-tiny", "minilm-tiny"]

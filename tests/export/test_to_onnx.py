@@ -10,13 +10,13 @@ from export.backends.onnx.convert import layer_of
 from export.backends.onnx.program import WEIGHTS, OnnxProgram
 from export.core.catalogue import regions_method
 from export.core.sidecar import Sidecar, words_folder
-from export.flow.exporting import compare, run_reference
+from export.verify.comparison import compare, run_reference
 from export.verify.tolerances import BOUNDS
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
 from minivlm.storage.files import sha256, size_bytes
 from minivlm.weights.labels import read_words
+from minivlm.weights.loading import create_model
 from tests.tiny import CONFIG
 
 MADE = [("tee-tiny", "fp32"), ("minilm-tiny", "fp32"), ("minivlm-tiny", "int8")]

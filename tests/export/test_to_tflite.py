@@ -16,11 +16,11 @@ from export.core.catalogue import fusion_method, regions_method
 from export.core.methods import Method
 from export.core.precision import Decision, in_float, kept_in_float
 from export.core.recipe import Recipe
-from export.flow.exporting import compare, run_reference
+from export.verify.comparison import compare, run_reference
 from export.verify.layers import weakest_layer
 from export.verify.tolerances import BOUNDS
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 
 INT8, FLOAT = 9, 0
 """Element types by the numbers of the .tflite schema."""

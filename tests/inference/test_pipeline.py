@@ -16,7 +16,7 @@ from minivlm.language.decoding import CaptionSession, search
 from minivlm.language.exportable import CompiledSession, Prefill, Step
 from minivlm.language.layout import CAPTIONING, NLVR2, RETRIEVAL, VQA, CaptionContext
 from minivlm.language.sessions import FullSession
-from minivlm.registry import build
+from minivlm.models.registry import build
 from tests.tiny import CONFIG, NAME, made_up_regions, save_photo, with_tags
 
 
@@ -248,8 +248,9 @@ def test_no_answers_wanted_is_refused_and_more_than_there_are_gives_all(pipeline
 
 def test_the_baseline_runs_the_same_tasks(tmp_path: Path) -> None:
     """oscar-b has another detector, whose photos are not padded and whose number of regions varies; here tiny."""
-    from minivlm.registry import NamedModel, WeightsOrigin, get_config
+    from minivlm.models.registry import get_config
     from minivlm.weights.labels import random_words
+    from minivlm.weights.loading import NamedModel, WeightsOrigin
 
     vision = get_config("r101-f-tiny")
     language = replace(CONFIG.language, region_dim=vision.feature_dim + 6)  # type: ignore[union-attr]

@@ -9,9 +9,10 @@ from torch import nn
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.images.preprocess import NetworkInput, letterbox
-from minivlm.registry import build, create_model
+from minivlm.models.registry import build
 from minivlm.vision.bifpn import WeightedSum
 from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.weights.loading import create_model
 
 
 @pytest.fixture(scope="module")

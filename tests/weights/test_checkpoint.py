@@ -14,12 +14,13 @@ import torch
 
 from minivlm.errors import UserError
 from minivlm.inference.backend import load_torch_backend
-from minivlm.registry import build, load_model
+from minivlm.models.registry import build
 from minivlm.storage.files import sha256
 from minivlm.vision.efficientnet import import_timm
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.labels import random_words, shipped_vocabulary, write_words
+from minivlm.weights.loading import load_model
 from minivlm.weights.making import import_weights, make_random
 from tests.tiny import CONFIG, NAME
 

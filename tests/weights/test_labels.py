@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from minivlm.errors import UserError
-from minivlm.registry import vision_language_config
+from minivlm.models.registry import vision_language_config
 from minivlm.weights.labels import random_words, read_words, shipped_vocabulary, write_words
 from tests.tiny import CONFIG
 

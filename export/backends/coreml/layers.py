@@ -8,8 +8,8 @@ from torch import Tensor
 
 from export.backends.coreml.convert import layer_of
 from export.backends.coreml.mil.executor import MilFunction, read_functions
+from export.core.exporter import LayerOutput
 from export.core.methods import Method
-from export.verify.layers import LayerOutput
 
 LAYERS = ("conv", "linear")
 """Operators whose outputs are compared."""

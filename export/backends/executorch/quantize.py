@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
 from export.backends.executorch.rewrites import for_executorch
+from export.core.exporter import LayerOutput
 from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode
 from export.core.recipe import Recipe
-from export.verify.layers import LayerOutput
 
 
 def quantized(method: Method, recipe: Recipe) -> GraphModule:

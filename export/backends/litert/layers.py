@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from export.backends.litert.graph import graphs, module_of, only, packed, parsed, tensor_name
+from export.core.exporter import LayerOutput
 from export.core.methods import Method
-from export.verify.layers import LayerOutput
 from minivlm.console import quiet
 
 

@@ -15,10 +15,10 @@ from onnx import helper, numpy_helper
 
 from export.backends.onnx.convert import layer_of
 from export.backends.onnx.rounding import round_for_inputs, round_to_nearest, second_moments
+from export.core.exporter import LayerOutput
 from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode
 from export.core.recipe import Recipe
-from export.verify.layers import LayerOutput
 
 DETECTOR_OPERATORS = ("Conv", "Gemm")
 TRANSFORMER_OPERATORS = ("MatMul", "Gemm", "Gather")

@@ -8,7 +8,7 @@ import torch
 from bench.costs import counts
 from bench.costs.counts import OPERATING_POINTS, OperatingPoint, count_macs, count_params
 from minivlm.language.transformer import FusionTransformer
-from minivlm.registry import get_config
+from minivlm.models.registry import get_config
 from minivlm.vision.tee import TEE
 
 TEES = ["tee-0", "tee-1", "tee-2", "tee-3"]
@@ -142,7 +142,7 @@ class TestComponents:
         built = []
 
         def build(config):
-            from minivlm import registry
+            from minivlm.models import registry
 
             built.append(registry.build(config))
             return built[0]

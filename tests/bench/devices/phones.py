@@ -12,7 +12,7 @@ from typing import Any
 from bench.devices.parity_files import FORMAT, OUTPUTS, raw_bytes
 from export.core.catalogue import fusion_method
 from export.runtime.program import open_program
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 from tests.bench.samples import SAMPLE
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

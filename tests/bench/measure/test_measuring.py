@@ -20,8 +20,9 @@ from export import to_onnx
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.language.transformer import FusionTransformer
-from minivlm.registry import build, describe_model
+from minivlm.models.registry import build
 from minivlm.vision.regions import Regions
+from minivlm.weights.loading import describe_model
 from minivlm.weights.making import make_random
 
 BRIEF = replace(PROFILES["quick"], warmup=Stop(1, 0.0), steady=Stop(3, 0.0))

@@ -13,7 +13,7 @@ from bench.measure.timing import PROFILES
 from export.core.weights import Weights
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.registry import load_model
+from minivlm.weights.loading import load_model
 from minivlm.weights.making import make_random
 from tests.export.artifacts import handmade
 

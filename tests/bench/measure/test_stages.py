@@ -11,7 +11,7 @@ from bench.measure.stages import CAPTION_TOKENS, CaptionRun, DetectorRun
 from bench.measure.timing import run_once
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.inference.backend import TorchBackend, words_of
-from minivlm.registry import load_model
+from minivlm.weights.loading import load_model
 
 
 def torch_backend(kind: type[TorchBackend] = TorchBackend) -> TorchBackend:

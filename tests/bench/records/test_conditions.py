@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bench.records.conditions import divide
+from bench.reporting.cost_tables import count_all
 from bench.reporting.latency import latency_tables
 from bench.reporting.paper_tables import measured_tables
-from bench.tables import count_all
 from tests.bench.samples import FAILED, SAMPLE
 from tests.bench.test_report import cells
 

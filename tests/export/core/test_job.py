@@ -11,7 +11,7 @@ from export.core.precision import Rule
 from export.core.request import ExportRequest
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 
 
 def request(model: str, *patterns: str, runtime: str = "executorch", precision: str = "int8") -> ExportRequest:

@@ -9,8 +9,8 @@ from export.core.formats import FORMATS, Family
 from export.core.request import ExportRequest, check_writable, parse_image_size, parse_request
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
 from minivlm.weights.checkpoint import CheckpointInfo, save
+from minivlm.weights.loading import create_model
 from tests.tiny import save_photo
 
 TARGET = replace(FORMATS["executorch"], precisions=dict.fromkeys(Family, ("fp32", "int8")))

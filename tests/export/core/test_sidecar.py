@@ -10,6 +10,7 @@ import torch
 
 from export.core.feeding import feeding_of
 from export.core.interface import Interface, TensorSpec
+from export.core.metric import Figure
 from export.core.sidecar import (
     MethodReport,
     Sidecar,
@@ -17,11 +18,11 @@ from export.core.sidecar import (
     tool_versions,
     words_folder,
 )
-from export.verify.metrics import Figure
 from minivlm.errors import UserError
-from minivlm.registry import WeightsOrigin, vision_language_config
+from minivlm.models.registry import vision_language_config
 from minivlm.storage.files import sha256
 from minivlm.weights.labels import random_words
+from minivlm.weights.loading import WeightsOrigin
 
 CONTENT = b"some program"
 SIDECAR = Sidecar(

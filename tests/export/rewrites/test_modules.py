@@ -12,9 +12,9 @@ from export.rewrites.modules import fold_batch_norms, prepared, staged_mean
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.images.preprocess import letterbox
 from minivlm.ops import NMS, scanned, unrolled
-from minivlm.registry import create_model
 from minivlm.vision.bifpn import FrozenSum, WeightedSum
 from minivlm.vision.tee import TEE
+from minivlm.weights.loading import create_model
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from export.backends.executorch.program import ExecuTorchProgram
 from export.core.catalogue import fusion_method, regions_method
 from export.core.interface import TensorSpec, prepared
-from export.flow.exporting import compare, run_reference
 from export.runtime.program import open_program
+from export.verify.comparison import compare, run_reference
 from export.verify.tolerances import bounds_of
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 
 
 def test_the_suffix_tells_the_runtime(exported):

@@ -2,8 +2,9 @@
 
 import torch
 
+from export.core.exporter import LayerOutput
 from export.core.methods import Method
-from export.verify.layers import LayerOutput, weakest_layer
+from export.verify.layers import weakest_layer
 from export.verify.tolerances import LAYER_SQNR
 
 SIGNAL = torch.ones(1000)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from export.core.metric import Figure
 from export.verify.metrics import (
     EQUAL,
     MANY_ROWS,
-    Figure,
     compare_logits,
     compare_proposals,
     compare_regions,

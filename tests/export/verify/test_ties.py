@@ -13,12 +13,12 @@ from export.core.catalogue import DetectorGraph, regions_method
 from export.core.formats import FORMATS, artifact_path
 from export.core.methods import Method
 from export.core.sidecar import Sidecar
-from export.flow.exporting import compare, settle
+from export.verify.comparison import compare, settle
 from export.verify.tolerances import BOUNDS
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
 from minivlm.vision.tee import TEE
 from minivlm.weights.checkpoint import CheckpointInfo, save
+from minivlm.weights.loading import create_model
 from tests.export.detectors import all_equal, equal_objectness, equal_tags, nothing_found
 
 FP32 = BOUNDS["fp32"]

@@ -20,7 +20,7 @@ from export.core.recipe import Recipe
 from export.verify.layers import weakest_layer
 from minivlm.console import quiet
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 
 
 class TestByteEmbedding:

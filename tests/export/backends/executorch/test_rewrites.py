@@ -10,8 +10,8 @@ from export.backends.executorch.rewrites import Doubling, PenaltyNMS, for_execut
 from export.rewrites.modules import StagedSqueezeExcite, staged_mean
 from minivlm.console import quiet
 from minivlm.ops import NMS, nms, unrolled
-from minivlm.registry import create_model
 from minivlm.vision.bifpn import Enlarge
+from minivlm.weights.loading import create_model
 
 
 def operators(module: nn.Module, *example: Tensor) -> list[str]:

@@ -12,7 +12,7 @@ from export.backends.litert.program import LiteRTProgram
 from export.core.catalogue import fusion_method, regions_method
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.registry import create_model
+from minivlm.weights.loading import create_model
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", bytes(1000)])

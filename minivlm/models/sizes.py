@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from minivlm.errors import UserError, closest
 from minivlm.language.transformer import TransformerConfig
-from minivlm.model import VisionLanguageConfig
+from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.grid import GridConfig
 from minivlm.vision.tee import TEEConfig

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from minivlm.errors import UserError
 from minivlm.inference.backend import load_torch_backend
-from minivlm.registry import build, get_config, list_models
-from minivlm.sizes import SIZES, sizes_of, with_sizes
+from minivlm.models.registry import build, get_config, list_models
+from minivlm.models.sizes import SIZES, sizes_of, with_sizes
 from minivlm.weights.checkpoint import read_info
 from minivlm.weights.labels import shipped_vocabulary
 from minivlm.weights.making import make_random

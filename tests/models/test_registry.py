@@ -9,14 +9,15 @@ from torch import nn
 import minivlm
 from minivlm.errors import UserError
 from minivlm.language.transformer import FusionTransformer
-from minivlm.model import VisionLanguageModel
-from minivlm.registry import build, create_model, describe_model, get_config, list_models, load_model, parts_of
+from minivlm.models.registry import build, get_config, list_models, parts_of
+from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.storage.files import sha256
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
 from minivlm.vision.tee import TEE
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
+from minivlm.weights.loading import create_model, describe_model, load_model
 from minivlm.weights.making import make_random
 
 FAMILIES = {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench.media import for_markdown, for_sheet, for_terminal
+from bench.records.media import for_markdown, for_sheet, for_terminal
 from bench.report import as_csv, facts, html, markdown
 from bench.reporting.latency import latency_tables
 from tests.bench.samples import FAILED, SAMPLE
