@@ -25,7 +25,8 @@ from torch import Tensor
 
 from bench.emulation.machine import Machine, ready_machine
 from bench.reporting.cells import wide_console
-from export.core.formats import FORMATS, PRECISIONS, check_precision, exporter_of, require_tools
+from export.core.format import PRECISIONS
+from export.core.formats import FORMATS, check_precision, exporter_of, require_tools
 from export.core.identity import find_artifact
 from export.core.job import Job, prepare
 from export.core.metric import Figure

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from bench.reporting.cells import Cell, Row, Table, wide_console
 from export.core.catalogue import regions_method
 from export.core.exporter import Exporter
-from export.core.formats import FORMATS, Family, Format, exporter_of, family_of, program_class
+from export.core.format import Family, Format
+from export.core.formats import FORMATS, exporter_of, family_of, program_class
 from export.core.methods import Method
 from export.core.recipe import Recipe
 from export.core.weights import Weights, add_weights_flags, read_weights

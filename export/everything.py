@@ -17,7 +17,8 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.table import Table
 
-from export.core.formats import FORMATS, PRECISIONS, artifact_path, check_precision, family_of
+from export.core.format import PRECISIONS
+from export.core.formats import FORMATS, artifact_path, check_precision, family_of
 from export.core.metric import Figure
 from export.core.request import check_writable
 from export.core.sidecar import Sidecar
@@ -43,10 +44,8 @@ class Made:
 
 def make(runtime: str, model: str, precision: str, folder: Path, weights: Weights = RANDOM) -> Made:
     """Export one artifact in a process of its own: converters take gigabytes, and do not give them back."""
-    target = FORMATS[runtime]
-    path = artifact_path(folder, model, target, precision)
-    script = Path(__file__).resolve().parents[1] / target.command.removeprefix("python ")
-    command = [sys.executable, str(script), "--model", model, "--precision", precision]
+    path = artifact_path(folder, model, FORMATS[runtime], precision)
+    command = [sys.executable, "-m", "export", runtime, "--model", model, "--precision", precision]
     done = run_child([*command, *weights.flags(), "--output", str(folder)])
     if done.returncode == 0:
         return Made(path, Sidecar.read(path))

@@ -8,60 +8,16 @@ for a detector's widest layers, inputs and weights; elsewhere weights are int8 a
 Core ML has no dynamic quantization.
 """
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
 
-from export.backends.coreml.convert import convert, join, save
-from export.backends.coreml.layers import layers
-from export.backends.coreml.quantize import quantize
-from export.backends.coreml.rules import RULES
-from export.core.exporter import Built, LayerOutput
-from export.core.formats import FORMATS, Format
-from export.core.methods import Method
-from export.core.precision import Decision
-from export.core.recipe import Recipe
+from export.backends.coreml.format import FORMAT
 from export.flow.command import run_exporter
-from minivlm.console import Steps
 from minivlm.errors import run_command
-
-
-class CoreMLExporter:
-    """Implements `export.core.exporter.Exporter`."""
-
-    format: Format = FORMATS["coreml"]
-    rules = RULES
-
-    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
-        """See `Exporter`."""
-        decided: list[Decision] = []
-        with TemporaryDirectory() as folder:
-            packages = {method.name: Path(folder, f"{method.name}.mlpackage") for method in methods}
-            for method in methods:
-                with steps.step(f"convert {method.name}"):
-                    model = convert(method, "fp32" if recipe.precision == "fp32" else "fp16")
-                if recipe.precision == "int8":
-                    with steps.step(f"quantize {method.name}"):
-                        model, made = quantize(model, method, recipe)
-                    decided += made
-                with steps.step(f"write {method.name}"):
-                    save(model, packages[method.name])
-            with steps.step("join the functions"):
-                join(packages, path)
-        return Built({method.name: 1.0 for method in methods}, decided)
-
-    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
-        """See `Exporter`."""
-        with TemporaryDirectory() as folder:
-            exact, quantized = Path(folder, "exact.mlpackage"), Path(folder, "int8.mlpackage")
-            save(convert(method, "fp32"), exact)
-            save(quantize(convert(method, "fp16"), method, recipe)[0], quantized)
-            yield from layers(exact, quantized, method)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    run_exporter("coreml", __doc__ or "", argv)
+    run_exporter(FORMAT, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

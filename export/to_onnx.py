@@ -7,70 +7,16 @@ Writes {model}-onnx-{precision}.onnx, for a whole model the folder {model}-onnx-
 beside it.
 """
 
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Sequence
 
-import onnx
-
-from export.backends.onnx.convert import onnx_graph
-from export.backends.onnx.program import write_graph, write_package
-from export.backends.onnx.quantize import layers, quantize
-from export.backends.onnx.rules import RULES
-from export.core.exporter import Built, LayerOutput
-from export.core.formats import FORMATS, Format
-from export.core.methods import Method
-from export.core.precision import Decision
-from export.core.recipe import Recipe
+from export.backends.onnx.format import FORMAT
 from export.flow.command import run_exporter
-from minivlm.console import Steps
 from minivlm.errors import run_command
-
-PROJECT = "minivlm-edge"
-
-
-class OnnxExporter:
-    """Implements `export.core.exporter.Exporter`."""
-
-    format: Format = FORMATS["onnx"]
-    rules = RULES
-
-    def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
-        """See `Exporter`."""
-        with steps.step("trace with torch.onnx"):
-            graphs = {method.name: onnx_graph(method) for method in methods}
-        decided: list[Decision] = []
-        if recipe.precision == "int8":
-            with steps.step("quantize"):
-                for method in methods:
-                    graphs[method.name], made = quantize(graphs[method.name], method, recipe)
-                    decided += made
-        model_name = path.stem.partition(f"-{self.format.runtime}-{recipe.precision}")[0]
-        for name, graph in graphs.items():
-            describe(graph, model=model_name, precision=recipe.precision, method=name)
-        with steps.step("write the artifact"):
-            if path.suffix == f".{self.format.whole_suffix}":
-                write_package(graphs, path)
-            else:
-                (only,) = graphs.values()
-                write_graph(only, path)
-        # Every operator runs in ONNX Runtime: it has no other place to leave them to.
-        return Built(dict.fromkeys(graphs, 1.0), decided)
-
-    def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
-        """See `Exporter`."""
-        return layers(onnx_graph(method), method, recipe)
-
-
-def describe(graph: onnx.ModelProto, **facts: str) -> None:
-    """Note in a file what it holds and what made it, so that it can be told without its sidecar."""
-    graph.producer_name, graph.producer_version = PROJECT, version(PROJECT)
-    onnx.helper.set_model_props(graph, facts)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    run_exporter("onnx", __doc__ or "", argv)
+    run_exporter(FORMAT, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
 from export.core.formats import FORMATS, artifact_path
+from export.flow.command import run_exporter
 from minivlm.images.photos import default_photo
 
 
@@ -43,8 +43,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported
         folder = tmp_path_factory.mktemp(f"{model}-{runtime}-{precision}")
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            main = import_module(target.exporter.partition(":")[0]).main
-            main(["--model", model, "--precision", precision, "--output", str(folder)])
+            run_exporter(target, "", ["--model", model, "--precision", precision, "--output", str(folder)])
         return Exported(artifact_path(folder, model, target, precision), printed.getvalue())
 
     return export

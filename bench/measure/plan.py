@@ -14,7 +14,8 @@ from bench.machine.environment import available_cores
 from bench.measure.request import COMPILED, PYTORCH, PYTORCH_RUNTIMES
 from bench.measure.timing import PROFILES
 from bench.reporting import latency
-from export.core.formats import FORMATS, PRECISIONS, Family, Format, family_of, require_runtime
+from export.core.format import PRECISIONS, Family, Format
+from export.core.formats import FORMATS, family_of, require_runtime
 from export.core.identity import find_artifact
 from export.core.request import ExportRequest, check_writable, parse_image_size
 from export.core.weights import Weights, add_weights_flags, read_weights

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a format's exporter is, and what it tells."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from export.core.formats import Format
+from export.core.format import Format
 from export.core.methods import Method
 from export.core.precision import Decision, Rule
 from export.core.recipe import Recipe

@@ -1,9 +1,6 @@
-"""Which artifact formats there are, what each can hold, and which code makes and runs it: data, nothing else."""
+"""The table of formats, and what is asked of it."""
 
-import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,127 +8,28 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any
 
+from export.core.format import PRECISIONS, Family, Format
 from minivlm.errors import UserError, closest
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.registry import get_config
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.tee import TEEConfig
 
-PRECISIONS = ("fp32", "fp16", "int8")
-
-
-class Family(StrEnum):
-    """What kind of model an artifact holds."""
-
-    DETECTOR = "detector"
-    TRANSFORMER = "transformer"
-    WHOLE = "whole"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Format:
-    """One artifact format and its runtime.
-
-    Attributes:
-        runtime: In file names, records and flags.
-        title: For people.
-        suffix: Of an artifact with one method.
-        whole_suffix: Of an artifact with several.
-        precisions: What can be exported, by family.
-        exporter: "module:attribute" of the `export.core.exporter.Exporter` that writes it.
-        program: "module:attribute" of the `export.runtime.program.Program` that runs it.
-        extra: Optional dependencies of this project that bring the tools; "" where every installation has them.
-        imports: Modules that the tools are imported as.
-        packages: Whose versions the sidecar names.
-        bindings: Modules that its runtime can be imported as, any one of them; empty where `imports` has it.
-        system: What `platform.system` must say for the runtime to be there, empty if any will do. Elsewhere a reference
-            executor proves artifacts, and its time means nothing.
-    """
-
-    runtime: str
-    title: str
-    suffix: str
-    whole_suffix: str
-    precisions: Mapping[Family, tuple[str, ...]]
-    exporter: str
-    program: str
-    extra: str
-    imports: tuple[str, ...]
-    packages: tuple[str, ...]
-    bindings: tuple[str, ...] = ()
-    system: str = ""
-
-    @property
-    def runs_here(self) -> bool:
-        """Whether the runtime itself, and no stand-in for it, runs on this system."""
-        return self.system in ("", platform.system())
-
-    @property
-    def command(self) -> str:
-        """How this format's exporter is called."""
-        return f"python {self.exporter.partition(':')[0].replace('.', '/')}.py"
-
-    def suffix_of(self, family: Family) -> str:
-        """Return the suffix of an artifact that holds such a model."""
-        return self.whole_suffix if family is Family.WHOLE else self.suffix
-
-
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        "executorch": Format(
-            runtime="executorch",
-            title="ExecuTorch with XNNPACK",
-            suffix="pte",
-            whole_suffix="pte",
-            precisions=dict.fromkeys(Family, ("fp32", "int8")),
-            exporter="export.to_executorch:ExecuTorchExporter",
-            program="export.backends.executorch.program:ExecuTorchProgram",
-            extra="",
-            imports=("executorch",),
-            packages=("torch", "executorch", "timm", "torchao"),
-            bindings=("executorch.runtime",),
-        ),
-        "onnx": Format(
-            runtime="onnx",
-            title="ONNX Runtime",
-            suffix="onnx",
-            whole_suffix="onnxpackage",
-            precisions=dict.fromkeys(Family, ("fp32", "int8")),
-            exporter="export.to_onnx:OnnxExporter",
-            program="export.backends.onnx.program:OnnxProgram",
-            extra="onnx",
-            imports=("onnx", "onnxruntime", "onnxscript"),
-            packages=("torch", "onnx", "onnxruntime", "onnxscript", "timm"),
-            bindings=("onnxruntime",),
-        ),
-        "litert": Format(
-            runtime="litert",
-            title="LiteRT",
-            suffix="tflite",
-            whole_suffix="tflite",
-            precisions=dict.fromkeys(Family, PRECISIONS),
-            exporter="export.to_tflite:LiteRTExporter",
-            program="export.backends.litert.program:LiteRTProgram",
-            extra="litert",
-            imports=("litert_torch", "ai_edge_litert", "ai_edge_quantizer"),
-            packages=("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "timm"),
-            bindings=("ai_edge_litert.interpreter", "tflite_runtime.interpreter"),
-        ),
-        "coreml": Format(
-            runtime="coreml",
-            title="Core ML",
-            suffix="mlpackage",
-            whole_suffix="mlpackage",
-            precisions=dict.fromkeys(Family, PRECISIONS),
-            exporter="export.to_coreml:CoreMLExporter",
-            program="export.backends.coreml.program:CoreMLProgram",
-            extra="coreml",
-            imports=("coremltools",),
-            packages=("torch", "coremltools", "timm"),
-            system="Darwin",
-        ),
-    }
+BACKENDS = (
+    "executorch",
+    "onnx",
+    "litert",
+    "coreml",
 )
+"""The folders of `export/backends`, each of which has its `FORMAT` in `format.py`."""
+
+
+def _formats() -> dict[str, Format]:
+    found = [resolve_name(f"export.backends.{name}.format:FORMAT") for name in BACKENDS]
+    return {target.runtime: target for target in found}
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(_formats())
 """By runtime."""
 
 

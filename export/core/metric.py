@@ -1,4 +1,4 @@
-"""TODO."""
+"""One number of a comparison, with the tolerance that it must keep."""
 
 from dataclasses import dataclass
 

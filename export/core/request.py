@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.core.formats import Family, Format, check_precision, family_of, support_table
+from export.core.format import Family, Format
+from export.core.formats import check_precision, family_of, support_table
 from minivlm.command_line import integer_argument, path_argument, script_parser, seed
 from minivlm.errors import UserError, printable
 from minivlm.images.photos import default_photo, load_photo

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from export.core.formats import FORMATS, Format, require_tools
+from export.core.format import Format
+from export.core.formats import FORMATS, require_tools
 from export.core.request import parse_request
 from export.core.sidecar import Sidecar, sidecar_path
 from export.flow.exporting import ExportResult, export_model
@@ -32,9 +33,8 @@ def next_command(result: ExportResult) -> str:
     )
 
 
-def run_exporter(runtime: str, description: str, argv: Sequence[str] | None) -> None:
+def run_exporter(target: Format, description: str, argv: Sequence[str] | None) -> None:
     """Run an exporter's command line, from flags to closing message."""
-    target = FORMATS[runtime]
     request = parse_request(description, target, argv)
     require_tools(target)
     steps = Steps()

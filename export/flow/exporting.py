@@ -10,7 +10,8 @@ from torch import Tensor
 
 from export.core.exporter import Built, Exporter
 from export.core.feeding import feeding_of
-from export.core.formats import FORMATS, Format, artifact_path, exporter_of, program_class
+from export.core.format import Format
+from export.core.formats import FORMATS, artifact_path, exporter_of, program_class
 from export.core.job import Job, prepare, report_calibration
 from export.core.methods import Method, total_macs
 from export.core.metric import Figure

@@ -1,4 +1,4 @@
-"""TODO."""
+"""A method of the model beside the same method of the artifact."""
 
 from collections.abc import Sequence
 

@@ -222,13 +222,11 @@ def _artifact_backend(arguments: Namespace) -> Backend:
     for flag in ("checkpoint", "seed"):
         if getattr(arguments, flag) is not None:
             raise UserError(f"--{flag} does not go with --artifact, which has its weights inside: leave it out")
-    # Runtimes announce themselves in pyproject.toml, by the suffix of their files: nothing here knows any of them.
-    runtimes = {entry.name: entry for entry in entry_points(group="minivlm.backends")}
-    suffix = Path(arguments.artifact).suffix.removeprefix(".")
-    if suffix not in runtimes:
-        known = ", ".join(f".{name}" for name in sorted(runtimes)) or "none; install this project whole"
-        raise UserError(f"no runtime for {arguments.artifact}: artifacts that can be run end in {known}")
-    backend: Backend = runtimes[suffix].load()(Path(arguments.artifact))
+    # What opens artifacts announces itself in pyproject.toml: nothing here knows of formats and runtimes.
+    openers = tuple(entry_points(group="minivlm.backends"))
+    if not openers:
+        raise UserError(f"nothing is installed that runs {arguments.artifact}: install this project whole")
+    backend: Backend = openers[0].load()(Path(arguments.artifact))
     if arguments.model not in (None, backend.model):
         raise UserError(f"{arguments.artifact} holds {backend.model}, not {arguments.model}: leave --model out")
     return backend

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Models with their weights: a checkpoint's, or random ones of a seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

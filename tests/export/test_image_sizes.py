@@ -1,7 +1,5 @@
 """Every image size that is announced, in every format; which sizes those are is `minivlm.vision.tee`'s to say."""
 
-from importlib import import_module
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +11,7 @@ from export.core.formats import FORMATS, artifact_path, exporter_of, program_cla
 from export.core.methods import Method
 from export.core.recipe import Recipe
 from export.core.sidecar import Sidecar
+from export.flow.command import run_exporter
 from minivlm.console import Steps
 from minivlm.vision.bifpn import BiFPNCell, Enlarge, halve
 
@@ -56,8 +55,9 @@ def test_odd_maps_are_halved_and_enlarged_as_in_pytorch(runtime, size, tmp_path)
 def export(folder, model: str, runtime: str, precision: str, size: str) -> Sidecar:
     """Export by the command line, which proves the artifact or fails."""
     target = FORMATS[runtime]
-    main = import_module(target.exporter.partition(":")[0]).main
-    main(["--model", model, "--precision", precision, "--image-size", size, "--output", str(folder)])
+    run_exporter(
+        target, "", ["--model", model, "--precision", precision, "--image-size", size, "--output", str(folder)]
+    )
     return Sidecar.read(artifact_path(folder, model, target, precision))
 
 

@@ -10,7 +10,8 @@ from bench.devices.cpu import ThisMachine
 from bench.measure.plan import Plan, make_parser, make_plan
 from bench.records.record import Combination, Failure, MachineRates
 from bench.workers.process import WORKER, Answer
-from export.core.formats import FORMATS, Family
+from export.core.format import Family
+from export.core.formats import FORMATS
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.storage.files import sha256

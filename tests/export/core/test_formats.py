@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from export.core.format import Family
 from export.core.formats import (
     FORMATS,
-    Family,
     artifact_path,
     check_precision,
     exporter_of,
@@ -51,7 +51,13 @@ def test_a_suffix_belongs_to_one_format_and_its_code_is_there(runtime):
         assert format_of(Path(f"model.{suffix}")) is target
     assert exporter_of(target).format is target
     assert callable(program_class(target))
-    assert target.command == f"python export/{target.exporter.split(':')[0].split('.')[1]}.py"
+
+
+@pytest.mark.parametrize("runtime", FORMATS)
+def test_its_command_is_a_script_that_is_there_or_else_the_package(runtime):
+    target = FORMATS[runtime]
+    assert (Path(__file__).parents[3] / target.command.removeprefix("python ")).is_file()
+    assert replace(target, script="").command == f"python -m export {runtime}"
 
 
 def test_an_unsupported_precision_is_refused_with_what_there_is():

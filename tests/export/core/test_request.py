@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from export.core.formats import FORMATS, Family
+from export.core.format import Family
+from export.core.formats import FORMATS
 from export.core.request import ExportRequest, check_writable, parse_image_size, parse_request
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo

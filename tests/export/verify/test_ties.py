@@ -1,7 +1,6 @@
 """A detector whose equal scores are ordered by chance: any order is right, and nothing else is forgiven."""
 
 from functools import cache
-from importlib import import_module
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from export.core.catalogue import DetectorGraph, regions_method
 from export.core.formats import FORMATS, artifact_path
 from export.core.methods import Method
 from export.core.sidecar import Sidecar
+from export.flow.command import run_exporter
 from export.verify.comparison import compare, settle
 from export.verify.tolerances import BOUNDS
 from minivlm.images.photos import default_photo
@@ -144,7 +144,6 @@ def test_no_region_on_both_sides_is_agreement_and_on_one_side_is_not():
 def test_a_real_artifact_of_such_a_detector_is_proven(runtime, kind, tmp_path):
     save(tmp_path / "run", kind(create_model("tee-tiny")), CheckpointInfo("tee-tiny", origin="trained", random=False))
     target = FORMATS[runtime]
-    main = import_module(target.exporter.partition(":")[0]).main
-    main(["--checkpoint", str(tmp_path / "run"), "--output", str(tmp_path / "out")])
+    run_exporter(target, "", ["--checkpoint", str(tmp_path / "run"), "--output", str(tmp_path / "out")])
     sidecar = Sidecar.read(artifact_path(tmp_path / "out", "tee-tiny", target, "fp32"))
     assert all(figure.passed for figure in sidecar.methods[0].parity)

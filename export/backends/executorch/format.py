@@ -1,0 +1,18 @@
+"""ExecuTorch with XNNPACK: what an artifact can hold, and which code makes and runs it."""
+
+from export.core.format import Family, Format
+
+FORMAT = Format(
+    runtime="executorch",
+    title="ExecuTorch with XNNPACK",
+    suffix="pte",
+    whole_suffix="pte",
+    precisions=dict.fromkeys(Family, ("fp32", "int8")),
+    exporter="export.backends.executorch.exporter:ExecuTorchExporter",
+    program="export.backends.executorch.program:ExecuTorchProgram",
+    extra="",
+    imports=("executorch",),
+    packages=("torch", "executorch", "timm", "torchao"),
+    bindings=("executorch.runtime",),
+    script="export/to_executorch.py",
+)

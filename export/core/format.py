@@ -1,0 +1,66 @@
+"""What an artifact format is: what it can hold, and which code makes and runs it. Data, nothing else."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+class Family(StrEnum):
+    """What kind of model an artifact holds."""
+
+    DETECTOR = "detector"
+    TRANSFORMER = "transformer"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One artifact format and its runtime.
+
+    Attributes:
+        runtime: In file names, records and flags.
+        title: For people.
+        suffix: Of an artifact with one method.
+        whole_suffix: Of an artifact with several.
+        precisions: What can be exported, by family.
+        exporter: "module:attribute" of the `export.core.exporter.Exporter` that writes it.
+        program: "module:attribute" of the `export.runtime.program.Program` that runs it.
+        extra: Optional dependencies of this project that bring the tools; "" where every installation has them.
+        imports: Modules that the tools are imported as.
+        packages: Whose versions the sidecar names.
+        bindings: Modules that its runtime can be imported as, any one of them; empty where `imports` has it.
+        script: Path, from the project's folder, of its own command; "" where `python -m export` is all there is.
+        system: What `platform.system` must say for the runtime to be there, empty if any will do. Elsewhere a reference
+            executor proves artifacts, and its time means nothing.
+    """
+
+    runtime: str
+    title: str
+    suffix: str
+    whole_suffix: str
+    precisions: Mapping[Family, tuple[str, ...]]
+    exporter: str
+    program: str
+    extra: str
+    imports: tuple[str, ...]
+    packages: tuple[str, ...]
+    bindings: tuple[str, ...] = ()
+    script: str = ""
+    system: str = ""
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the runtime itself, and no stand-in for it, runs on this system."""
+        return self.system in ("", platform.system())
+
+    @property
+    def command(self) -> str:
+        """How this format's exporter is called."""
+        return f"python {self.script}" if self.script else f"python -m export {self.runtime}"
+
+    def suffix_of(self, family: Family) -> str:
+        """Return the suffix of an artifact that holds such a model."""
+        return self.whole_suffix if family is Family.WHOLE else self.suffix
