@@ -25,6 +25,7 @@ from torch import Tensor
 
 from bench.emulation.machine import Machine, ready_machine
 from bench.reporting.cells import wide_console
+from bench.session.flags import add_runtimes_flag
 from export.core.format import PRECISIONS
 from export.core.formats import FORMATS, check_precision, exporter_of, require_tools
 from export.core.identity import find_artifact
@@ -32,20 +33,20 @@ from export.core.job import Job, prepare
 from export.core.metric import Figure
 from export.core.request import ExportRequest
 from export.core.sidecar import Sidecar
-from export.core.weights import add_weights_flags, read_weights
+from export.core.weights import add_models_flag, add_weights_flags, read_weights
 from export.flow.exporting import export_model
 from export.runtime.program import Program, open_program
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.metrics import worst
 from export.verify.tolerances import bounds_of
-from minivlm.command_line import path_argument, script_parser
+from minivlm.command_line import known_argument, list_argument, path_argument, script_parser
 from minivlm.console import Steps
-from minivlm.errors import UserError, closest, run_command
+from minivlm.errors import UserError, run_command
 from minivlm.images.photos import default_photo
 from minivlm.storage.files import check_outputs, exists, write_text
 from minivlm.storage.json_text import json_text
 
-MODELS = "tee-0,minilm"
+MODELS = ("tee-0", "minilm")
 RUNTIMES = ("litert", "onnx")
 """Those whose arm64 packages need no PyTorch, which would be another 430 MB."""
 GUEST = Path(__file__).with_name("emulation") / "guest.py"
@@ -199,12 +200,10 @@ def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
     models = weights.models(arguments.models, MODELS)
     for model in models:
         weights.describe(model)
-    for runtime in arguments.runtimes.split(","):
-        if runtime not in RUNTIMES:
-            raise UserError(f"unknown runtime {runtime!r}: {closest(runtime, list(RUNTIMES))}")
+    for runtime in arguments.runtimes:
         require_tools(FORMATS[runtime])
         for model in models:
-            for precision in arguments.precision.split(","):
+            for precision in arguments.precision:
                 check_precision(FORMATS[runtime], model, precision)
                 found.append(
                     ExportRequest(
@@ -225,10 +224,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
     add = parser.add_argument
-    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add("--runtimes", default=",".join(RUNTIMES), metavar="A,B", help="default: %(default)s")
-    add("--precision", default="fp32,int8", metavar="A,B", help=f"of {', '.join(PRECISIONS)} (default: %(default)s)")
+    add_runtimes_flag(parser, list(RUNTIMES), list(RUNTIMES))
+    add(
+        "--precision",
+        type=list_argument(known_argument("precision", PRECISIONS)),
+        default=["fp32", "int8"],
+        metavar="A,B",
+        help=f"of {', '.join(PRECISIONS)} (default: fp32,int8)",
+    )
     add(
         "--artifacts",
         type=path_argument,

@@ -19,11 +19,12 @@ from torch import nn
 
 from bench.machine.rates import read_bandwidth
 from bench.reporting.cells import Cell, Row, Table, wide_console
+from bench.session.flags import add_threads_flag
 from export.core.formats import FORMATS
 from export.core.sidecar import Sidecar
 from export.core.weights import add_weights_flags, read_weights
 from export.runtime.artifact_backend import open_backend
-from minivlm.command_line import integer_argument, path_argument, script_parser
+from minivlm.command_line import path_argument, script_parser, whole_argument
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.inference.backend import Backend, TorchBackend, load_torch_backend
@@ -77,17 +78,19 @@ def measure(ways: dict[str, Callable[[], CaptionSession]], first_token: int, rou
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument("--threads", type=integer_argument, default=2, help="default: %(default)s")
+    add_threads_flag(parser)
     parser.add_argument(
-        "--rounds", type=integer_argument, default=7, help="captions of each way (default: %(default)s)"
+        *("--repeats", "--rounds"),
+        type=whole_argument(2, 10**6),
+        default=7,
+        metavar="N",
+        help="captions of each way (default: %(default)s)",
     )
     parser.add_argument(
         "--artifact", type=path_argument, metavar="FILE", help="measure the steps of this artifact of the model as well"
     )
     add_weights_flags(parser)
     arguments = parser.parse_args(argv)
-    if arguments.threads < 1 or arguments.rounds < 2:
-        raise UserError("--threads must be at least 1 and --rounds at least 2")
     weights = read_weights(arguments.checkpoint, arguments.seed)
     steps = Steps()
     torch.set_num_threads(arguments.threads)
@@ -104,8 +107,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             artifact = open_backend(arguments.artifact, arguments.threads)
             check_same(artifact, backend, arguments.artifact)
             ways[f"cached, {title_of(arguments.artifact)}"] = lambda: artifact.session(context)
-    with steps.step(f"write {arguments.rounds + 1} captions of each way"), torch.inference_mode():
-        seconds = measure(ways, special.cls, arguments.rounds)
+    with steps.step(f"write {arguments.repeats + 1} captions of each way"), torch.inference_mode():
+        seconds = measure(ways, special.cls, arguments.repeats)
         bandwidth = read_bandwidth()
     note = f"{backend.model}, weights {backend.origin.description}"
     _table(note, list(ways), seconds, step_bytes(language), bandwidth, arguments.threads).show(wide_console())

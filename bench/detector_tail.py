@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.reporting.cells import Cell, Row, Table, wide_console
+from bench.session.flags import add_runtimes_flag, add_threads_flag
 from export.core.catalogue import regions_method
 from export.core.exporter import Exporter
 from export.core.format import Family, Format
@@ -30,9 +31,9 @@ from export.core.methods import Method
 from export.core.recipe import Recipe
 from export.core.weights import Weights, add_weights_flags, read_weights
 from export.runtime.program import Program
-from minivlm.command_line import integer_argument, script_parser
+from minivlm.command_line import script_parser, whole_argument
 from minivlm.console import Steps
-from minivlm.errors import UserError, closest, run_command
+from minivlm.errors import UserError, run_command
 from minivlm.images.photos import default_photo
 from minivlm.models.registry import parts_of
 from minivlm.vision.tee import TEE
@@ -125,27 +126,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     parser.add_argument("--model", help="a detector (default: the checkpoint's, or tee-0)")
     add_weights_flags(parser)
-    parser.add_argument("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
-    parser.add_argument("--threads", type=integer_argument, default=2, help="default: %(default)s")
-    parser.add_argument("--rounds", type=integer_argument, default=20, help="default: %(default)s")
+    add_runtimes_flag(parser, runtimes, runtimes)
+    add_threads_flag(parser)
+    parser.add_argument(
+        "--repeats", "--rounds", type=whole_argument(2, 10**6), default=20, metavar="N", help="default: %(default)s"
+    )
     arguments = parser.parse_args(argv)
     weights = read_weights(arguments.checkpoint, arguments.seed)
     model = detector_of(weights, arguments.model)
-    if arguments.threads < 1 or arguments.rounds < 2:
-        raise UserError("--threads must be at least 1 and --rounds at least 2")
-    for name in arguments.runtimes.split(","):
-        if name not in runtimes:
-            raise UserError(f"unknown runtime {name!r}: {closest(name, runtimes)}")
     steps = Steps()
     named = load_model(model, checkpoint=weights.checkpoint, seed=weights.seed)
     detector = named.module
     assert isinstance(detector, TEE)
     steps.say(f"weights: {named.origin.description}")
     found = {
-        name: measure(FORMATS[name], detector, arguments.threads, arguments.rounds, steps)
-        for name in arguments.runtimes.split(",")
+        name: measure(FORMATS[name], detector, arguments.threads, arguments.repeats, steps)
+        for name in arguments.runtimes
     }
-    tail_table(model, arguments.threads, arguments.rounds, found).show(wide_console())
+    tail_table(model, arguments.threads, arguments.repeats, found).show(wide_console())
 
 
 def detector_of(weights: Weights, asked: str | None) -> str:
@@ -158,7 +156,7 @@ def detector_of(weights: Weights, asked: str | None) -> str:
     Raises:
         UserError: It is no detector, or the checkpoint holds none, or another.
     """
-    (model,) = weights.models(asked, "tee-0")
+    (model,) = weights.models(None if asked is None else [asked], ["tee-0"])
     if asked is None:
         model = next((name for name, part in parts_of(model).items() if part == "vision"), model)
     if family_of(model) is not Family.DETECTOR:

@@ -6,10 +6,12 @@
     python bench/int8.py --records results/int8/records.jsonl       # judge what was measured
 
 fp32 and int8 of each runtime are measured in rounds, each repeat in a process of its own, and judged round by round as
-docs/verdict.md says. Sizes and exactness come from the artifacts.
+docs/verdict.md says. Sizes and exactness come from the artifacts. Exit code 1 says that a
+measurement failed.
 """
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +28,17 @@ from bench.regression.comparable import describe_failures
 from bench.regression.evidence import ALPHA, Evidence, holm, paired_evidence
 from bench.regression.quantities import SCATTERED
 from bench.reporting.cells import wide_console
+from bench.session.flags import add_runtimes_flag, add_threads_flag, plan_with
+from bench.session.session import RECORDS, Session
 from export.core.formats import FORMATS
-from export.core.weights import add_weights_flags, read_weights
+from export.core.weights import add_models_flag, add_weights_flags
 from minivlm.command_line import integer_argument, path_argument, script_parser
+from minivlm.console import Steps
 from minivlm.errors import UserError, printable, run_command
 
-MODELS = "tee-0,minilm"
+MODELS = ("tee-0", "minilm")
+PASSED = ("models", "checkpoint", "seed", "runtimes", "repeats", "profile", "artifacts")
+"""Flags that mean here what they mean to bench/run.py."""
 FLOOR = next(kind for kind in SCATTERED if kind.name == "latency").log_floor
 EXACTNESS = (
     "forward median feature SQNR dB",
@@ -160,23 +167,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = script_parser(__doc__)
     add = parser.add_argument
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
-    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add("--runtimes", default=",".join(runtimes), metavar="A,B", help="default: %(default)s")
-    add("--threads", type=integer_argument, default=2, help="default: %(default)s")
+    add_runtimes_flag(parser, runtimes, runtimes)
+    add_threads_flag(parser)
     add("--repeats", type=integer_argument, default=10, metavar="N", help="rounds (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
-    add("--artifacts", default="artifacts", metavar="DIR", help="missing ones are exported there")
-    add("--output", default="results/int8", metavar="DIR", help="of the records (default: %(default)s)")
+    add(
+        "--artifacts",
+        type=path_argument,
+        default=Path("artifacts"),
+        metavar="DIR",
+        help="missing ones are exported there",
+    )
+    add(
+        "--output",
+        type=path_argument,
+        default=Path("results/int8"),
+        metavar="DIR",
+        help="of the records (default: %(default)s)",
+    )
     add("--records", type=path_argument, metavar="FILE", help="judge these records and measure nothing")
     arguments = parser.parse_args(argv)
-    path = arguments.records or Path(arguments.output, "records.jsonl")
+    path = arguments.records or arguments.output / RECORDS
     if arguments.records is None:
-        weights = read_weights(arguments.checkpoint, arguments.seed)
-        models = ",".join(weights.models(arguments.models, MODELS))
-        names = ("runtimes", "threads", "repeats", "profile", "artifacts", "output")
-        flags = [part for name in names for part in (f"--{name}", str(getattr(arguments, name)))]
-        run.main(["--models", models, *weights.flags(), *flags, "--precision", "fp32,int8"])
+        asked = {name: getattr(arguments, name) for name in PASSED}
+        if arguments.checkpoint is None:
+            asked["models"] = arguments.models or list(MODELS)
+        plan = plan_with(**asked, threads=[arguments.threads], precision=["fp32", "int8"])
+        run.measure(Session.new(arguments.output, plan), Steps())
     elif (arguments.checkpoint, arguments.seed) != (None, None):
         raise UserError("--records measures nothing: leave --checkpoint and --seed out")
     last = choose_run(read(path), None, "--run")
@@ -186,6 +205,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if said := failures(last.records, combination):
             print(f"{combination}: {said}")
     print(processor(last.records))
+    if not all(record.ok for record in last.records):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

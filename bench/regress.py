@@ -27,6 +27,7 @@ from pathlib import Path
 try:
     from bench.compare import add_output_flags, outputs, report
     from bench.machine.environment import available_cores
+    from bench.measure.plan import DEFAULT_RUNTIMES
     from bench.measure.turns import VARIABLE, Conductor, conducting
     from bench.records.file import append, read
     from bench.records.record import Failure, Record, failed_instead
@@ -34,9 +35,10 @@ try:
     from bench.regression.quantities import SCATTERED
     from bench.regression.verdict import judge
     from bench.regression.worktree import checked_out
+    from bench.session.flags import add_threads_flag
     from bench.workers.process import watch
-    from export.core.weights import add_weights_flags, read_weights
-    from minivlm.command_line import integer_argument, number_argument, path_argument, script_parser
+    from export.core.weights import add_models_flag, add_weights_flags, read_weights
+    from minivlm.command_line import names_argument, number_argument, path_argument, positive, script_parser
     from minivlm.console import Steps
     from minivlm.errors import UserError, printable, run_command
     from minivlm.process import end_group
@@ -46,7 +48,7 @@ except Exception as error:  # this file belongs to new: what cannot even be impo
         raise
     sys.exit(f"1 regression: new is broken, it cannot be imported: {type(error).__name__}: {error}")
 
-MODELS = "tee-0,minilm"
+MODELS = ("tee-0", "minilm")
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHOWN = math.log(1.05)
 """Change of a latency that the default number of rounds finds in 9 of 10 cases; docs/verdict.md proves it."""
@@ -244,12 +246,18 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = script_parser(__doc__)
     add = parser.add_argument
     add("--base", required=True, metavar="GIT_REF", help="commit, branch or tag to compare with")
-    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add("--runtimes", default="pytorch,executorch", metavar="A,B", help="default: %(default)s")
-    add("--threads", type=integer_argument, default=1, help="of each runtime (default: %(default)s)")
+    add(
+        "--runtimes",
+        type=names_argument,
+        default=list(DEFAULT_RUNTIMES),
+        metavar="A,B",
+        help=f"names that each side knows (default: {','.join(DEFAULT_RUNTIMES)})",
+    )
+    add_threads_flag(parser)
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")
-    add("--repeats", type=integer_argument, metavar="N", help="rounds (default: enough for 5 %%, see docs/verdict.md)")
+    add("--repeats", type=positive, metavar="N", help="rounds (default: enough for 5 %%, see docs/verdict.md)")
     add("--timeout", type=number_argument, default=600.0, metavar="SECONDS", help="stop what shows nothing for so long")
     add("--output", type=path_argument, default=Path("results/regress"), metavar="DIR", help="default: %(default)s")
     add_output_flags(parser)
@@ -259,10 +267,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         for model in weights.models(arguments.models, MODELS):
             weights.describe(model)
     check_outputs([*outputs(arguments), *(arguments.output / f"{side}.jsonl" for side in ("base", "new"))])
-    for flag in ("threads", "repeats"):
-        value = getattr(arguments, flag)
-        if value is not None and value < 1:
-            raise UserError(f"--{flag} {value}: give at least 1")
     if not 1.0 <= arguments.timeout < math.inf:
         raise UserError(f"--timeout {arguments.timeout:g}: give at least 1 second")
     return arguments
@@ -274,11 +278,10 @@ def combinations(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
     common = ["--threads", str(arguments.threads), "--profile", arguments.profile, "--timeout", str(arguments.timeout)]
     common += weights.flags()  # none for seed 0: a base from before there were these flags can still be measured
     models = weights.models(arguments.models, MODELS)
-    runtimes = [part.strip() for part in arguments.runtimes.split(",") if part.strip()]
     return {
         f"{model}, {runtime}": ("--models", model, "--runtimes", runtime, *common)
         for model in models
-        for runtime in runtimes
+        for runtime in arguments.runtimes
     }
 
 

@@ -1,7 +1,7 @@
 """Measure models on this machine, beside the paper's figures.
 
     python bench/run.py --device cpu --threads 4
-    python bench/run.py --models tee-0,minilm --runtimes executorch --precision fp32,int8 --image PHOTO
+    python bench/run.py --models tee-0,minilm --runtimes executorch --precision fp32,int8 --photo PHOTO
     python bench/run.py --models minivlm --threads 1,2,4          # scaling, and the setting to take
     python bench/run.py --checkpoint DIR --precision fp32,int8    # trained weights, on every runtime
     python bench/run.py --models tee-0 --sustained 10             # latency over ten minutes
@@ -15,31 +15,38 @@ that are missing, or are of other weights or another image size, are exported fi
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.devices import Device, device_class
 from bench.machine.environment import available_cores
-from bench.measure.plan import check_stored, make_parser, make_plan
-from bench.measure.session import PLAN, Session, alone_in
 from bench.records.record import Record
 from bench.report import write_report
 from bench.reporting.cells import wide_console
 from bench.reporting.latency import latency_tables
 from bench.reporting.sweeps import sweep_tables
+from bench.session.checks import check_plan
+from bench.session.flags import given, make_parser, plan_of
+from bench.session.session import Session, alone_in
 from minivlm.console import Steps
 from minivlm.errors import printable, run_command
 
 
-def parse(argv: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], bool]:
-    """Return all flags by name, those that were given, and whether an earlier run is to be continued."""
+def session_of(argv: Sequence[str] | None) -> Session:
+    """Return the run that a command line asks for: a new one, or an earlier one to be continued.
+
+    Raises:
+        UserError: The flags do not go together, or with the run, or there is no such run.
+    """
     parser = make_parser(__doc__ or "")
     parser.add_argument("--resume", action="store_true", help="continue the last run of the output folder")
-    flags = vars(parser.parse_args(argv))
-    parser.set_defaults(**dict.fromkeys(flags))
-    given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
-    for name in ("resume", "output"):  # they say which run, not how
-        given.pop(name, None)
-    return flags, given, flags.pop("resume")
+    flags = parser.parse_args(argv)
+    session = Session.last(flags.output) if flags.resume else Session.new(flags.output, plan_of(flags))
+    if flags.resume:
+        stated = given(parser, argv)
+        for name in ("resume", "output"):  # they say which run, not how
+            stated.pop(name, None)
+        if stated:
+            session.check_given(plan_of(flags), stated)
+    return session
 
 
 def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
@@ -57,16 +64,12 @@ def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
     print(f"{', '.join(path.name for path in written)} beside it")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; exit code 1 says that a measurement failed."""
-    flags, given, resume = parse(argv)
-    folder = Path(flags["output"])
-    session = Session.last(folder, given) if resume else Session.new(folder, flags)
-    check_stored(session.flags, folder / PLAN)
-    plan = make_plan({**session.flags, "output": flags["output"]})
-    session = session.with_weights(plan.origin.description)
-    steps = Steps()
-    with alone_in(folder):
+def measure(session: Session, steps: Steps) -> list[Record]:
+    """Measure a run to its end, report it, and return its records."""
+    check_plan(session.plan, session.folder)
+    session.check_weights()
+    plan = session.plan
+    with alone_in(session.folder):
         session.begin()
         cores = available_cores()
         for threads in plan.threads:
@@ -77,8 +80,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         steps.say(f"weights: {plan.origin.description}")
         session.measure(device, plan.repeats, steps)
         records = session.records()
-    show(records, folder, steps)
-    if not all(record.ok for record in records):
+    show(records, session.folder, steps)
+    return records
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exit code 1 says that a measurement failed."""
+    if not all(record.ok for record in measure(session_of(argv), Steps())):
         sys.exit(1)
 
 

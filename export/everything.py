@@ -1,7 +1,7 @@
 """Export models to every format, each artifact proven, one after another in processes of their own.
 
     python export/everything.py
-    python export/everything.py --models tee-0 --precision int8 --formats onnx,litert
+    python export/everything.py --models tee-0 --precision int8 --runtimes onnx,litert
     python export/everything.py --checkpoint DIR
 
 Ends with a table of all of them: size, and the worst of each figure over the proof's inputs. Exit code 1 says that one
@@ -22,14 +22,14 @@ from export.core.formats import FORMATS, artifact_path, check_precision, family_
 from export.core.metric import Figure
 from export.core.request import check_writable
 from export.core.sidecar import Sidecar
-from export.core.weights import Weights, add_weights_flags, read_weights
+from export.core.weights import Weights, add_models_flag, add_weights_flags, read_weights
 from export.verify.metrics import worst
-from minivlm.command_line import path_argument, script_parser
+from minivlm.command_line import known_argument, list_argument, path_argument, script_parser
 from minivlm.console import Steps
-from minivlm.errors import UserError, closest, run_command
+from minivlm.errors import run_command
 from minivlm.process import run_child
 
-MODELS = "tee-0,minilm,minivlm"
+MODELS = ("tee-0", "minilm", "minivlm")
 RANDOM = Weights()
 
 
@@ -45,7 +45,8 @@ class Made:
 def make(runtime: str, model: str, precision: str, folder: Path, weights: Weights = RANDOM) -> Made:
     """Export one artifact in a process of its own: converters take gigabytes, and do not give them back."""
     path = artifact_path(folder, model, FORMATS[runtime], precision)
-    command = [sys.executable, "-m", "export", runtime, "--model", model, "--precision", precision]
+    front = Path(__file__).with_name("__main__.py")
+    command = [sys.executable, str(front), runtime, "--model", model, "--precision", precision]
     done = run_child([*command, *weights.flags(), "--output", str(folder)])
     if done.returncode == 0:
         return Made(path, Sidecar.read(path))
@@ -88,39 +89,39 @@ def _worst(figures: Sequence[Figure], ending: str) -> str:
     return f"{found[0].value:.3g}" if found else ""
 
 
-def names(flag: str, text: str, known: Sequence[str]) -> list[str]:
-    """Read a list of names.
-
-    Raises:
-        UserError: One is unknown.
-    """
-    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    for name in found:
-        if name not in known:
-            raise UserError(f"{flag}: unknown {name!r}: {closest(name, list(known))}")
-    if not found:
-        raise UserError(f"{flag} {text!r}: give at least one of {', '.join(known)}")
-    return found
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
     add = parser.add_argument
-    add("--models", metavar="A,B", help=f"default: the checkpoint's, or {MODELS}")
+    add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add("--formats", default=",".join(FORMATS), metavar="A,B", help="by runtime (default: %(default)s)")
-    add("--precision", default="fp32,int8", metavar="A,B", help="default: %(default)s")
+    add(
+        *("--runtimes", "--formats"),
+        type=list_argument(known_argument("runtime", FORMATS)),
+        default=list(FORMATS),
+        metavar="A,B",
+        help=f"default: {','.join(FORMATS)}",
+    )
+    add(
+        "--precision",
+        type=list_argument(known_argument("precision", PRECISIONS)),
+        default=["fp32", "int8"],
+        metavar="A,B",
+        help=f"of {', '.join(PRECISIONS)} (default: fp32,int8)",
+    )
     add("--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
     arguments = parser.parse_args(argv)
-    runtimes = names("--formats", arguments.formats, list(FORMATS))
-    precisions = names("--precision", arguments.precision, PRECISIONS)
     weights = read_weights(arguments.checkpoint, arguments.seed)
     models = weights.models(arguments.models, MODELS)
     for model in models:
         family_of(model)
         weights.describe(model)
-    wanted = [(runtime, model, precision) for model in models for runtime in runtimes for precision in precisions]
+    wanted = [
+        (runtime, model, precision)
+        for model in models
+        for runtime in arguments.runtimes
+        for precision in arguments.precision
+    ]
     for runtime, model, precision in wanted:
         check_precision(FORMATS[runtime], model, precision)
     check_writable(arguments.output)

@@ -3,11 +3,13 @@
 import argparse
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-from minivlm.errors import UserError, printable
+from minivlm.errors import UserError, closest, printable
+
+Item = TypeVar("Item")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -69,6 +71,37 @@ def number_argument(text: str) -> float:
     return value
 
 
+def known_argument(kind: str, known: Iterable[str]) -> Callable[[str], str]:
+    """Return what reads one of several names; of any other it says which are near.
+
+    Args:
+        kind: What is named, for the message.
+        known: The names.
+    """
+    names = list(known)
+
+    def read(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"unknown {kind} {printable(text)[:80]!r}: {closest(text, names)}")
+        return text
+
+    return read
+
+
+def list_argument(read: Callable[[str], Item]) -> Callable[[str], list[Item]]:
+    """Return what reads a list: its parts stand between commas, each counts once, and there is at least one."""
+
+    def read_all(text: str) -> list[Item]:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if not parts:
+            raise argparse.ArgumentTypeError(f"{text!r:.80} names nothing: give at least one, or several such as A,B")
+        return list(dict.fromkeys(map(read, parts)))
+
+    return read_all
+
+
+names_argument = list_argument(name_argument)
+"""Reads names between commas."""
 positive = whole_argument(1, 10**9)
 """Reads a count of at least 1."""
 seed = whole_argument(0)

@@ -6,7 +6,10 @@ import pytest
 
 from minivlm.command_line import (
     integer_argument,
+    known_argument,
+    list_argument,
     name_argument,
+    names_argument,
     number_argument,
     path_argument,
     positive,
@@ -33,6 +36,26 @@ def test_what_names_nothing_is_refused(read, text):
 def test_what_is_no_number_is_refused(read, text):
     with pytest.raises(argparse.ArgumentTypeError):
         read(text)
+
+
+@pytest.mark.parametrize("text", ["", " , ", ",,"])
+def test_a_list_names_at_least_one(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="give at least one"):
+        names_argument(text)
+
+
+def test_a_list_is_its_parts_once_each_in_order():
+    assert names_argument(" tee-0, minilm ,tee-0,") == ["tee-0", "minilm"]
+    assert list_argument(positive)("4,2,4") == [4, 2]
+    with pytest.raises(argparse.ArgumentTypeError, match="'x' is no whole number"):
+        list_argument(positive)("4,x")
+
+
+def test_an_unknown_name_is_answered_with_the_near_ones():
+    read = known_argument("runtime", ["onnx", "litert"])
+    assert read("onnx") == "onnx"
+    with pytest.raises(argparse.ArgumentTypeError, match="unknown runtime 'onx': did you mean onnx"):
+        read("onx")
 
 
 def test_numbers_are_read():

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.measure.plan import Plan, request_of
-from bench.measure.request import PYTORCH_RUNTIMES
 from bench.records.record import Combination, Failure
+from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.workers.process import ask
 from export.core.formats import FORMATS, artifact_path
 from export.core.identity import find_artifact

@@ -9,8 +9,9 @@ from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
 from bench.machine.environment import environment
 from bench.measure.plan import Plan, runtimes_for
-from bench.measure.request import PYTORCH_RUNTIMES, Request
+from bench.measure.task import Task
 from bench.records.record import Combination, Failure, MachineRates, Record
+from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.workers.process import ask
 from export.core.formats import FORMATS, family_of
 from minivlm.console import Steps
@@ -58,25 +59,9 @@ class ThisMachine:
         artifact = self._artifacts.path(combination)
         if artifact in self._artifacts.failures:
             return self._failed(combination, run, number, self._artifacts.failures[artifact])
-        request = Request(
-            run=run,
-            round=number,
-            model=combination.model,
-            runtime=combination.runtime,
-            precision=combination.precision,
-            threads=combination.threads,
-            photo=str(self._plan.photo),
-            profile=self._plan.profile,
-            artifact=_text(artifact),
-            checkpoint=_text(self._plan.weights.checkpoint),
-            sha256=self._plan.origin.sha256,
-            seed=self._plan.weights.seed,
-            image_size=self._plan.image_size,
-            affinity=self._plan.affinity,
-            sustained=self._plan.sustained,
-        )
+        task = Task(plan=self._plan, combination=combination, run=run, round=number, artifact=artifact)
         rates = self._machine_rates(number, combination.threads)
-        answer = ask(request.to_json(), self._plan.timeout)
+        answer = ask(task.to_json(), self._plan.timeout)
         if answer.failure is not None:
             return self._failed(combination, run, number, answer.failure)
         try:

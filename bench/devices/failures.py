@@ -23,7 +23,7 @@ def failed_record(
         runtime=combination.runtime,
         precision=combination.precision,
         threads_asked=combination.threads,
-        affinity=plan.affinity,
+        affinity=None if plan.affinity is None else list(plan.affinity),
         inputs={},
         photo=describe_photo(plan.photo),
         weights=plan.origin.description,

@@ -11,7 +11,7 @@ import torch
 from bench.machine import memory
 from bench.machine.disturbance import disturbances, snapshot
 from bench.machine.environment import available_cores, environment, now
-from bench.measure.request import Request
+from bench.measure.task import Task
 from bench.measure.timing import PROFILES, Profile, Stage, Stop, by_second, repeat
 from bench.measure.workloads import prepare
 from bench.records.record import ArtifactFile, Memory, Record
@@ -20,19 +20,20 @@ from minivlm.errors import UserError
 from minivlm.storage.files import sha256
 
 
-def perform(request: Request, alive: Callable[[], None]) -> Record:
+def perform(task: Task, alive: Callable[[], None]) -> Record:
     """Measure.
 
     Args:
-        request: What.
+        task: What.
         alive: Called whenever something is finished, so that others know that nothing hangs.
 
     Raises:
         UserError: The model or the artifact cannot be had.
     """
     described = environment()  # before this process makes load of its own
-    profile = PROFILES[request.profile]
-    prepared = prepare(request)
+    plan, combination = task.plan, task.combination
+    profile = PROFILES[plan.profile]
+    prepared = prepare(task)
     baseline = memory.resident()
     memory.forget_peak()
     start = time.perf_counter()
@@ -44,35 +45,35 @@ def perform(request: Request, alive: Callable[[], None]) -> Record:
     first_ms = first_run(stages, alive)
     repeat(stages, profile.warmup, alive)
     before = snapshot()
-    timings = repeat(stages, steady_stop(profile, request.sustained), alive)
+    timings = repeat(stages, steady_stop(profile, plan.sustained), alive)
     after = snapshot()
     peak = memory.peak()
     counts = workload.count()
     return Record(
-        run=request.run,
-        round=request.round,
+        run=task.run,
+        round=task.round,
         status="ok",
         device="cpu",
-        model=request.model,
-        runtime=request.runtime,
-        precision=request.precision,
+        model=combination.model,
+        runtime=combination.runtime,
+        precision=combination.precision,
         threads=workload.threads,
-        threads_asked=request.threads,
-        affinity=request.affinity,
+        threads_asked=combination.threads,
+        affinity=None if plan.affinity is None else list(plan.affinity),
         samples=timings.samples,
         tokens=workload.run.tokens,
         load_ms=load_ms,
         first_ms=first_ms,
         memory=Memory(peak, baseline, workload.planned()),
         counts=counts,
-        artifact=describe_artifact(Path(request.artifact)) if request.artifact else None,
+        artifact=None if task.artifact is None else describe_artifact(task.artifact),
         inputs=workload.run.inputs,
-        photo=describe_photo(Path(request.photo)),
+        photo=describe_photo(plan.photo),
         weights=workload.weights,
         environment=described,
-        profile=request.profile,
+        profile=plan.profile,
         disturbed=disturbances(before, after, workload.threads, available_cores()),
-        sustained=by_second(timings) if request.sustained else None,
+        sustained=by_second(timings) if plan.sustained else None,
         time=now(),
     )
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from bench.measure.request import Request
 from bench.measure.turns import Turn
 from bench.records.record import explain
 from bench.workers.answering import answer, bind
@@ -13,12 +12,13 @@ from minivlm.errors import UserError, run_command
 
 
 def respond(question: str, alive: Callable[[], None]) -> str:
-    """Take a request and return a record, both as one line."""
-    request = Request(**json.loads(question))
-    bind(request.affinity)
-    from bench.measure.measuring import (
-        perform,  # after binding: libraries count cores and make threads when they are imported
-    )
+    """Take a task and return a record, both as one line."""
+    bind(json.loads(question)["plan"]["affinity"])
+    # After binding: libraries count cores and make threads when they are imported.
+    from bench.measure.measuring import perform
+    from bench.measure.task import Task
+
+    task = Task.from_json(question)
 
     with Turn() as turn:
 
@@ -27,7 +27,7 @@ def respond(question: str, alive: Callable[[], None]) -> str:
             turn.take()
 
         try:
-            return perform(request, finished).to_json()
+            return perform(task, finished).to_json()
         except ValidationError as error:
             raise UserError(f"what was measured cannot be: {explain(error)}") from None
 

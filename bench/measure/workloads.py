@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from bench.costs.counts import count_macs, count_params
+from bench.measure.plan import Plan
 from bench.measure.pytorch_runs import compiled_run, eager_run, part_method, shapes
-from bench.measure.request import COMPILED, PYTORCH, Request
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, Run
+from bench.measure.task import Task
 from bench.measure.timing import run_once
 from bench.records.record import Combination, Counts
+from bench.records.runtimes import COMPILED, PYTORCH
 from export.core.formats import format_of, import_runtime
 from export.core.sidecar import Sidecar
 from export.runtime.artifact_backend import backend_of
@@ -62,50 +64,51 @@ class Prepared:
     workload: Callable[[Any], Workload]
 
 
-def prepare(request: Request) -> Prepared:
+def prepare(task: Task) -> Prepared:
     """Get a model ready to be loaded.
 
     Raises:
         UserError: The model or the artifact cannot be had.
     """
-    return _prepare_pytorch(request) if request.artifact is None else _prepare_artifact(request, Path(request.artifact))
+    return _prepare_pytorch(task) if task.artifact is None else _prepare_artifact(task, task.artifact)
 
 
-def _prepare_pytorch(request: Request) -> Prepared:
-    torch.set_num_threads(request.threads)
-    photo, checkpoint = Path(request.photo), None if request.checkpoint is None else Path(request.checkpoint)
+def _prepare_pytorch(task: Task) -> Prepared:
+    torch.set_num_threads(task.combination.threads)
+    plan = task.plan
+    photo, checkpoint = plan.photo, plan.weights.checkpoint
 
     def load() -> NamedModel:
-        return load_model(request.model, checkpoint=checkpoint, seed=request.seed)
+        return load_model(task.combination.model, checkpoint=checkpoint, seed=plan.weights.seed)
 
     def workload(model: NamedModel) -> Workload:
-        check_weights(request, model.origin)
+        check_weights(plan, model.origin)
 
         def count() -> Counts:
-            stages = eager_run(model, photo, checkpoint, request.image_size).stages
+            stages = eager_run(model, photo, checkpoint, plan.image_size).stages
             return Counts(count_params(model.module)[0], count_macs(lambda: run_once(stages))[0])
 
-        run = PYTORCH_RUNS[request.runtime](model, photo, checkpoint, request.image_size)
+        run = PYTORCH_RUNS[task.combination.runtime](model, photo, checkpoint, plan.image_size)
         return Workload(run, torch.get_num_threads(), model.origin.description, count)
 
     return Prepared(load, workload)
 
 
-def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
+def _prepare_artifact(task: Task, artifact: Path) -> Prepared:
     """Nothing of the PyTorch model is built: its sizes are enough."""
     import_runtime(format_of(artifact))  # now, because it is no part of loading
     sidecar = Sidecar.read(artifact)
-    check_identity(request, sidecar)
-    check_weights(request, sidecar.weights)
+    check_identity(task.combination, sidecar)
+    check_weights(task.plan, sidecar.weights)
     with torch.device("meta"):
         model = NamedModel(sidecar.model, build(sidecar.config), sidecar.weights)
     whole = isinstance(model.module, VisionLanguageModel)
     calls = CAPTION_CALLS if whole else PART_CALLS
-    method = None if whole else part_method(model, Path(request.photo), sidecar.image_size)
+    method = None if whole else part_method(model, task.plan.photo, sidecar.image_size)
     counts = artifact_counts(sidecar, model.module)
 
     def load() -> Program:
-        program = load_program(artifact, request.threads)
+        program = load_program(artifact, task.combination.threads)
         for name in calls:
             program.load(name)
         return program
@@ -113,7 +116,7 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     def workload(program: Program) -> Workload:
         sidecar.check_interface(artifact, {name: program.interface(name) for name in calls})
         if method is None:
-            run = CaptionRun(backend_of(artifact, sidecar, program), load_photo(Path(request.photo))).whole()
+            run = CaptionRun(backend_of(artifact, sidecar, program), load_photo(task.plan.photo)).whole()
         else:
             run = Run([(method.name, lambda: program.run(method.name, method.example))], shapes(method))
         return Workload(
@@ -123,7 +126,7 @@ def _prepare_artifact(request: Request, artifact: Path) -> Prepared:
     return Prepared(load, workload)
 
 
-def check_identity(asked: Request | Combination, sidecar: Sidecar) -> None:
+def check_identity(asked: Combination, sidecar: Sidecar) -> None:
     """Hold what a file says it is against what is to be measured: its name only finds it.
 
     Raises:
@@ -138,13 +141,13 @@ def check_identity(asked: Request | Combination, sidecar: Sidecar) -> None:
         )
 
 
-def check_weights(request: Request, origin: WeightsOrigin) -> None:
+def check_weights(plan: Plan, origin: WeightsOrigin) -> None:
     """Refuse weights that are not those of the run, such as of a checkpoint that was replaced meanwhile.
 
     Raises:
         UserError: Saying which they are.
     """
-    if origin.identity != (request.sha256, request.seed if request.sha256 is None else None):
+    if origin.identity != plan.origin.identity:
         raise UserError(f"the weights are {origin.description}, and the run began with others: put those back")
 
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from bench.records.record import Record
 from minivlm.errors import UserError
-from minivlm.storage.files import exists
+from minivlm.storage.files import exists, is_file
 
 
 def append(path: Path, record: Record) -> None:
@@ -18,6 +18,8 @@ def append(path: Path, record: Record) -> None:
     Raises:
         UserError: The file cannot be written.
     """
+    if not _may_be_read(path):
+        raise UserError(f"cannot add to {path}: it is no regular file; choose another folder with --output")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+", buffering=0) as file:
@@ -83,7 +85,14 @@ def read_kept(path: Path) -> list[Record]:
     return _parse(path, content if _is_json(content[whole:]) else content[:whole])
 
 
+def _may_be_read(path: Path) -> bool:
+    """Tell whether a path is no pipe, device or folder: reading one may never end."""
+    return is_file(path) or not exists(path)
+
+
 def _content(path: Path) -> str:
+    if not _may_be_read(path):
+        raise UserError(f"cannot read records from {path}: it is no regular file; give a records.jsonl of bench/run.py")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.measure.request import PYTORCH
 from bench.measure.timing import PROFILES
 from bench.records.conditions import divide, image_size
 from bench.records.record import Combination, Record
 from bench.records.repeats import Repeats, group
+from bench.records.runtimes import PYTORCH
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.measure.request import PYTORCH
 from bench.records.conditions import divide
 from bench.records.file import read
 from bench.records.record import Record
 from bench.records.repeats import Repeats, group
+from bench.records.runtimes import PYTORCH
 from minivlm.errors import UserError
 
 MARK = re.compile(r"<!-- (?P<table>\S+) from (?P<records>\S+) -->\n(?P<shown>.*?)<!-- end -->", re.DOTALL)

@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.measure.request import PYTORCH
 from bench.records.conditions import Division, divide
 from bench.records.record import Combination, Record
 from bench.records.repeats import Repeats, group
+from bench.records.runtimes import PYTORCH
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table
 from bench.reporting.cost_tables import Counts, cost_tables

@@ -85,7 +85,9 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     parser.add_argument("--model", help="tee-0..3, a transformer such as minilm, or minivlm for both in one file")
     parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights; without it they are random")
     parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
-    parser.add_argument("--image-size", metavar="N|HxW", help="vision input in pixels (default: the model's own)")
+    parser.add_argument(
+        "--image-size", type=parse_image_size, metavar="N|HxW", help="vision input in pixels (default: the model's own)"
+    )
     parser.add_argument(
         "--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s"
     )
@@ -118,7 +120,6 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
     if samples < 1:
         raise UserError(f"--num-calibration-samples {samples}: give at least 1")
-    image_size = None if arguments.image_size is None else parse_image_size(arguments.image_size)
     photo = arguments.photo or default_photo()
     load_photo(photo)
     check_writable(arguments.output)
@@ -127,7 +128,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         model=arguments.model,
         precision=arguments.precision,
         checkpoint=arguments.checkpoint,
-        image_size=image_size,
+        image_size=arguments.image_size,
         output=arguments.output,
         photo=photo,
         seed=arguments.seed or 0,

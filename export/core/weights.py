@@ -1,10 +1,11 @@
 """Which weights a script works on: its flags --checkpoint and --seed, read and checked in one way."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minivlm.command_line import integer_argument
+from minivlm.command_line import integer_argument, names_argument, path_argument
 from minivlm.errors import UserError
 from minivlm.weights.checkpoint import read_info
 from minivlm.weights.loading import DescribedModel, describe_model
@@ -24,23 +25,19 @@ class Weights:
     checkpoint: Path | None = None
     seed: int = 0
 
-    def models(self, named: str | None, default: str) -> list[str]:
-        """Return the models of a flag that lists them.
+    def models(self, named: Sequence[str] | None, default: Sequence[str]) -> list[str]:
+        """Return the models to work on.
 
         Args:
-            named: The flag's value; None takes the checkpoint's model, and without a checkpoint `default`.
-            default: Names, separated by commas.
+            named: Those of a flag; None takes the checkpoint's model, and without a checkpoint `default`.
+            default: Names.
 
         Raises:
-            UserError: No name is given, or the checkpoint cannot be read.
+            UserError: The checkpoint cannot be read.
         """
         if named is None and self.checkpoint is not None:
             return [read_info(self.checkpoint).model]
-        text = default if named is None else named
-        models = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-        if not models:
-            raise UserError(f"--models {text!r}: give at least one name")
-        return models
+        return list(default if named is None else named)
 
     def describe(self, model: str) -> DescribedModel:
         """Return what is known of a model with these weights before it is built.
@@ -58,13 +55,25 @@ class Weights:
 
 
 def add_weights_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags; their values stay plain, so that a plan can be stored."""
+    """Add the flags; `read_weights` takes their values."""
     add = parser.add_argument
-    add("--checkpoint", metavar="DIR", help="weights, of a model or of its parts too; without it they are random")
+    add(
+        "--checkpoint",
+        type=path_argument,
+        metavar="DIR",
+        help="weights, of a model or of its parts too; without it they are random",
+    )
     add("--seed", type=integer_argument, metavar="N", help="of random weights (default: 0)")
 
 
-def read_weights(checkpoint: str | None, seed: int | None) -> Weights:
+def add_models_flag(parser: argparse.ArgumentParser, default: Sequence[str]) -> None:
+    """Add the flag of the models to work on; `Weights.models` takes its value and the same default."""
+    parser.add_argument(
+        "--models", type=names_argument, metavar="A,B", help=f"default: the checkpoint's, or {','.join(default)}"
+    )
+
+
+def read_weights(checkpoint: Path | None, seed: int | None) -> Weights:
     """Check the flags' values.
 
     Raises:
@@ -76,5 +85,5 @@ def read_weights(checkpoint: str | None, seed: int | None) -> Weights:
         raise UserError(f"--seed {seed}: give a number from 0 to {MOST_SEED}")
     if checkpoint is None:
         return Weights(seed=seed or 0)
-    read_info(Path(checkpoint))
-    return Weights(Path(checkpoint))
+    read_info(checkpoint)
+    return Weights(checkpoint)

@@ -52,7 +52,7 @@ def test_the_table_has_a_row_a_runtime():
     ("argv", "part"),
     [
         (["--model", "minilm"], "has no tail"),
-        (["--threads", "0"], "at least 1"),
+        (["--threads", "0"], "no number of threads from 1"),
         (["--runtimes", "executorhc"], "did you mean executorch"),
     ],
 )

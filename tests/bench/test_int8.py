@@ -8,6 +8,8 @@ from bench import int8, run
 from bench.int8 import int8_table, pairs, processor, speed, verdict
 from bench.records.file import append
 from bench.records.record import ArtifactFile, Record, failed_instead
+from bench.session.session import Session
+from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.weights.making import make_random
 from tests.bench.samples import FAILED, SAMPLE
@@ -110,18 +112,18 @@ def test_threads_and_machines_are_not_mixed():
 def test_weights_go_to_the_measuring(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def measure(argv: list[str]) -> None:
-        asked.append(dict(zip(argv[::2], argv[1::2], strict=True)))
+    def measure(session: Session, steps: Steps) -> None:
+        asked.append(session.plan)
         for record in records(fp32=DRIFTING, times=0.5):
             append(tmp_path / "records.jsonl", record)
 
-    monkeypatch.setattr(run, "main", measure)
+    monkeypatch.setattr(run, "measure", measure)
     make_random(tmp_path / "mine", "minivlm-tiny")
     int8.main(["--output", str(tmp_path), "--checkpoint", str(tmp_path / "mine")])
-    assert (asked[0]["--checkpoint"], asked[0]["--models"]) == (str(tmp_path / "mine"), "minivlm-tiny")
-    assert asked[0]["--precision"] == "fp32,int8"
+    assert (asked[0].weights.checkpoint, asked[0].models) == (tmp_path / "mine", ["minivlm-tiny"])
+    assert asked[0].precisions == ["fp32", "int8"]
     int8.main(["--output", str(tmp_path), "--seed", "3"])
-    assert (asked[1]["--seed"], asked[1]["--models"]) == ("3", "tee-0,minilm")
+    assert (asked[1].weights.seed, asked[1].models) == (3, ["tee-0", "minilm"])
 
 
 @pytest.mark.parametrize("flags", [["--seed", "1"], ["--checkpoint", "somewhere"]])

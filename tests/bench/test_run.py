@@ -13,8 +13,8 @@ from bench.machine.environment import available_cores
 from bench.records.file import read
 from minivlm.errors import run_command
 from minivlm.weights.making import make_random
-from tests.bench.measure.test_session import Machine
 from tests.bench.samples import FAILED
+from tests.bench.session.test_session import Machine
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,7 +114,7 @@ class TestResume:
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [
-        (["--threads", "0"], ["--threads 0", "at least 1"]),
+        (["--threads", "0"], ["--threads: '0'", "from 1 to"]),
         (["--resume"], ["nothing to resume"]),
         (["--models", "minlm"], ["did you mean minilm"]),
     ],

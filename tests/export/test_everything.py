@@ -2,9 +2,8 @@
 
 import pytest
 
-from export.core.formats import FORMATS
 from export.core.sidecar import Sidecar
-from export.everything import main, names
+from export.everything import main
 from minivlm.errors import UserError
 from minivlm.storage.files import sha256
 from minivlm.weights.making import make_random
@@ -14,7 +13,7 @@ def test_what_can_be_made_is_made_and_what_cannot_is_said(tmp_path, capsys, monk
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "minilm-tiny-onnx-int8.json" / "in the way").mkdir(parents=True)  # where the sidecar should go
     with pytest.raises(SystemExit) as ended:
-        main(["--models", "minilm-tiny", "--formats", "onnx", "--output", str(tmp_path)])
+        main(["--models", "minilm-tiny", "--runtimes", "onnx", "--output", str(tmp_path)])
     assert ended.value.code == 1
     printed = capsys.readouterr()
     made, failed = (line for line in printed.out.splitlines() if line.startswith("minilm-tiny"))
@@ -25,8 +24,9 @@ def test_what_can_be_made_is_made_and_what_cannot_is_said(tmp_path, capsys, monk
 
 
 def test_an_unknown_name_is_answered_with_those_there_are():
-    with pytest.raises(UserError, match=r"--formats: unknown 'onx': .*onnx"):
-        names("--formats", "litert, onx", list(FORMATS))
+    for flag in ("--runtimes", "--formats"):  # the second is the older name
+        with pytest.raises(UserError, match=r"unknown runtime 'onx': .*onnx"):
+            main([flag, "litert, onx"])
 
 
 def test_a_checkpoint_s_weights_are_exported_from_any_folder(tmp_path, monkeypatch, capsys):

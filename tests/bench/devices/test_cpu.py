@@ -7,7 +7,6 @@ import pytest
 
 from bench.devices import DEVICES, artifacts, cpu, device_class
 from bench.devices.cpu import ThisMachine
-from bench.measure.plan import Plan, make_parser, make_plan
 from bench.records.record import Combination, Failure, MachineRates
 from bench.workers.process import WORKER, Answer
 from export.core.format import Family
@@ -16,6 +15,7 @@ from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.storage.files import sha256
 from minivlm.weights.making import make_random
+from tests.bench.plans import plan
 from tests.bench.samples import SAMPLE
 from tests.export.artifacts import handmade, renamed
 
@@ -28,8 +28,7 @@ def machine(tmp_path):
 
     def make(*argv: str) -> ThisMachine:
         folders = ("--output", str(tmp_path / "results"), "--artifacts", str(tmp_path / "artifacts"))
-        plan: Plan = make_plan(vars(make_parser("").parse_args([*argv, *folders])))
-        return ThisMachine(plan, Steps())
+        return ThisMachine(plan(*argv, *folders), Steps())
 
     return make
 
@@ -161,23 +160,23 @@ class TestMeasure:
         made = machine("--models", "minilm-tiny", "--threads", "3", "--profile", "quick", "--sustained", "2")
         record = made.measure(Combination("cpu", "minilm-tiny", "pytorch", "fp32", 3), "a run", 5)
         question = dict(asked.questions)["worker"]
-        assert (question["model"], question["runtime"], question["threads"]) == ("minilm-tiny", "pytorch", 3)
-        assert (question["run"], question["round"], question["profile"]) == ("a run", 5, "quick")
-        assert (question["artifact"], question["sustained"]) == (None, 2.0)
+        assert question["combination"] == ["cpu", "minilm-tiny", "pytorch", "fp32", 3]
+        assert (question["run"], question["round"], question["plan"]["profile"]) == ("a run", 5, "quick")
+        assert (question["artifact"], question["plan"]["sustained"]) == (None, 2.0)
         assert record.machine == MachineRates(**RATES)
-        assert (question["checkpoint"], question["sha256"], question["seed"]) == (None, None, 0)
+        assert question["plan"]["weights"] == {"checkpoint": None, "seed": 0}
 
     @pytest.mark.parametrize("runtime", ["pytorch", "executorch"])
     def test_the_process_is_told_whose_weights_on_every_runtime(self, machine, asked, checkpoint, runtime):
         made = machine("--checkpoint", str(checkpoint), "--image-size", "64x96")
         made.measure(Combination("cpu", "minivlm-tiny", runtime, "fp32", 1), "a run", 0)
-        question = dict(asked.questions)["worker"]
-        assert (question["checkpoint"], question["seed"]) == (str(checkpoint), 0)
-        assert question["sha256"] == sha256(checkpoint / "model.safetensors")
-        assert question["image_size"] == [64, 96]
+        told = dict(asked.questions)["worker"]["plan"]
+        assert told["weights"] == {"checkpoint": str(checkpoint), "seed": 0}
+        assert told["origin"]["sha256"] == sha256(checkpoint / "model.safetensors")
+        assert told["image_size"] == [64, 96]
         seeded = machine("--models", "minilm-tiny", "--seed", "5")
         seeded.measure(Combination("cpu", "minilm-tiny", runtime, "fp32", 1), "a run", 0)
-        assert asked.questions[-1][1]["seed"] == 5
+        assert asked.questions[-1][1]["plan"]["weights"]["seed"] == 5
 
     def test_the_machine_s_rates_are_measured_once_a_round_and_number_of_threads(self, machine, asked):
         made = machine("--models", "minilm-tiny")

@@ -12,18 +12,20 @@ from bench.costs.counts import OperatingPoint, count_model, count_params
 from bench.machine.environment import available_cores
 from bench.measure import measuring
 from bench.measure.measuring import first_run, has_nan, perform, steady_stop
-from bench.measure.request import Request
+from bench.measure.task import Task
 from bench.measure.timing import PROFILES, Stop
-from bench.records.record import Record
+from bench.records.record import Combination, Record
 from bench.workers.process import ask
 from export import to_onnx
+from export.core.weights import Weights
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.language.transformer import FusionTransformer
 from minivlm.models.registry import build
 from minivlm.vision.regions import Regions
-from minivlm.weights.loading import describe_model
+from minivlm.weights.loading import WeightsOrigin, describe_model
 from minivlm.weights.making import make_random
+from tests.bench.plans import plan
 
 BRIEF = replace(PROFILES["quick"], warmup=Stop(1, 0.0), steady=Stop(3, 0.0))
 
@@ -37,27 +39,34 @@ def _brief(monkeypatch):
     torch.set_num_threads(before)
 
 
-def request(model: str, **changes) -> Request:
-    made = Request(
-        run="a run",
-        round=2,
-        model=model,
-        runtime="pytorch",
-        precision="fp32",
-        threads=1,
-        photo=str(default_photo()),
-        profile="quick",
-    )
-    return replace(made, **changes)
+def task(
+    model: str,
+    *flags: object,
+    runtime: str = "pytorch",
+    precision: str = "fp32",
+    threads: int = 1,
+    artifact: Path | None = None,
+    **changes,
+) -> Task:
+    """Return the third repeat of a combination; flags are those of bench/run.py, changes those of the plan."""
+    made = replace(plan("--models", "minilm-tiny", "--profile", "quick", *flags), **changes)
+    combination = Combination("cpu", model, runtime, precision, threads)
+    return Task(plan=made, combination=combination, run="a run", round=2, artifact=artifact)
 
 
 def measured(*args, **changes) -> Record:
     told = []
-    record = perform(request(*args, **changes), lambda: told.append(1))
+    record = perform(task(*args, **changes), lambda: told.append(1))
     # Loaded, each stage of the first run, one warm-up run, and those that count.
     assert len(told) == 1 + len(record.samples) + 1 + len(record.totals)
     assert Record.from_json(record.to_json()) == record
     return record
+
+
+def of(checkpoint: Path) -> dict:
+    """Return the part of a plan that says whose weights are measured."""
+    weights = Weights(checkpoint)
+    return {"weights": weights, "origin": weights.describe("minilm-tiny").origin}
 
 
 def digest(path) -> str:
@@ -65,7 +74,7 @@ def digest(path) -> str:
 
 
 def test_a_process_of_its_own_answers_with_a_record():
-    answer = ask(request("minilm-tiny").to_json(), 600.0)
+    answer = ask(task("minilm-tiny").to_json(), 600.0)
     record = Record.from_json(answer.line)
     assert (record.run, record.round, record.status, record.device) == ("a run", 2, "ok", "cpu")
     assert (record.model, record.runtime, record.precision, record.unit) == ("minilm-tiny", "pytorch", "fp32", "ms")
@@ -81,7 +90,7 @@ def test_a_process_of_its_own_answers_with_a_record():
 
 
 def test_a_user_s_mistake_in_the_process_is_told_in_one_line():
-    failure = ask(request("minilm-tinny").to_json(), 600.0).failure
+    failure = ask(task("minilm-tinny").to_json(), 600.0).failure
     assert failure.reason.startswith("unknown model 'minilm-tinny': did you mean")
     assert "\n" not in failure.reason
 
@@ -120,7 +129,7 @@ def test_a_long_measurement_stops_by_the_clock():
 def test_a_detector_s_artifact_in_executorch(exported):
     artifact = exported("tee-tiny").artifact
     photo = default_photo().with_name("flower.jpg")
-    record = measured("tee-tiny", runtime="executorch", artifact=str(artifact), photo=str(photo), threads=2)
+    record = measured("tee-tiny", runtime="executorch", artifact=artifact, photo=photo, threads=2)
     assert (record.runtime, record.threads) == ("executorch", 2)
     assert record.artifact.sha256 == digest(artifact)
     assert record.artifact.bytes == artifact.stat().st_size
@@ -157,13 +166,13 @@ def test_a_model_that_computes_nan_is_a_failure(monkeypatch):
     forward = FusionTransformer.forward
     monkeypatch.setattr(FusionTransformer, "forward", lambda *given: (forward(*given)[0] * float("nan"),))
     with pytest.raises(UserError, match="are not numbers"):
-        perform(request("minilm-tiny"), lambda: None)
+        perform(task("minilm-tiny"), lambda: None)
 
 
 def test_an_artifact_is_what_its_sidecar_says_whatever_its_name(exported):
-    artifact = str(exported("tee-tiny").artifact)
+    artifact = exported("tee-tiny").artifact
     with pytest.raises(UserError, match="for tee-tiny, executorch, int8 is one of tee-tiny, executorch, fp32"):
-        perform(request("tee-tiny", runtime="executorch", precision="int8", artifact=artifact), lambda: None)
+        perform(task("tee-tiny", runtime="executorch", precision="int8", artifact=artifact), lambda: None)
 
 
 class TestWeights:
@@ -177,28 +186,34 @@ class TestWeights:
 
     def test_of_a_checkpoint_are_loaded_and_named(self, checkpoint):
         weights = digest(checkpoint / "model.safetensors")
-        record = measured("minivlm-tiny", checkpoint=str(checkpoint), sha256=weights)
+        record = measured("minivlm-tiny", **of(checkpoint))
         assert record.weights == f"random (seed 5), sha256 {weights[:12]}"
         config = describe_model(None, checkpoint=checkpoint).config
         assert record.counts.params == count_params(build(config))[0]
-        part = measured("minilm-tiny", checkpoint=str(checkpoint), sha256=weights)
+        part = measured("minilm-tiny", **of(checkpoint))
         assert part.weights == record.weights
         assert part.counts.params == count_params(build(config.language))[0]
 
     def test_of_a_checkpoint_that_was_replaced_meanwhile_are_refused(self, checkpoint):
         with pytest.raises(UserError, match=r"are random \(seed 5\), sha256 .*, and the run began with others"):
-            measured("minivlm-tiny", checkpoint=str(checkpoint), sha256="0" * 64)
+            measured("minivlm-tiny", weights=Weights(checkpoint), origin=WeightsOrigin("others", True, "0" * 64))
 
     def test_of_another_seed_in_an_artifact_are_refused(self, exported):
-        artifact = str(exported("minilm-tiny").artifact)
+        artifact = exported("minilm-tiny").artifact
         with pytest.raises(UserError, match=r"the weights are random \(seed 0\), and the run began with others"):
-            measured("minilm-tiny", runtime="executorch", artifact=artifact, seed=1)
+            measured(
+                "minilm-tiny",
+                runtime="executorch",
+                artifact=artifact,
+                weights=Weights(seed=1),
+                origin=WeightsOrigin.of_seed(1),
+            )
 
     @pytest.mark.parametrize("changes", [{"precision": "int8"}, {"model": "minilm"}])
     def test_an_artifact_of_something_else_is_refused(self, exported, changes):
         asked = {"model": "minilm-tiny", "runtime": "executorch", **changes}
         with pytest.raises(UserError, match="is one of minilm-tiny, executorch, fp32 by the sidecar"):
-            measured(**asked, artifact=str(exported("minilm-tiny").artifact))
+            measured(**asked, artifact=exported("minilm-tiny").artifact)
 
     def test_at_another_image_size_the_record_says_so(self):
         for model in ("tee-tiny", "minivlm-tiny"):
@@ -208,10 +223,8 @@ class TestWeights:
             assert other.counts.macs < usual.counts.macs
 
     def test_of_other_sizes_are_counted_in_an_artifact_as_in_pytorch(self, checkpoint, tmp_path):
-        weights = digest(checkpoint / "model.safetensors")
         to_onnx.main(["--model", "minilm-tiny", "--checkpoint", str(checkpoint), "--output", str(tmp_path)])
         artifact = tmp_path / "minilm-tiny-onnx-fp32.onnx"
-        changes = {"checkpoint": str(checkpoint), "sha256": weights}
-        record = measured("minilm-tiny", runtime="onnx", artifact=str(artifact), **changes)
-        expected = measured("minilm-tiny", **changes)
+        record = measured("minilm-tiny", runtime="onnx", artifact=artifact, **of(checkpoint))
+        expected = measured("minilm-tiny", **of(checkpoint))
         assert (record.counts, record.weights) == (expected.counts, expected.weights)

@@ -128,3 +128,18 @@ class TestInterruption:
         with pytest.raises(UserError, match="No space left on device; free space"):
             append(path, FAILED)
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("use", [read, read_kept, lambda path: append(path, SAMPLE)], ids=["read", "kept", "append"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_what_is_no_regular_file_is_refused_before_it_is_read(tmp_path, use, kind):
+    """/dev/zero never ends, and nobody writes to the pipe."""
+    path = tmp_path / "records.jsonl"
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(UserError, match="it is no regular file"):
+        use(path)

@@ -65,14 +65,9 @@ def test_a_checkpoint_that_is_none_is_refused(tmp_path):
 
 class TestModels:
     def test_are_the_checkpoint_s_where_none_is_named(self, folder):
-        assert Weights(folder).models(None, "tee-0,minilm") == ["minivlm-tiny"]
-        assert Weights(folder).models("tee-tiny", "tee-0,minilm") == ["tee-tiny"]
-        assert Weights().models(None, "tee-0,minilm") == ["tee-0", "minilm"]
-
-    def test_are_named_once_each(self):
-        assert Weights().models(" tee-0, minilm ,tee-0,", "") == ["tee-0", "minilm"]
-        with pytest.raises(UserError, match="at least one name"):
-            Weights().models(" , ", "tee-0")
+        assert Weights(folder).models(None, ["tee-0", "minilm"]) == ["minivlm-tiny"]
+        assert Weights(folder).models(["tee-tiny"], ["tee-0", "minilm"]) == ["tee-tiny"]
+        assert Weights().models(None, ("tee-0", "minilm")) == ["tee-0", "minilm"]
 
     def test_that_the_checkpoint_does_not_hold_are_refused(self, folder):
         assert Weights(folder).describe("minilm-tiny").origin == Weights(folder).describe("minivlm-tiny").origin

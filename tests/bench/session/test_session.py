@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import session as sessions
-from bench.measure.session import Session, alone_in, rounds
+from bench.measure.plan import Plan
 from bench.records.file import append, read
 from bench.records.record import Combination, Record
+from bench.session import session as sessions
+from bench.session.flags import given, make_parser
+from bench.session.session import Session, alone_in, rounds
 from minivlm.console import Steps
 from minivlm.errors import UserError
+from minivlm.weights.making import make_random
+from tests.bench.plans import plan
 from tests.bench.samples import FAILED, SAMPLE
 
 A, B, C = (Combination("cpu", model, "pytorch", "fp32", 1) for model in ("tee-0", "tee-1", "minilm"))
@@ -43,8 +48,8 @@ class Machine:
         )
 
 
-def begun(folder: Path, **flags) -> Session:
-    session = Session.new(folder, flags)
+def begun(folder: Path, *flags: object) -> Session:
+    session = Session.new(folder, plan("--models", "minilm-tiny", *flags))
     session.begin()
     return session
 
@@ -98,19 +103,19 @@ class TestResume:
                     raise error
                 return super().measure(combination, run, number)
 
-        first = begun(tmp_path, threads="4")
+        first = begun(tmp_path, "--threads", 4)
         with pytest.raises(type(error)):
             first.measure(Interrupted(), 2, Steps())
-        session, machine = Session.last(tmp_path, {}), Machine()
+        session, machine = Session.last(tmp_path), Machine()
         session.measure(machine, 2, Steps())
         assert session.run == first.run
-        assert session.flags == {"threads": "4"}
+        assert session.plan == first.plan
         assert machine.measured == [(1, B), (1, A)]
         assert len(session.records()) == 6
 
     def test_what_failed_is_measured_again_and_the_last_record_counts(self, tmp_path):
         begun(tmp_path).measure(Machine(broken=(A, C)), 1, Steps())
-        session, machine = Session.last(tmp_path, {}), Machine()
+        session, machine = Session.last(tmp_path), Machine()
         session.measure(machine, 1, Steps())
         assert machine.measured == [(0, A), (0, C)]
         assert sorted(record.model for record in session.records() if record.ok) == ["minilm", "tee-0", "tee-1"]
@@ -119,19 +124,29 @@ class TestResume:
     def test_a_whole_run_has_nothing_missing(self, tmp_path, capfd):
         begun(tmp_path).measure(Machine(), 1, Steps())
         machine = Machine()
-        Session.last(tmp_path, {}).measure(machine, 1, Steps())
+        Session.last(tmp_path).measure(machine, 1, Steps())
         assert (machine.measured, machine.prepared) == ([], 0)
         assert "nothing is missing" in capfd.readouterr().err
 
-    def test_flags_that_are_given_again_must_be_the_same(self, tmp_path):
-        begun(tmp_path, threads="4", models="tee-0")
-        assert Session.last(tmp_path, {"threads": "4"}).flags["models"] == "tee-0"
-        with pytest.raises(UserError, match=r"--threads 2 differs from the run in .*, which has 4: leave the flag out"):
-            Session.last(tmp_path, {"threads": "2"})
+    @pytest.mark.parametrize(
+        ("argv", "said"),
+        [
+            (["--threads", "2"], "--threads 2 differs from the run in .*, which has 4"),
+            (["--models", "tee-0,minilm"], "--models tee-0,minilm differs from the run in .*, which has minilm-tiny"),
+            (["--seed", "3"], "--seed 3 differs from the run in .*, which has 0"),
+            (["--precision", "int8"], "--precision int8 differs from the run in .*, which has fp32"),
+        ],
+    )
+    def test_flags_that_are_given_again_must_be_the_same(self, tmp_path, argv, said):
+        session = begun(tmp_path, "--threads", 4)
+        same = ["--threads", "4", "--models", "minilm-tiny"]
+        session.check_given(plan(*same), given(make_parser(""), same))
+        with pytest.raises(UserError, match=f"{said}: leave the flag out, or start a new run without --resume"):
+            session.check_given(plan(*argv), given(make_parser(""), argv))
 
     def test_nothing_to_resume_is_a_user_s_error(self, tmp_path):
         with pytest.raises(UserError, match="nothing to resume in"):
-            Session.last(tmp_path / "none", {})
+            Session.last(tmp_path / "none")
 
     @pytest.mark.parametrize(
         "content",
@@ -141,24 +156,70 @@ class TestResume:
             "[]",
             "{}",
             '{"run": "x"}',
-            '{"run": "x", "flags": 3}',
-            '{"run": 3, "flags": {}}',
-            '{"run": "x", "flags": {"timeout": NaN}}',
+            '{"run": "x", "flags": {"threads": "4"}}',
+            '{"run": "x", "plan": 3}',
+            '{"run": 3, "plan": {}}',
+            '{"run": "x", "plan": {"timeout": NaN}}',
             "[" * 100_000,
         ],
     )
     def test_a_damaged_plan_is_a_user_s_error(self, tmp_path, content):
         (tmp_path / "plan.json").write_text(content)
         with pytest.raises(UserError, match=r"plan.json is not the plan of a run.* start a new run"):
-            Session.last(tmp_path, {})
+            Session.last(tmp_path)
+
+
+class TestStoredPlan:
+    """What `--resume` finds in a folder may be another version's, or edited."""
+
+    @pytest.fixture
+    def stored(self, tmp_path) -> dict:
+        begun(tmp_path, "--threads", 2, "--timeout", 30, "--image-size", 64, "--sustained", 2)
+        return json.loads((tmp_path / "plan.json").read_text())
+
+    def refused(self, folder: Path, stored: dict) -> str:
+        (folder / "plan.json").write_text(json.dumps(stored))
+        with pytest.raises(UserError, match="start a new run without --resume") as caught:
+            Session.last(folder)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def test_is_the_plan_that_was_made(self, tmp_path, stored):
+        session = Session.last(tmp_path)
+        assert session.run == stored["run"]
+        assert replace(session.plan, image_size=None) == plan(
+            *("--models", "minilm-tiny", "--threads", 2, "--timeout", 30, "--sustained", 2)
+        )
+        assert session.plan.image_size == (64, 64)
+
+    @pytest.mark.parametrize("name", sorted(Plan.__dataclass_fields__))
+    @pytest.mark.parametrize("value", [True, {}, [[3]], ["x", 3]])
+    def test_with_a_field_of_another_type_is_refused(self, tmp_path, stored, name, value):
+        self.refused(tmp_path, {**stored, "plan": {**stored["plan"], name: value}})
+
+    @pytest.mark.parametrize("name", sorted(Plan.__dataclass_fields__))
+    def test_without_a_field_is_refused_and_the_field_named(self, tmp_path, stored, name):
+        del stored["plan"][name]
+        assert name in self.refused(tmp_path, stored)
+
+    def test_with_more_is_refused(self, tmp_path, stored):
+        self.refused(tmp_path, {**stored, "plan": {**stored["plan"], "colour": 3}})
+        self.refused(tmp_path, {**stored, "colour": 3})
+        stored["plan"]["weights"]["colour"] = 3
+        self.refused(tmp_path, stored)
+
+    @pytest.mark.parametrize("name", ["models", "threads", "precisions"])
+    def test_with_nothing_to_measure_is_refused(self, tmp_path, stored, name):
+        self.refused(tmp_path, {**stored, "plan": {**stored["plan"], name: []}})
 
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from bench.measure.session import Session, alone_in
+from bench.session.session import Session, alone_in
 from minivlm.console import Steps
-from tests.bench.measure.test_session import Machine
+from tests.bench.plans import plan
+from tests.bench.session.test_session import Machine
 
 class Telling(Machine):
     def measure(self, combination, run, number):
@@ -167,7 +228,8 @@ class Telling(Machine):
 
 folder = Path(sys.argv[1])
 with alone_in(folder):
-    session = Session.last(folder, {}) if (folder / "plan.json").exists() else Session.new(folder, {})
+    there = (folder / "plan.json").exists()
+    session = Session.last(folder) if there else Session.new(folder, plan("--models", "minilm-tiny"))
     session.begin()
     session.measure(Telling(), 20, Steps())
 """
@@ -198,7 +260,7 @@ def test_killed_again_and_again_it_still_ends_with_every_record_once(tmp_path):
 class TestLock:
     def test_a_second_benchmark_is_refused_with_the_first_one_s_id(self, tmp_path):
         code = (
-            "from bench.measure.session import alone_in; from pathlib import Path; "
+            "from bench.session.session import alone_in; from pathlib import Path; "
             f"alone_in(Path({str(tmp_path)!r})).__enter__()"
         )
         with alone_in(tmp_path):
@@ -208,7 +270,7 @@ class TestLock:
 
     def test_it_is_free_again_after_the_end_whatever_it_was(self, tmp_path):
         code = (
-            f"from bench.measure.session import alone_in; from pathlib import Path; import os; "
+            f"from bench.session.session import alone_in; from pathlib import Path; import os; "
             f"kept = alone_in(Path({str(tmp_path)!r})); kept.__enter__(); os.kill(os.getpid(), 9)"
         )
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
@@ -225,33 +287,27 @@ class TestLock:
 class TestWeights:
     """A run is of one set of weights, however often it is continued."""
 
-    def test_that_it_began_with_go_on(self, tmp_path):
-        Session.new(tmp_path, {}).with_weights("trained, sha256 ab").begin()
-        again = Session.last(tmp_path, {}).with_weights("trained, sha256 ab")
-        assert again == Session.last(tmp_path, {})
+    @pytest.fixture
+    def folder(self, tmp_path) -> Path:
+        make_random(tmp_path / "mine", "minivlm-tiny", seed=1)
+        Session.new(tmp_path, plan("--checkpoint", tmp_path / "mine")).begin()
+        return tmp_path
 
-    def test_others_are_refused_and_the_plan_stays(self, tmp_path):
-        Session.new(tmp_path, {}).with_weights("trained, sha256 ab").begin()
-        before = (tmp_path / "plan.json").read_text()
-        with pytest.raises(UserError, match=r"are trained, sha256 cd, and the run in .* began with trained, sha256 ab"):
-            Session.last(tmp_path, {}).with_weights("trained, sha256 cd")
-        assert (tmp_path / "plan.json").read_text() == before
+    def test_that_it_began_with_go_on(self, folder):
+        Session.last(folder).check_weights()
 
-    def test_of_a_plan_without_any_are_those_of_now(self, tmp_path):
-        begun(tmp_path)
-        assert Session.last(tmp_path, {}).with_weights("any").weights == "any"
-
-    @pytest.mark.parametrize("weights", [3, [], {}, True])
-    def test_that_are_no_text_are_refused(self, tmp_path, weights):
-        session = begun(tmp_path)
-        stored = {"run": session.run, "flags": {}, "weights": weights}
-        (tmp_path / "plan.json").write_text(json.dumps(stored))
-        with pytest.raises(UserError, match="is not the plan of a run"):
-            Session.last(tmp_path, {})
+    def test_others_are_refused_and_the_plan_stays(self, folder):
+        before = (folder / "plan.json").read_text()
+        shutil.rmtree(folder / "mine")
+        make_random(folder / "mine", "minivlm-tiny", seed=2)
+        with pytest.raises(UserError, match=r"are random \(seed 2\), sha256 .*, and the run in .* began with random"):
+            Session.last(folder).check_weights()
+        assert (folder / "plan.json").read_text() == before
 
 
 def test_the_plan_is_plain_json(tmp_path):
-    session = begun(tmp_path, threads="4", sustained=None)
+    session = begun(tmp_path, "--threads", 4)
     stored = json.loads((tmp_path / "plan.json").read_text())
-    assert stored == {"run": session.run, "flags": {"threads": "4", "sustained": None}}
+    assert stored["run"] == session.run
+    assert (stored["plan"]["threads"], stored["plan"]["sustained"]) == ([4], None)
     assert sessions.RECORDS == "records.jsonl"

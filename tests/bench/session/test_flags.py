@@ -1,15 +1,16 @@
 """The benchmark's command line: what it takes and what it refuses."""
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
 from bench.machine.environment import available_cores
-from bench.measure import plan as plans
-from bench.measure.plan import Plan, check_stored, make_parser, make_plan, request_of, runtimes_for
+from bench.measure.plan import Plan, request_of, runtimes_for
 from bench.measure.timing import PROFILES
+from bench.session import checks, flags
+from bench.session.checks import check_plan
+from bench.session.flags import MOST_THREADS, default_threads, make_parser, plan_of
 from export.core.weights import Weights
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
@@ -18,15 +19,18 @@ from minivlm.weights.making import make_random
 from tests.export.artifacts import handmade
 
 
-def flags(*argv: str) -> dict:
-    return vars(make_parser("").parse_args(argv))
-
-
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """Makes a plan in a folder of its own."""
+    """Makes a plan in a folder of its own, and checks it."""
     monkeypatch.chdir(tmp_path)
-    return lambda *argv: make_plan(flags(*argv))
+
+    def make(*argv: str) -> Plan:
+        parsed = make_parser("").parse_args(argv)
+        plan = plan_of(parsed)
+        check_plan(plan, parsed.output)
+        return plan
+
+    return make
 
 
 def refusal(made, *argv: str) -> str:
@@ -48,29 +52,32 @@ def test_without_flags_is_the_paper_s_comparison(made):
     assert plan.photo == default_photo()
     assert plan.repeats == PROFILES["normal"].repeats
     assert (plan.affinity, plan.sustained) == (None, None)
+    assert made().threads == [default_threads()] == [min(4, available_cores())]
 
 
 def test_takes_what_it_is_given(made, photo_path):
     plan = made(
         *("--models", "tee-0, minilm,tee-0", "--runtimes", "executorch", "--threads", "1,2,4", "--profile", "quick"),
-        *("--image", str(photo_path), "--output", "out", "--precision", "fp32,int8", "--repeats", "5"),
+        *("--photo", str(photo_path), "--output", "out", "--precision", "fp32,int8", "--repeats", "5"),
         *("--sustained", "0.5", "--timeout", "30"),
     )
     assert plan.models == ["tee-0", "minilm"]
     assert plan.runtimes == ["executorch"]
     assert plan.threads == [1, 2, 4]
     assert plan.precisions == ["fp32", "int8"]
-    assert (plan.profile, plan.photo, plan.output.name) == ("quick", photo_path, "out")
+    assert (plan.profile, plan.photo) == ("quick", photo_path)
+    assert made("--image", str(photo_path)).photo == photo_path, "its older name"
     assert (plan.repeats, plan.sustained, plan.timeout) == (5, 0.5, 30.0)
 
 
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [
-        (["--threads", "0"], ["--threads 0", "at least 1"]),
-        (["--threads", "2,-1"], ["--threads 2,-1", "at least 1"]),
-        (["--threads", "four"], ["--threads four", "such as 1,2,4"]),
-        (["--threads", ""], ["--threads", "at least 1"]),
+        (["--threads", "0"], ["--threads: '0'", "from 1 to"]),
+        (["--threads", "2,-1"], ["--threads: '-1'", "from 1 to"]),
+        (["--threads", "99999999"], ["--threads: '99999999'", f"from 1 to {MOST_THREADS}", "this machine has"]),
+        (["--threads", "four"], ["--threads: 'four'", "this machine has"]),
+        (["--threads", ""], ["--threads", "at least one"]),
         (["--device", "gpu"], ["unknown device 'gpu'", "cpu"]),
         (["--models", "tee-0,minlm"], ["unknown model 'minlm'", "did you mean minilm"]),
         (["--models", ","], ["--models", "at least one"]),
@@ -157,12 +164,12 @@ class TestAffinity:
     pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind to cores")
 
     def test_takes_numbers_and_ranges(self, made, monkeypatch):
-        monkeypatch.setattr(plans.os, "sched_getaffinity", lambda process: set(range(8)))
+        monkeypatch.setattr(flags.os, "sched_getaffinity", lambda process: set(range(8)))
         assert made("--affinity", "0-2,5, 5").affinity == [0, 1, 2, 5]
 
     @pytest.mark.parametrize("given", ["2-1", "9999", "a", "", "1-", "-1", "0-9999"])
     def test_refuses_anything_else(self, made, given):
-        assert f"--affinity {given}: " in refusal(made, f"--affinity={given}")
+        assert f"--affinity: {given!r}: " in refusal(made, f"--affinity={given}")
 
 
 class TestRuntimes:
@@ -178,7 +185,7 @@ class TestRuntimes:
         assert runtimes_for(made("--runtimes", "pytorch"), "tee-0", "fp32") == ["pytorch"]
 
     def test_compiling_needs_a_compiler(self, made, monkeypatch):
-        monkeypatch.setattr(plans.shutil, "which", lambda name: None)
+        monkeypatch.setattr(checks.shutil, "which", lambda name: None)
         assert "install g++" in refusal(made, "--runtimes", "pytorch-compiled")
 
 
@@ -190,38 +197,3 @@ def test_a_runtime_that_is_not_on_this_system_is_measured_elsewhere(made, monkey
     monkeypatch.setattr("platform.system", lambda: "Linux")
     assert "measure it on a Mac, or with --device ios" in refusal(made, "--runtimes", "coreml")
     assert made("--device", "ios", "--runtimes", "coreml").runtimes == ["coreml"]
-
-
-class TestStoredFlags:
-    """What `--resume` finds in a folder may be another version's, or edited."""
-
-    def stored(self) -> dict:
-        return json.loads(json.dumps(flags("--threads", "2", "--timeout", "30")))
-
-    def refused(self, found: dict) -> str:
-        with pytest.raises(UserError, match="start a new run without --resume") as caught:
-            check_stored(found, Path("results/plan.json"))
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
-    def test_those_of_this_version_are_taken(self):
-        check_stored(self.stored(), Path("plan.json"))
-        check_stored({**self.stored(), "timeout": 30}, Path("plan.json"))
-
-    @pytest.mark.parametrize("name", sorted(flags()))
-    def test_one_that_is_missing_is_named(self, name):
-        found = self.stored()
-        del found[name]
-        assert f"lacks flag '{name}'" in self.refused(found)
-
-    def test_one_that_is_unknown_is_named(self):
-        assert "unknown flag 'colour\\n'" in self.refused({**self.stored(), "colour\n": 3}).replace("\\\\", "\\")
-
-    @pytest.mark.parametrize("name", sorted(flags()))
-    @pytest.mark.parametrize("value", [True, [], {}, [3]])
-    def test_one_of_another_type_is_named(self, name, value):
-        assert f"has a '{name}'" in self.refused({**self.stored(), name: value})
-
-    def test_text_is_no_number_and_a_number_no_text(self):
-        assert "'repeats' that is no int" in self.refused({**self.stored(), "repeats": "5"})
-        assert "'models' that is no str" in self.refused({**self.stored(), "models": 5})

@@ -4,17 +4,20 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench.devices import Device
+from bench.measure.plan import Plan
 from bench.records.file import append, read_kept
-from bench.records.record import Combination, Record
+from bench.records.record import Combination, Record, explain
 from bench.records.runs import once
+from export.core.weights import Weights
 from minivlm.console import Steps
 from minivlm.errors import UserError, printable
 from minivlm.storage.files import exists, write_text
@@ -33,62 +36,63 @@ class Session:
     Attributes:
         folder: Of the records.
         run: Id of the invocation.
-        flags: Its command line, by name.
-        weights: Where its weights came from when it began; None where that is not known yet.
+        plan: What is measured.
     """
 
     folder: Path
     run: str
-    flags: dict[str, Any]
-    weights: str | None = None
+    plan: Plan
 
     @classmethod
-    def new(cls, folder: Path, flags: dict[str, Any]) -> "Session":
+    def new(cls, folder: Path, plan: Plan) -> "Session":
         """Return a new run."""
-        return cls(folder, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", flags)
+        return cls(folder, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", plan)
 
     @classmethod
-    def last(cls, folder: Path, given: dict[str, Any]) -> "Session":
+    def last(cls, folder: Path) -> "Session":
         """Return the last run of a folder, to continue it.
 
-        Args:
-            folder: Of the records.
-            given: Flags of this command line, which must agree with those of the run.
-
         Raises:
-            UserError: There is nothing to continue, or the flags differ.
+            UserError: There is nothing to continue, or what was stored is damaged or another version's.
         """
         path = folder / PLAN
         if not exists(path):
             raise UserError(f"nothing to resume in {folder}: start a run without --resume")
         stored = read_object(path, "the plan of a run", NEW_RUN)
-        run, flags = stored.get("run"), stored.get("flags")
-        weights = stored.get("weights")
-        if not isinstance(run, str) or not isinstance(flags, dict) or not isinstance(weights, str | None):
-            raise UserError(f"{path} is not the plan of a run, as it has no run with flags and weights: {NEW_RUN}")
-        for name, value in given.items():
-            if flags.get(name) != value:
-                raise UserError(
-                    f"--{name} {value} differs from the run in {folder}, which has {flags.get(name)}: "
-                    "leave the flag out, or start a new run without --resume"
-                )
-        return cls(folder, run, flags, weights)
+        if stored.keys() != {"run", "plan"} or not isinstance(stored["run"], str):
+            raise UserError(f"{path} is not the plan of a run of this version, with run and plan: {NEW_RUN}")
+        return cls(folder, stored["run"], _read_plan(path, stored["plan"]))
 
-    def with_weights(self, weights: str) -> "Session":
-        """Return the run with the weights that it measures.
+    def check_given(self, asked: Plan, given: Mapping[str, str]) -> None:
+        """Refuse flags that say something else than the run that they continue.
 
         Args:
-            weights: `minivlm.weights.loading.WeightsOrigin.description`, which says which they are.
+            asked: The plan of the command line by itself.
+            given: Which of its fields each flag decided that stands there, by the flag's name.
 
         Raises:
-            UserError: It began with others.
+            UserError: Naming the first flag that differs.
         """
-        if self.weights not in (None, weights):
+        for flag, field in given.items():
+            mine, other = getattr(self.plan, field), getattr(asked, field)
+            if mine != other:
+                raise UserError(
+                    f"--{flag} {_shown(other)} differs from the run in {self.folder}, which has {_shown(mine)}: "
+                    f"leave the flag out, or {NEW_RUN}"
+                )
+
+    def check_weights(self) -> None:
+        """Refuse to go on with other weights than those that the run began with.
+
+        Raises:
+            UserError: They changed since, or are gone.
+        """
+        weights = self.plan.weights.describe(self.plan.models[0]).origin
+        if weights != self.plan.origin:
             raise UserError(
-                f"the weights are {weights}, and the run in {self.folder} began with {self.weights}: "
-                f"put those back, or {NEW_RUN}"
+                f"the weights are {weights.description}, and the run in {self.folder} began with "
+                f"{self.plan.origin.description}: put those back, or {NEW_RUN}"
             )
-        return replace(self, weights=weights)
 
     def begin(self) -> None:
         """Write down what is needed to continue this run.
@@ -97,9 +101,7 @@ class Session:
             UserError: The folder cannot be written, or its file of records holds something else.
         """
         read_kept(self.path)
-        stored: dict[str, Any] = {"run": self.run, "flags": self.flags}
-        if self.weights is not None:
-            stored["weights"] = self.weights
+        stored = {"run": self.run, "plan": TypeAdapter(Plan).dump_python(self.plan, mode="json")}
         write_text(self.folder / PLAN, json.dumps(stored, indent=2) + "\n")
 
     @property
@@ -127,6 +129,32 @@ class Session:
             record = device.measure(combination, self.run, number)
             append(self.path, record)
             steps.say(f"    {outcome(record)}")
+
+
+def _read_plan(path: Path, stored: object) -> Plan:
+    """Read a plan that a run of another version may have stored, or somebody's editor changed."""
+    adapter = TypeAdapter(Plan)
+    try:
+        plan = adapter.validate_json(json.dumps(stored), strict=True)
+    except ValidationError as error:
+        raise UserError(
+            f"{path} is not the plan of a run of this version: {printable(explain(error))[:200]}; {NEW_RUN}"
+        ) from None
+    if adapter.dump_python(plan, mode="json") != stored or not (plan.models and plan.threads and plan.precisions):
+        raise UserError(f"{path} is not the plan of a run of this version, as it holds more or less: {NEW_RUN}")
+    return plan
+
+
+def _shown(value: object) -> str:
+    """Return a field's value as its flag takes it."""
+    match value:
+        case Weights():
+            return " ".join(value.flags()[-1:]) or "0"
+        case (int(height), int(width)):
+            return f"{height}x{width}"
+        case list() | tuple():
+            return ",".join(map(str, value))
+    return str(value)
 
 
 def rounds(combinations: Sequence[Combination], repeats: int) -> list[tuple[int, Combination]]:

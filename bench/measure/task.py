@@ -1,0 +1,37 @@
+"""What one process of the benchmark is asked to measure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from bench.measure.plan import Plan
+from bench.records.record import Combination
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One repeat of one combination.
+
+    Attributes:
+        plan: Of the whole run.
+        combination: What to measure of it.
+        run: Id of the benchmark's invocation.
+        round: Which repeat.
+        artifact: File to run; None runs the model in PyTorch.
+    """
+
+    plan: Plan
+    combination: Combination
+    run: str
+    round: int
+    artifact: Path | None = None
+
+    @classmethod
+    def from_json(cls, line: str) -> "Task":
+        """Read what `to_json` wrote."""
+        return TypeAdapter(cls).validate_json(line)
+
+    def to_json(self) -> str:
+        """Return the task as one line."""
+        return TypeAdapter(Task).dump_json(self).decode()

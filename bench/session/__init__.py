@@ -1,0 +1,1 @@
+"""One invocation of the benchmark: its flags, its folder, its rounds."""

@@ -1,0 +1,101 @@
+"""Whether a plan can be measured: of a new command line, and of one that is taken up again."""
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench.devices import DEVICES
+from bench.measure.plan import Plan
+from bench.measure.timing import PROFILES
+from bench.records.runtimes import COMPILED, PYTORCH_RUNTIMES
+from bench.session.flags import MOST_THREADS
+from export.core.format import PRECISIONS
+from export.core.formats import FORMATS, require_runtime
+from export.core.request import check_writable
+from minivlm.errors import UserError, closest, printable
+from minivlm.images.photos import load_photo
+from minivlm.language.transformer import TransformerConfig
+from minivlm.models.vision_language import VisionLanguageConfig
+from minivlm.storage.files import check_outputs
+from minivlm.vision.tee import TEEConfig, check_image_size
+from minivlm.weights.loading import DescribedModel
+
+WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv")
+"""What a run writes into its folder."""
+COMPILERS = ("g++", "clang++", "c++")
+"""One of them must be there for `torch.compile`, unless CXX names another."""
+
+
+def check_plan(plan: Plan, output: Path) -> None:
+    """Refuse what could not be measured.
+
+    Args:
+        plan: Whatever the parser let through, or a file held.
+        output: Folder for the records.
+
+    Raises:
+        UserError: The first thing that is wrong.
+    """
+    _check_known("device", [plan.device], DEVICES)
+    _check_known("profile", [plan.profile], PROFILES)
+    _check_known("precision", plan.precisions, PRECISIONS)
+    _check_known("runtime", plan.runtimes or [], [*PYTORCH_RUNTIMES, *FORMATS])
+    described = [plan.weights.describe(model) for model in plan.models]
+    if plan.image_size is not None:
+        _check_image_size(plan.image_size, described)
+    for runtime in plan.runtimes or []:
+        _check_runtime(runtime, plan.device)
+    load_photo(plan.photo)
+    _check_numbers(plan)
+    inputs = [plan.photo] if plan.weights.checkpoint is None else [plan.photo, plan.weights.checkpoint]
+    check_outputs((output / name for name in WRITTEN), inputs)
+    check_writable(output)
+
+
+def _check_numbers(plan: Plan) -> None:
+    for flag, value, unit in (("--repeats", plan.repeats, "round"), ("--timeout", plan.timeout, "second")):
+        if not 1 <= value < float("inf"):
+            raise UserError(f"{flag} {value:g}: give at least 1 {unit}")
+    if plan.sustained is not None and not 0.0 < plan.sustained < float("inf"):
+        raise UserError(f"--sustained {plan.sustained:g}: give minutes, more than 0")
+    if not 0.0 <= plan.cool_down < float("inf"):
+        raise UserError(f"--cool-down {plan.cool_down:g}: give seconds, 0 or more")
+    for threads in plan.threads:
+        if not 1 <= threads <= MOST_THREADS:
+            raise UserError(f"--threads {threads}: give a number from 1 to {MOST_THREADS}")
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if plan.affinity is not None and not set(plan.affinity) <= allowed:
+        raise UserError(f"--affinity {','.join(map(str, plan.affinity))}: this process may not use all of these cores")
+
+
+def _check_runtime(runtime: str, device: str) -> None:
+    if runtime in FORMATS and device == "cpu":
+        require_runtime(FORMATS[runtime])
+        if not FORMATS[runtime].runs_here:
+            raise UserError(
+                f"{FORMATS[runtime].title} runs on Apple's systems only: measure it on a Mac, or with --device ios"
+            )
+    if runtime == COMPILED and not any(map(shutil.which, [os.environ.get("CXX", ""), *COMPILERS])):
+        raise UserError(f"{COMPILED} needs a C++ compiler, and none of {', '.join(COMPILERS)} is here: install g++")
+
+
+def _check_image_size(size: tuple[int, int], models: Sequence[DescribedModel]) -> None:
+    """Refuse a size that not all models take whose input is a photo."""
+    taken = False
+    for model in models:
+        config = model.config.vision if isinstance(model.config, VisionLanguageConfig) else model.config
+        if isinstance(config, TEEConfig):
+            check_image_size(size, config.size_multiple)
+            taken = True
+        elif not isinstance(config, TransformerConfig):
+            raise UserError(f"--image-size: {model.name} takes photos by their short side: leave one of the two out")
+    if not taken:
+        raise UserError("--image-size goes with a vision model, and none is to be measured: leave it out")
+
+
+def _check_known(kind: str, named: Iterable[str], known: Iterable[str]) -> None:
+    names = list(known)
+    for name in named:
+        if name not in names:
+            raise UserError(f"unknown {kind} {printable(name)[:80]!r}: {closest(name, names)}")

@@ -1,0 +1,214 @@
+"""The benchmark's command line: from flags to a plan, checked before anything is measured."""
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.devices import DEVICES
+from bench.machine.environment import available_cores
+from bench.measure.plan import DEFAULT_RUNTIMES, Plan
+from bench.measure.timing import PROFILES
+from bench.records.runtimes import PYTORCH_RUNTIMES
+from bench.reporting.latency import TRANSFORMERS
+from export.core.format import PRECISIONS
+from export.core.formats import FORMATS
+from export.core.request import parse_image_size
+from export.core.weights import add_models_flag, add_weights_flags, read_weights
+from minivlm.command_line import (
+    integer_argument,
+    known_argument,
+    list_argument,
+    number_argument,
+    path_argument,
+    script_parser,
+)
+from minivlm.errors import UserError
+from minivlm.images.photos import default_photo
+
+DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *TRANSFORMERS)
+PAPER_THREADS = 4
+MOST_THREADS = 1024
+"""More than any machine has cores; runtimes take memory for each without asking."""
+FIELDS = {"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"}
+"""What a flag decides of a plan, where that has another name."""
+
+
+def default_threads() -> int:
+    """Return the paper's four threads, or as many as there are cores."""
+    return min(PAPER_THREADS, available_cores())
+
+
+def threads_argument(text: str) -> int:
+    """Read a number of threads."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_THREADS):
+        raise argparse.ArgumentTypeError(
+            f"{text!r:.80} is no number of threads from 1 to {MOST_THREADS}; this machine has {available_cores()} cores"
+        )
+    return int(text)
+
+
+def add_threads_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of one number of threads, of every runtime that is measured."""
+    parser.add_argument(
+        "--threads",
+        type=threads_argument,
+        default=default_threads(),
+        metavar="N",
+        help="of each runtime (default: %(default)s, the paper's 4 or as many as there are cores)",
+    )
+
+
+def add_runtimes_flag(parser: argparse.ArgumentParser, known: Sequence[str], default: Sequence[str]) -> None:
+    """Add the flag of the runtimes to work on."""
+    parser.add_argument(
+        "--runtimes",
+        type=list_argument(known_argument("runtime", known)),
+        default=list(default),
+        metavar="A,B",
+        help=f"of {', '.join(known)} (default: {','.join(default)})",
+    )
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Return the parser of all flags that make a plan, and of the folder for its records."""
+    parser = script_parser(description)
+    add = parser.add_argument
+    add(
+        "--device",
+        type=known_argument("device", DEVICES),
+        default="cpu",
+        help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)",
+    )
+    add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
+    add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
+    add(
+        "--cool-down",
+        type=number_argument,
+        default=180.0,
+        metavar="SECONDS",
+        help="longest wait for a phone to cool down",
+    )
+    add_models_flag(parser, DEFAULT_MODELS)
+    add_weights_flags(parser)
+    runtimes = [*PYTORCH_RUNTIMES, *FORMATS]
+    add(
+        "--runtimes",
+        type=list_argument(known_argument("runtime", runtimes)),
+        metavar="A,B",
+        help=f"of {', '.join(runtimes)} (default: {', '.join(DEFAULT_RUNTIMES)}, and of the others those artifacts "
+        "that are there); artifacts that are missing are exported",
+    )
+    add(
+        "--precision",
+        type=list_argument(known_argument("precision", PRECISIONS)),
+        default=["fp32"],
+        metavar="A,B",
+        help=f"of {', '.join(PRECISIONS)} (default: fp32)",
+    )
+    add(
+        "--threads",
+        type=list_argument(threads_argument),
+        default=[default_threads()],
+        metavar="N,M",
+        help=f"one number, or several for a sweep (default: {default_threads()}, the paper's 4 or as many as there "
+        "are cores)",
+    )
+    add("--photo", "--image", type=path_argument, help="what vision models see (default: one from scikit-learn)")
+    add("--image-size", type=parse_image_size, metavar="N|HxW", help="vision input in pixels (default: each model's)")
+    add(
+        "--profile",
+        type=known_argument("profile", PROFILES),
+        default="normal",
+        help=f"{' | '.join(PROFILES)} (default: %(default)s)",
+    )
+    add("--repeats", type=integer_argument, metavar="N", help="rounds, each with a fresh process for every combination")
+    add("--affinity", type=cores_argument, metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
+    add(
+        "--sustained",
+        type=number_argument,
+        metavar="MINUTES",
+        help="measure each combination for so long: latency over time",
+    )
+    add(
+        "--timeout",
+        type=number_argument,
+        default=600.0,
+        metavar="SECONDS",
+        help="stop what shows no progress for so long",
+    )
+    add("--output", type=path_argument, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    add("--artifacts", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
+    return parser
+
+
+def plan_of(flags: argparse.Namespace) -> Plan:
+    """Return the plan of a command line; `bench.session.checks.check_plan` says whether it can be measured.
+
+    Raises:
+        UserError: Flags that do not go together, or weights that are not there.
+    """
+    weights = read_weights(flags.checkpoint, flags.seed)
+    models = weights.models(flags.models, DEFAULT_MODELS)
+    return Plan(
+        device=flags.device,
+        phone=_phone(flags),
+        cool_down=flags.cool_down,
+        models=models,
+        weights=weights,
+        origin=weights.describe(models[0]).origin,
+        image_size=flags.image_size,
+        runtimes=flags.runtimes,
+        precisions=flags.precision,
+        threads=flags.threads,
+        photo=flags.photo or default_photo(),
+        profile=flags.profile,
+        repeats=PROFILES[flags.profile].repeats if flags.repeats is None else flags.repeats,
+        affinity=flags.affinity,
+        sustained=flags.sustained,
+        timeout=flags.timeout,
+        artifacts=flags.artifacts,
+    )
+
+
+def plan_with(**flags: object) -> Plan:
+    """Return the plan of bench/run.py's defaults with other values of its flags, as its parser would give them."""
+    return plan_of(argparse.Namespace(**{**vars(make_parser("").parse_args([])), **flags}))
+
+
+def given(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, str]:
+    """Return, by the flag's name, which field of a plan each flag decides that stands on a command line."""
+    flags = vars(parser.parse_args(argv))
+    parser.set_defaults(**dict.fromkeys(flags))
+    stated = [name for name, value in vars(parser.parse_args(argv)).items() if value is not None]
+    parser.set_defaults(**flags)
+    return {name.replace("_", "-"): FIELDS.get(name, name) for name in stated}
+
+
+def cores_argument(text: str) -> list[int]:
+    """Read "0-3" or "0,2" as core numbers that this process may use."""
+    if not hasattr(os, "sched_getaffinity"):
+        raise argparse.ArgumentTypeError(f"{text!r:.80}: this system cannot bind a process to cores; leave it out")
+    allowed = sorted(os.sched_getaffinity(0))
+    cores: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([0-9]{1,9})(?:-([0-9]{1,9}))?\s*", part)
+        if found is None:
+            raise argparse.ArgumentTypeError(f"{text!r:.80}: give core numbers, such as 0-3 or 0,2")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last <= allowed[-1] or not set(range(first, last + 1)) <= set(allowed):
+            raise argparse.ArgumentTypeError(
+                f"{text!r:.80}: this process may use the cores {', '.join(map(str, allowed))}"
+            )
+        cores.update(range(first, last + 1))
+    return sorted(cores)
+
+
+def _phone(flags: argparse.Namespace) -> str | None:
+    """Return the phone that is named; a flag of another device is a mistake."""
+    for flag, device in (("serial", "android"), ("udid", "ios")):
+        if getattr(flags, flag) is not None and flags.device != device:
+            raise UserError(f"--{flag} goes with --device {device}, not with {flags.device}: leave it out")
+    phone: str | None = flags.serial or flags.udid
+    return phone
