@@ -4,9 +4,9 @@
     python bench/arm64.py --models minivlm --precision int8 --runtimes litert
 
 The first use sets the machine up in a cache folder (Debian or Ubuntu, about 130 MB of downloads, no root). Outputs are
-compared with PyTorch's, within the bounds that the artifact was exported with, and with those of the same file on this
-machine's own kernels. Times under emulation say nothing about a phone, so there are none. Exit code 1 says that an
-artifact failed.
+compared with PyTorch's, within the tolerances that the artifact was exported with, and with those of the same file on
+this machine's own kernels. Times under emulation say nothing about a phone, so there are none. Exit code 1 says that
+an artifact failed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from export.core.format import PRECISIONS
 from export.core.formats import FORMATS, check_precision, exporter_of, require_tools
 from export.core.identity import find_artifact
 from export.core.job import Job, prepare
-from export.core.metric import Figure
+from export.core.metric import Metric
 from export.core.request import ExportRequest
 from export.core.sidecar import Sidecar
 from export.core.weights import add_models_flag, add_weights_flags, read_weights
@@ -38,7 +38,7 @@ from export.flow.exporting import export_model
 from export.runtime.program import Program, open_program
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.metrics import worst
-from export.verify.tolerances import bounds_of
+from export.verify.tolerances import tolerances_of
 from minivlm.command_line import known_argument, list_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
@@ -54,23 +54,23 @@ CACHE = Path.home() / ".cache/minivlm/arm64"
 
 
 @dataclass(frozen=True)
-class Proof:
+class Verification:
     """What became of an artifact.
 
     Attributes:
         artifact: File name.
-        figures: "method against what" -> its comparison.
+        metrics: "method against what" -> its comparison.
         error: Why it did not run, in one line; empty if it did.
     """
 
     artifact: str
-    figures: dict[str, list[Figure]]
+    metrics: dict[str, list[Metric]]
     error: str = ""
 
     @property
     def proven(self) -> bool:
-        """Whether it ran and every figure keeps its bound."""
-        return not self.error and all(figure.passed for figures in self.figures.values() for figure in figures)
+        """Whether it ran and every metric keeps its tolerance."""
+        return not self.error and all(metric.passed for metrics in self.metrics.values() for metric in metrics)
 
 
 Calls = list[tuple[str, tuple[Tensor, ...]]]
@@ -112,7 +112,7 @@ def run_emulated(machine: Machine, artifact: Path, runtime: str, calls: Calls) -
             ]
 
 
-def prove_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Proof:
+def verify_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Verification:
     """Prove an artifact, exported now if it is not there; one that cannot be exported does not end the others."""
     path = find_artifact(request)
     if not exists(path):
@@ -120,16 +120,16 @@ def prove_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Proof
         try:
             export_model(replace(request, artifact=path), Steps())
         except UserError as error:
-            return Proof(path.name, {}, str(error))
+            return Verification(path.name, {}, str(error))
     rules = exporter_of(FORMATS[request.runtime]).rules[request.precision]
     return prove(machine, path, prepare(request, rules), steps)
 
 
-def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Proof:
+def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Verification:
     """Compare an artifact on ARM kernels with PyTorch and with itself on this machine's."""
     sidecar = Sidecar.read(artifact)
-    bounds = bounds_of(sidecar.runtime, sidecar.precision)
-    calls: Calls = [(method.name, inputs) for method in job.methods for inputs in method.proofs]
+    tolerances = tolerances_of(sidecar.runtime, sidecar.precision)
+    calls: Calls = [(method.name, inputs) for method in job.methods for inputs in method.verification_inputs]
     with steps.step(f"run {artifact.name} here"):
         program: Program = open_program(artifact)
         here = [program.run(*call) for call in calls]
@@ -137,8 +137,8 @@ def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Proof:
         with steps.step("run it on ARM kernels, emulated"):
             emulated = run_emulated(machine, artifact, sidecar.runtime, calls)
     except UserError as error:
-        return Proof(artifact.name, {}, str(error))
-    figures: dict[str, list[Figure]] = {}
+        return Verification(artifact.name, {}, str(error))
+    metrics: dict[str, list[Metric]] = {}
     for method in job.methods:
         rows = [number for number, (name, _) in enumerate(calls) if name == method.name]
         given = [_typed(emulated[row], here[row]) for row in rows]
@@ -146,45 +146,45 @@ def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Proof:
             settle(method, calls[row][1], run_reference(method, calls[row][1]), one)
             for row, one in zip(rows, given, strict=True)
         ]
-        figures[f"{method.name} against PyTorch"] = worst(
-            [compare(method, *pair, bounds) for pair in zip(expected, given, strict=True)]
+        metrics[f"{method.name} against PyTorch"] = worst(
+            [compare(method, *pair, tolerances) for pair in zip(expected, given, strict=True)]
         )
-        figures[f"{method.name} against this machine"] = worst(
-            [compare(method, here[row], one, bounds) for row, one in zip(rows, given, strict=True)]
+        metrics[f"{method.name} against this machine"] = worst(
+            [compare(method, here[row], one, tolerances) for row, one in zip(rows, given, strict=True)]
         )
-    return Proof(artifact.name, figures)
+    return Verification(artifact.name, metrics)
 
 
 def _typed(given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(tensor.to(other.dtype) for tensor, other in zip(given, like, strict=True))
 
 
-def proof_table(proofs: Sequence[Proof]) -> Table:
+def verification_table(verifications: Sequence[Verification]) -> Table:
     """Return a line for each comparison."""
     table = Table("artifact", "verdict", "compared", "figures", box=None, pad_edge=False)
-    for proof in proofs:
-        verdict = "proven" if proof.proven else "FAILED"
-        if proof.error:
-            table.add_row(proof.artifact, verdict, "", proof.error)
-        for place, (name, figures) in enumerate(proof.figures.items()):
-            shown = ", ".join(str(figure) for figure in figures)
-            table.add_row("" if place else proof.artifact, "" if place else verdict, name, shown)
+    for verification in verifications:
+        verdict = "proven" if verification.proven else "FAILED"
+        if verification.error:
+            table.add_row(verification.artifact, verdict, "", verification.error)
+        for place, (name, metrics) in enumerate(verification.metrics.items()):
+            shown = ", ".join(str(metric) for metric in metrics)
+            table.add_row("" if place else verification.artifact, "" if place else verdict, name, shown)
     return table
 
 
-def as_json(proofs: Sequence[Proof], machine: Machine) -> str:
+def as_json(verifications: Sequence[Verification], machine: Machine) -> str:
     """Return everything as JSON."""
     rows = [
         {
-            "artifact": proof.artifact,
-            "proven": proof.proven,
-            "error": proof.error,
+            "artifact": verification.artifact,
+            "proven": verification.proven,
+            "error": verification.error,
             "figures": {
-                name: {figure.name: {"value": figure.value, "passed": figure.passed} for figure in figures}
-                for name, figures in proof.figures.items()
+                name: {metric.name: {"value": metric.value, "passed": metric.passed} for metric in metrics}
+                for name, metrics in verification.metrics.items()
             },
         }
-        for proof in proofs
+        for verification in verifications
     ]
     return json_text({"versions": dict(machine.versions), "proofs": rows}) + "\n"
 
@@ -193,7 +193,7 @@ def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
     """Return one request for every artifact that the command line names.
 
     Raises:
-        UserError: An unknown name, or a combination that no format holds.
+        UserError: An unknown name, or a case that no format holds.
     """
     found = []
     weights = read_weights(arguments.checkpoint, arguments.seed)
@@ -248,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="DIR",
         help="of the emulated machine (default: %(default)s)",
     )
-    add("--json", type=path_argument, metavar="FILE", help="write every figure")
+    add("--json", type=path_argument, metavar="FILE", help="write every metric")
     arguments = parser.parse_args(argv)
     asked = requests(arguments)
     if arguments.json is not None:
@@ -258,11 +258,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_outputs([arguments.json], folders)
     steps = Steps()
     machine = ready_machine(arguments.cache, steps)
-    proofs = [prove_asked(machine, request, steps) for request in asked]
-    wide_console().print(proof_table(proofs))
+    verifications = [verify_asked(machine, request, steps) for request in asked]
+    wide_console().print(verification_table(verifications))
     if arguments.json is not None:
-        write_text(arguments.json, as_json(proofs, machine))
-    if not all(proof.proven for proof in proofs):
+        write_text(arguments.json, as_json(verifications, machine))
+    if not all(verification.proven for verification in verifications):
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The deterministic figures of every model, kept in the repository so that a change of one is seen in review.
+"""The deterministic values of every model, kept in the repository so that a change of one is seen in review.
 
     python bench/baseline.py            # compare what the code gives with bench/baseline.json
     python bench/baseline.py --renew    # write it anew, after a change that was meant
@@ -24,11 +24,11 @@ from minivlm.storage.files import write_text
 
 BASELINE = Path(__file__).with_name("baseline.json")
 
-Figures = Mapping[str, Mapping[str, Mapping[str, int]]]
-"""By model, component and figure."""
+Counted = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""By model, component and value."""
 
 
-def deterministic_figures(models: Sequence[str]) -> Figures:
+def deterministic_counts(models: Sequence[str]) -> Counted:
     """Count parameters and multiply-adds by component, at `OPERATING_POINTS`; of whole models the parameters."""
     return {model: _whole(model) if _is_whole(model) else _parts(model) for model in models}
 
@@ -47,21 +47,21 @@ def _whole(model: str) -> dict[str, dict[str, int]]:
     return {"total": {"params": params, "trainable": trainable}}
 
 
-def read_baseline(path: Path = BASELINE) -> Figures:
-    """Read the figures that were kept.
+def read_baseline(path: Path = BASELINE) -> Counted:
+    """Read the values that were kept.
 
     Raises:
         UserError: The file is missing or damaged.
     """
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+        found = json.loads(path.read_text(encoding="utf-8"))["figures"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot read {path} ({error}): write it with python bench/baseline.py --renew") from None
-    return figures
+    return found
 
 
-def differences(kept: Figures, found: Figures) -> list[str]:
-    """Return a line for every figure that is not the same on both sides."""
+def differences(kept: Counted, found: Counted) -> list[str]:
+    """Return a line for every value that is not the same on both sides."""
     old, new = _flat(kept), _flat(found)
     return [
         f"{name}: {_shown(old.get(name))} became {_shown(new.get(name))}"
@@ -70,12 +70,12 @@ def differences(kept: Figures, found: Figures) -> list[str]:
     ]
 
 
-def _flat(figures: Figures) -> dict[str, int]:
+def _flat(counted: Counted) -> dict[str, int]:
     return {
-        f"{model}, {part}, {figure}": value
-        for model, parts in figures.items()
+        f"{model}, {part}, {name}": value
+        for model, parts in counted.items()
         for part, values in parts.items()
-        for figure, value in values.items()
+        for name, value in values.items()
     }
 
 
@@ -89,14 +89,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--renew", action="store_true", help="write bench/baseline.json anew")
     arguments = parser.parse_args(argv)
     with Steps().step("count every model"):
-        found = deterministic_figures(list_models())
+        found = deterministic_counts(list_models())
     if arguments.renew:
         points = {model: str(point) for model, point in OPERATING_POINTS.items()}
         write_text(BASELINE, json.dumps({"operating_points": points, "figures": found}, indent=1) + "\n")
         print(f"wrote {BASELINE}")
         return
     changed = differences(read_baseline(), found)
-    print("\n".join(changed) or f"all figures are those of {BASELINE.name}")
+    print("\n".join(changed) or f"all values are those of {BASELINE.name}")
     sys.exit(int(bool(changed)))
 
 

@@ -42,7 +42,7 @@ def sample_context(backend: TorchBackend) -> CaptionContext:
     generator = torch.Generator().manual_seed(0)
     tags = torch.randint(config.vocabulary, (CAPTIONING.tag_length,), generator=generator).tolist()
     regions = torch.randn(CAPTIONING.regions, config.region_dim, generator=generator)
-    special = backend.words.tokenizer.special
+    special = backend.labels.tokenizer.special
     return CAPTIONING.context(tags, regions, torch.ones(CAPTIONING.regions, dtype=torch.bool), special)
 
 
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with steps.step("load the model"):
         name = "minivlm" if weights.checkpoint is None else None
         backend = load_torch_backend(name, checkpoint=weights.checkpoint, seed=weights.seed)
-        language, special = backend.module.language, backend.words.tokenizer.special
+        language, special = backend.module.language, backend.labels.tokenizer.special
         context = sample_context(backend)
         ways: dict[str, Callable[[], CaptionSession]] = {
             "full recomputation": lambda: FullSession(language, CAPTIONING, context, special.mask),

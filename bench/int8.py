@@ -22,11 +22,11 @@ from bench import run
 from bench.records.conditions import Division, divide
 from bench.records.file import read
 from bench.records.media import for_terminal
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 from bench.records.runs import choose_run, once
 from bench.regression.comparable import describe_failures
 from bench.regression.evidence import ALPHA, Evidence, holm, paired_evidence
-from bench.regression.quantities import SCATTERED
+from bench.regression.metrics import NOISY
 from bench.reporting.cells import wide_console
 from bench.session.flags import add_runtimes_flag, add_threads_flag, plan_with
 from bench.session.session import RECORDS, Session
@@ -39,14 +39,14 @@ from minivlm.errors import UserError, printable, run_command
 MODELS = ("tee-0", "minilm")
 PASSED = ("models", "checkpoint", "seed", "runtimes", "repeats", "profile", "artifacts")
 """Flags that mean here what they mean to bench/run.py."""
-FLOOR = next(kind for kind in SCATTERED if kind.name == "latency").log_floor
+FLOOR = next(kind for kind in NOISY if kind.name == "latency").log_floor
 EXACTNESS = (
     "forward median feature SQNR dB",
     "regions median feature SQNR dB",
     "forward caption_logits SQNR dB",
     "step logits SQNR dB",
 )
-"""The figures of a sidecar that sum an artifact up, those that it has."""
+"""The metrics of a sidecar that sum an artifact up, those that it has."""
 DECISIVE = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 """Instructions for int8 dot products: without any, int8 is rarely faster."""
 
@@ -82,7 +82,7 @@ class Pair:
 
     @property
     def exactness(self) -> str:
-        """int8's figures against PyTorch beside fp32's."""
+        """int8's metrics against PyTorch beside fp32's."""
         sides = [one.artifact.parity if one.artifact else {} for one in (self.fp32[0], self.int8[0])]
         shown = [name for name in EXACTNESS if all(name in side for side in sides)]
         return "; ".join(f"{name} {sides[0][name]:.0f} -> {sides[1][name]:.0f}" for name in shown)
@@ -102,10 +102,10 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
 
 
 def _paired(part: Division, repeats: Sequence[Record]) -> Iterator[Pair]:
-    found: dict[Combination, dict[str, dict[tuple[str, int], Record]]] = {}
+    found: dict[Case, dict[str, dict[tuple[str, int], Record]]] = {}
     for record in part.records:
         if record.artifact is not None:
-            sides = found.setdefault(record.combination._replace(precision=""), {})
+            sides = found.setdefault(record.case._replace(precision=""), {})
             sides.setdefault(record.precision, {})[record.run, record.round] = record
     several = len({key.threads for key in found}) > 1
     for key, sides in found.items():
@@ -117,10 +117,10 @@ def _paired(part: Division, repeats: Sequence[Record]) -> Iterator[Pair]:
             yield Pair(key.model, key.runtime, fp32, int8, apart, failed)
 
 
-def failures(repeats: Sequence[Record], combination: Combination) -> str:
-    """Say which repeats of a combination failed; nothing where none did."""
-    every = [record for record in repeats if record.combination == combination]
-    return describe_failures([record for record in every if not record.ok], combination.precision, len(every))
+def failures(repeats: Sequence[Record], case: Case) -> str:
+    """Say which repeats of a case failed; nothing where none did."""
+    every = [record for record in repeats if record.case == case]
+    return describe_failures([record for record in every if not record.ok], case.precision, len(every))
 
 
 def speed(evidence: Evidence, p: float) -> str:
@@ -201,9 +201,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     last = choose_run(read(path), None, "--run")
     print(f"{last} of {printable(str(path))}")
     wide_console().print(int8_table(pairs(last.records)))
-    for combination in dict.fromkeys(record.combination for record in last.records):
-        if said := failures(last.records, combination):
-            print(f"{combination}: {said}")
+    for case in dict.fromkeys(record.case for record in last.records):
+        if said := failures(last.records, case):
+            print(f"{case}: {said}")
     print(processor(last.records))
     if not all(record.ok for record in last.records):
         sys.exit(1)

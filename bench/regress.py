@@ -31,8 +31,8 @@ try:
     from bench.measure.turns import VARIABLE, Conductor, conducting
     from bench.records.file import append, read
     from bench.records.record import Failure, Record, failed_instead
+    from bench.regression.metrics import NOISY
     from bench.regression.power import Question, recommended_repeats
-    from bench.regression.quantities import SCATTERED
     from bench.regression.verdict import judge
     from bench.regression.worktree import checked_out
     from bench.session.flags import add_threads_flag
@@ -52,13 +52,13 @@ MODELS = ("tee-0", "minilm")
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHOWN = math.log(1.05)
 """Change of a latency that the default number of rounds finds in 9 of 10 cases; docs/verdict.md proves it."""
-(LATENCY,) = (kind for kind in SCATTERED if kind.name == "latency")
+(LATENCY,) = (kind for kind in NOISY if kind.name == "latency")
 POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of measuring one combination on one side.
+    """What came of measuring one case on one side.
 
     Attributes:
         records: That it wrote.
@@ -75,13 +75,13 @@ class Outcome:
         return next((failure.reason for failure in failures if failure), "")
 
     def repeats(self, example: Record) -> list[Record]:
-        """Return the records; where there are none, a failed one of the example's combination."""
+        """Return the records; where there are none, a failed one of the example's case."""
         return self.records or ([failed_instead(example, self.failure)] if self.failure else [])
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A combination that both sides measure: the flags of bench/run.py, and a record that it gave."""
+    """A case that both sides measure: the flags of bench/run.py, and a record that it gave."""
 
     flags: Sequence[str]
     example: Record
@@ -89,7 +89,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Combinations that both sides measure, and by side the records of those that only base can."""
+    """Cases that both sides measure, and by side the records of those that only base can."""
 
     kept: Mapping[str, Planned]
     broken: Mapping[str, Sequence[Record]]
@@ -130,11 +130,11 @@ def said_by(output: Path) -> Path:
 
 
 def measure_in_turns(sides: Sequence[Side], flags: Sequence[str], timeout: float) -> dict[str, Outcome]:
-    """Measure one combination once on each side, both alive at once and taking turns.
+    """Measure one case once on each side, both alive at once and taking turns.
 
     Args:
         sides: In the order in which they start.
-        flags: Of bench/run.py, that choose one combination.
+        flags: Of bench/run.py, that choose one case.
         timeout: Seconds of silence after which a side is taken to hang.
 
     Returns:
@@ -153,7 +153,7 @@ def measure_in_turns(sides: Sequence[Side], flags: Sequence[str], timeout: float
 
 
 def measure_alone(side: Side, flags: Sequence[str], timeout: float) -> Outcome:
-    """Measure one combination once on one side; see `measure_in_turns`."""
+    """Measure one case once on one side; see `measure_in_turns`."""
     with tempfile.TemporaryDirectory(prefix="round-") as folder, ExitStack() as stack:
         output = Path(folder) / side.name
         process = side.start(flags, output, None)
@@ -215,7 +215,7 @@ def prepare(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], timeout: 
 def measure(
     sides: Sequence[Side], prepared: Prepared, repeats: int, arguments: argparse.Namespace, steps: Steps
 ) -> None:
-    """Measure all combinations in rounds; every record is on disk before the next is measured."""
+    """Measure all cases in rounds; every record is on disk before the next is measured."""
     run = f"regress-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     files = {side.name: arguments.output / f"{side.name}.jsonl" for side in sides}
     for name, file in files.items():
@@ -272,8 +272,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def combinations(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
-    """Return by name the flags of bench/run.py for each combination."""
+def cases(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
+    """Return by name the flags of bench/run.py for each case."""
     weights = read_weights(arguments.checkpoint, arguments.seed)
     common = ["--threads", str(arguments.threads), "--profile", arguments.profile, "--timeout", str(arguments.timeout)]
     common += weights.flags()  # none for seed 0: a base from before there were these flags can still be measured
@@ -285,11 +285,11 @@ def combinations(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
     }
 
 
-def rounds(asked: int | None, combinations: int, steps: Steps) -> int:
-    """Return how many rounds to measure so many combinations in: those asked for, or enough for 5 %."""
-    if not combinations:
+def rounds(asked: int | None, cases: int, steps: Steps) -> int:
+    """Return how many rounds to measure so many cases in: those asked for, or enough for 5 %."""
+    if not cases:
         return 0
-    question = Question(paired=True, floor=LATENCY.log_floor, comparisons=combinations * len(SCATTERED))
+    question = Question(paired=True, floor=LATENCY.log_floor, comparisons=cases * len(NOISY))
     repeats = asked or recommended_repeats(SHOWN, question)
     if repeats < question.least:
         steps.say(f"--repeats {repeats} can show no change of any time: at least {question.least} are needed")
@@ -303,7 +303,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     bind(arguments.threads)
     with checked_out(REPOSITORY, arguments.base) as tree, tempfile.TemporaryDirectory(prefix="regress-") as work:
         sides = [Side("base", tree, Path(work) / "base"), Side("new", REPOSITORY, Path(work) / "new")]
-        prepared = prepare(sides, combinations(arguments), arguments.timeout, steps)
+        prepared = prepare(sides, cases(arguments), arguments.timeout, steps)
         measure(sides, prepared, rounds(arguments.repeats, len(prepared.kept), steps), arguments, steps)
     base, new = (read(arguments.output / f"{side.name}.jsonl") for side in sides)
     sys.exit(report(judge(base, new), arguments))

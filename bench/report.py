@@ -71,7 +71,7 @@ def facts(records: Sequence[Record]) -> list[str]:
         f"Machine: {'; '.join(machines)}",
         f"Measured from {times[0][1]} to {times[-1][1]}, {len(records)} repeats, "
         f"{failed} failed, {disturbed} disturbed",
-        f"Runs: {', '.join(runs)}" + "; of each combination the latest is shown" * (len(runs) > 1),
+        f"Runs: {', '.join(runs)}" + "; of each case the latest is shown" * (len(runs) > 1),
         f"Weights: {'; '.join(weights) or 'none'}",
     ]
 
@@ -83,7 +83,7 @@ def _machine(record: Record) -> str:
 
 
 def _failure(record: Record) -> str:
-    return f"{record.combination}, round {record.round + 1}: {_reason(record)}"
+    return f"{record.case}, round {record.round + 1}: {_reason(record)}"
 
 
 def _reason(record: Record) -> str:
@@ -132,7 +132,7 @@ def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
         pictures={
             part.titled(title): picture
             for part in divide(records)
-            for title, picture in pictures({repeats.combination: repeats for repeats in group(part.records)}).items()
+            for title, picture in pictures({repeats.case: repeats for repeats in group(part.records)}).items()
         },
         tables=tables,
     )

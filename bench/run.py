@@ -1,4 +1,4 @@
-"""Measure models on this machine, beside the paper's figures.
+"""Measure models on this machine, beside the paper's values.
 
     python bench/run.py --device cpu --threads 4
     python bench/run.py --models tee-0,minilm --runtimes executorch --precision fp32,int8 --photo PHOTO
@@ -57,7 +57,7 @@ def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
     failed = [record for record in records if not record.ok]
     for record in failed:
         assert record.error is not None
-        print(f"failed: {record.combination}, round {record.round + 1}: {printable(record.error.reason)}")
+        print(f"failed: {record.case}, round {record.round + 1}: {printable(record.error.reason)}")
     print(f"{len(records) - len(failed)} measurements, {len(failed)} failed, in {folder / 'records.jsonl'}")
     with steps.step("write the report"):
         written = write_report(records, folder)

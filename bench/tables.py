@@ -1,4 +1,4 @@
-"""The paper's cost tables, counted: parameters and multiply-adds beside the figures printed there.
+"""The paper's cost tables, counted: parameters and multiply-adds beside the values printed there.
 
     python bench/tables.py
     python bench/tables.py --json tables.json

@@ -4,8 +4,8 @@
     python export/everything.py --models tee-0 --precision int8 --runtimes onnx,litert
     python export/everything.py --checkpoint DIR
 
-Ends with a table of all of them: size, and the worst of each figure over the proof's inputs. Exit code 1 says that one
-could not be made; the others are there.
+Ends with a table of all of them: size, and the worst of each metric over all inputs of the verification. Exit code 1
+says that one could not be made; the others are there.
 """
 
 import sys
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from export.core.format import PRECISIONS
 from export.core.formats import FORMATS, artifact_path, check_precision, family_of
-from export.core.metric import Figure
+from export.core.metric import Metric
 from export.core.request import check_writable
 from export.core.sidecar import Sidecar
 from export.core.weights import Weights, add_models_flag, add_weights_flags, read_weights
@@ -66,7 +66,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "caption": "caption tokens equal",
     }
 )
-"""Of the proof's figures, those that end so; the worst where several do."""
+"""Of the verification's metrics, those that end so; the worst where several do."""
 
 
 def summary(made: Sequence[Made]) -> Table:
@@ -76,16 +76,16 @@ def summary(made: Sequence[Made]) -> Table:
         if item.sidecar is None:
             table.add_row(item.artifact.name, "-", "FAILED")
             continue
-        figures = [figure for method in item.sidecar.methods for figure in method.parity]
-        figures += [figure for figure in item.sidecar.proof if "own regions" not in figure.name]
-        cells = [_worst(figures, ending) for ending in COLUMNS.values()]
+        metrics = [metric for method in item.sidecar.methods for metric in method.parity]
+        metrics += [metric for metric in item.sidecar.proof if "own regions" not in metric.name]
+        cells = [_worst(metrics, ending) for ending in COLUMNS.values()]
         seconds = sum(item.sidecar.seconds.values())
         table.add_row(item.artifact.name, f"{item.sidecar.bytes / 1e6:.1f}", *cells, f"{seconds:.0f}")
     return table
 
 
-def _worst(figures: Sequence[Figure], ending: str) -> str:
-    found = worst([[replace(figure, name=ending)] for figure in figures if figure.name.endswith(ending)])
+def _worst(metrics: Sequence[Metric], ending: str) -> str:
+    found = worst([[replace(metric, name=ending)] for metric in metrics if metric.name.endswith(ending)])
     return f"{found[0].value:.3g}" if found else ""
 
 

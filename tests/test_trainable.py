@@ -151,7 +151,7 @@ class TestInference:
     def backend(self) -> TorchBackend:
         loaded = load_torch_backend(NAME)
         return TorchBackend(
-            NamedModel(NAME, loaded.module.requires_grad_(), WeightsOrigin("random", random=True)), loaded.words
+            NamedModel(NAME, loaded.module.requires_grad_(), WeightsOrigin("random", random=True)), loaded.labels
         )
 
     @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """Parameters and multiply-adds of every model at a stated input, on the meta device: no weight is allocated.
 
-Conventions, fitted to every figure of the paper that could be tested: parameters include BatchNorm's running mean and
+Conventions, fitted to every value of the paper that could be tested: parameters include BatchNorm's running mean and
 variance; a multiply-add counts once; convolutions, linear layers and attention's matrix products count, element-wise
 work does not; the attribute head of training counts nowhere.
 """

@@ -5,7 +5,7 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 
 DEVICES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,7 +20,7 @@ DEVICES: Mapping[str, str] = MappingProxyType(
 class Device(Protocol):
     """Something that measures."""
 
-    def combinations(self) -> list[Combination]:
+    def cases(self) -> list[Case]:
         """Return what of the plan exists on this device, in order.
 
         Raises:
@@ -29,11 +29,11 @@ class Device(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Make what the combinations need, before the first is measured. What fails here fails again in `measure`."""
+        """Make what the cases need, before the first is measured. What fails here fails again in `measure`."""
         ...
 
-    def measure(self, combination: Combination, run: str, number: int) -> Record:
-        """Measure a combination once, for the round of this number of a run; a failure is a record too."""
+    def measure(self, case: Case, run: str, number: int) -> Record:
+        """Measure a case once, for the round of this number of a run; a failure is a record too."""
         ...
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.measure.plan import Plan, request_of
-from bench.records.record import Combination, Failure
+from bench.records.record import Case, Failure
 from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.workers.process import ask
 from export.core.formats import FORMATS, artifact_path
@@ -22,7 +22,7 @@ EXPORT_SECONDS = 3600.0
 
 
 class Artifacts:
-    """The artifacts of a plan's combinations.
+    """The artifacts of a plan's cases.
 
     Attributes:
         failures: Why one could not be exported, by path.
@@ -34,16 +34,16 @@ class Artifacts:
         self._requests: dict[tuple[str, str, str], ExportRequest] = {}
         self.failures: dict[Path, Failure] = {}
 
-    def path(self, combination: Combination) -> Path | None:
-        """Return where a combination's artifact is, or will be; None where PyTorch runs the model itself.
+    def path(self, case: Case) -> Path | None:
+        """Return where a case's artifact is, or will be; None where PyTorch runs the model itself.
 
         One of other weights or another image size is left alone, whatever its name.
         """
-        return None if combination.runtime in PYTORCH_RUNTIMES else self._request(combination).artifact
+        return None if case.runtime in PYTORCH_RUNTIMES else self._request(case).artifact
 
-    def _request(self, combination: Combination) -> ExportRequest:
-        """Return how a combination's artifact is made, found once: looking into artifacts takes reading them."""
-        _, model, runtime, precision, _ = combination
+    def _request(self, case: Case) -> ExportRequest:
+        """Return how a case's artifact is made, found once: looking into artifacts takes reading them."""
+        _, model, runtime, precision, _ = case
         if (model, runtime, precision) not in self._requests:
             request = request_of(self._plan, model, runtime, precision)
             found = find_artifact(request)
@@ -53,13 +53,13 @@ class Artifacts:
             self._requests[model, runtime, precision] = replace(request, artifact=found)
         return self._requests[model, runtime, precision]
 
-    def export_missing(self, combinations: Iterable[Combination]) -> None:
+    def export_missing(self, cases: Iterable[Case]) -> None:
         """Export what is not there; a failure is said and kept."""
-        wanted = {self.path(combination): combination for combination in combinations}
-        for path, combination in wanted.items():
+        wanted = {self.path(case): case for case in cases}
+        for path, case in wanted.items():
             if path is None or exists(path):
                 continue
-            asked = json.dumps(asdict(self._request(combination)), default=str)
+            asked = json.dumps(asdict(self._request(case)), default=str)
             with self._steps.step(f"export {path.name}"):
                 failure = ask(asked, EXPORT_SECONDS, EXPORTER).failure
             if failure is not None:

@@ -10,7 +10,7 @@ from bench.devices.failures import failed_record
 from bench.machine.environment import environment
 from bench.measure.plan import Plan, runtimes_for
 from bench.measure.task import Task
-from bench.records.record import Combination, Failure, MachineRates, Record
+from bench.records.record import Case, Failure, MachineRates, Record
 from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.workers.process import ask
 from export.core.formats import FORMATS, family_of
@@ -29,11 +29,11 @@ class ThisMachine:
         self._artifacts = Artifacts(plan, steps)
         self._rates: dict[tuple[int, int], MachineRates | None] = {}
 
-    def combinations(self) -> list[Combination]:
+    def cases(self) -> list[Case]:
         """See `Device`; baselines have no artifacts, PyTorch has one precision, and formats do not take them all."""
         plan = self._plan
         found = [
-            Combination("cpu", model, runtime, precision, threads)
+            Case("cpu", model, runtime, precision, threads)
             for model in plan.models
             for precision in plan.precisions
             for runtime in runtimes_for(plan, model, precision)
@@ -52,26 +52,26 @@ class ThisMachine:
     def prepare(self) -> None:
         """See `Device`: artifacts that are missing are exported."""
         self._say_what_is_left_out()
-        self._artifacts.export_missing(self.combinations())
+        self._artifacts.export_missing(self.cases())
 
-    def measure(self, combination: Combination, run: str, number: int) -> Record:
+    def measure(self, case: Case, run: str, number: int) -> Record:
         """See `Device`."""
-        artifact = self._artifacts.path(combination)
+        artifact = self._artifacts.path(case)
         if artifact in self._artifacts.failures:
-            return self._failed(combination, run, number, self._artifacts.failures[artifact])
-        task = Task(plan=self._plan, combination=combination, run=run, round=number, artifact=artifact)
-        rates = self._machine_rates(number, combination.threads)
+            return self._failed(case, run, number, self._artifacts.failures[artifact])
+        task = Task(plan=self._plan, case=case, run=run, round=number, artifact=artifact)
+        rates = self._machine_rates(number, case.threads)
         answer = ask(task.to_json(), self._plan.timeout)
         if answer.failure is not None:
-            return self._failed(combination, run, number, answer.failure)
+            return self._failed(case, run, number, answer.failure)
         try:
             return replace(Record.from_json(answer.line), machine=rates)
         except ValueError as error:
-            return self._failed(combination, run, number, Failure(0, f"it gave no record: {error}"))
+            return self._failed(case, run, number, Failure(0, f"it gave no record: {error}"))
 
     def _say_what_is_left_out(self) -> None:
         plan = self._plan
-        found = {(item.model, item.runtime, item.precision) for item in self.combinations()}
+        found = {(item.model, item.runtime, item.precision) for item in self.cases()}
         for model in plan.models:
             for precision in plan.precisions:
                 if not any(key[::2] == (model, precision) for key in found):
@@ -91,8 +91,8 @@ class ThisMachine:
             self._rates[key] = None if answer.failure else _rates(answer.line)
         return self._rates[key]
 
-    def _failed(self, combination: Combination, run: str, number: int, failure: Failure) -> Record:
-        return failed_record(self._plan, combination, run, number, failure, environment())
+    def _failed(self, case: Case, run: str, number: int, failure: Failure) -> Record:
+        return failed_record(self._plan, case, run, number, failure, environment())
 
 
 def _rates(line: str) -> MachineRates | None:

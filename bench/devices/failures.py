@@ -6,23 +6,23 @@ from typing import Any
 from bench.machine.environment import now
 from bench.measure.measuring import describe_photo
 from bench.measure.plan import Plan
-from bench.records.record import Combination, Failure, Record
+from bench.records.record import Case, Failure, Record
 
 
 def failed_record(
-    plan: Plan, combination: Combination, run: str, number: int, failure: Failure, environment: Mapping[str, Any]
+    plan: Plan, case: Case, run: str, number: int, failure: Failure, environment: Mapping[str, Any]
 ) -> Record:
-    """Return the record of a combination that failed in the round of this number of a run."""
+    """Return the record of a case that failed in the round of this number of a run."""
     return Record(
         run=run,
         round=number,
         status="failed",
         error=failure,
-        device=combination.device,
-        model=combination.model,
-        runtime=combination.runtime,
-        precision=combination.precision,
-        threads_asked=combination.threads,
+        device=case.device,
+        model=case.model,
+        runtime=case.runtime,
+        precision=case.precision,
+        threads_asked=case.threads,
         affinity=None if plan.affinity is None else list(plan.affinity),
         inputs={},
         photo=describe_photo(plan.photo),

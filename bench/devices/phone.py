@@ -14,23 +14,23 @@ from bench.devices.adb import Adb
 from bench.devices.artifacts import Artifacts
 from bench.devices.devicectl import DeviceCtl
 from bench.devices.failures import failed_record
-from bench.devices.parity_files import misses, read_outputs, write_inputs
 from bench.devices.transport import Transport
+from bench.devices.verification_files import misses, read_outputs, write_inputs
 from bench.measure.measuring import describe_artifact, describe_photo
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
-from bench.records.record import Combination, Failure, Record
+from bench.records.record import Case, Failure, Record
 from export.core.catalogue import exportable_methods
 from export.core.formats import FORMATS, family_of
 from export.core.methods import Method
-from export.core.sidecar import Sidecar, sidecar_path, words_folder
+from export.core.sidecar import Sidecar, labels_folder, sidecar_path
 from export.runtime.program import open_program
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.models.registry import build
 from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.weights.labels import read_words
+from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import load_model
 
 POLL_SECONDS = 1.0
@@ -58,13 +58,13 @@ class Phone:
         self._methods: dict[Path, list[Method]] = {}
         transport.check()
 
-    def combinations(self) -> list[Combination]:
+    def cases(self) -> list[Case]:
         """See `Device`: artifacts of runtimes that the app has."""
         for runtime in self._plan.runtimes or []:
             if runtime not in self._runtimes:
                 raise UserError(f"the {self._kind} app has no runtime {runtime}: choose {' or '.join(self._runtimes)}")
         found = [
-            Combination(self._kind, model, runtime, precision, threads)
+            Case(self._kind, model, runtime, precision, threads)
             for model in self._plan.models
             for precision in self._plan.precisions
             for runtime in self._plan.runtimes or self._runtimes[:1]
@@ -87,36 +87,36 @@ class Phone:
 
     def prepare(self) -> None:
         """See `Device`: every artifact goes to the phone with what belongs to it."""
-        combinations = self.combinations()
-        self._artifacts.export_missing(combinations)
+        cases = self.cases()
+        self._artifacts.export_missing(cases)
         self._transport.push(self._plan.photo, "inputs")
-        for path in dict.fromkeys(map(self._path, combinations)):
+        for path in dict.fromkeys(map(self._path, cases)):
             if path in self._artifacts.failures:
                 continue
             with self._steps.step(f"copy {path.name} to the phone"):
                 self._methods[path] = self._inputs(path)
                 self._push(path)
 
-    def measure(self, combination: Combination, run: str, number: int) -> Record:
+    def measure(self, case: Case, run: str, number: int) -> Record:
         """See `Device`; a phone that goes away, or an app that is killed, ends the run."""
-        path = self._path(combination)
+        path = self._path(case)
         if path in self._artifacts.failures:
-            return self._failed(combination, run, number, self._artifacts.failures[path])
+            return self._failed(case, run, number, self._artifacts.failures[path])
         verify = number == 0
-        self._transport.start(self._arguments(combination, path, run, number, verify))
+        self._transport.start(self._arguments(case, path, run, number, verify))
         status = self._wait(run, number)
         if status["state"] == "failed":
             failure = Failure(None, str(status.get("message") or "the app says no reason"))
-            return self._failed(combination, run, number, failure)
+            return self._failed(case, run, number, failure)
         record = self._described(self._pull_record(run, number), path)
-        missed = self._verify(combination, path) if verify else []
+        missed = self._verify(case, path) if verify else []
         if missed:
             reason = f"the phone computes something else: {'; '.join(missed)}"
-            return self._failed(combination, run, number, Failure(None, reason))
+            return self._failed(case, run, number, Failure(None, reason))
         return record
 
-    def _path(self, combination: Combination) -> Path:
-        path = self._artifacts.path(combination)
+    def _path(self, case: Case) -> Path:
+        path = self._artifacts.path(case)
         assert path is not None  # phones run artifacts only
         return path
 
@@ -126,14 +126,14 @@ class Phone:
         model = load_model(sidecar.model, sizes=sidecar.sizes)
         config = sidecar.config
         whole = isinstance(config, VisionLanguageConfig)
-        words = read_words(sidecar.check_words(path), config) if isinstance(config, VisionLanguageConfig) else None
+        labels = read_labels(sidecar.check_labels(path), config) if isinstance(config, VisionLanguageConfig) else None
         size = sidecar.image_size
-        methods = exportable_methods(model, words, size, self._plan.photo)
+        methods = exportable_methods(model, labels, size, self._plan.photo)
         there = {method.name for method in sidecar.methods}
         return [method for method in methods if method.name in there or not whole]
 
     def _push(self, path: Path) -> None:
-        for source in (path, sidecar_path(path), words_folder(path)):
+        for source in (path, sidecar_path(path), labels_folder(path)):
             if source.exists():
                 self._transport.push(source, "models")
         with tempfile.TemporaryDirectory() as name:
@@ -142,7 +142,7 @@ class Phone:
             self._transport.push(folder, "inputs")
 
     def _arguments(
-        self, combination: Combination, path: Path, run: str, number: int, verify: bool
+        self, case: Case, path: Path, run: str, number: int, verify: bool
     ) -> dict[str, str | int | float | bool]:
         profile = PROFILES[self._plan.profile]
         early = {
@@ -162,7 +162,7 @@ class Phone:
             "warmup_seconds": float(profile.warmup.seconds),
             "runs": profile.steady.runs,
             "seconds": float(profile.steady.seconds),
-            "threads": combination.threads,
+            "threads": case.threads,
             "cool_down": float(self._plan.cool_down),
             "verify": verify,
         }
@@ -220,12 +220,12 @@ class Phone:
         counts, artifact = artifact_counts(sidecar, module), describe_artifact(path)
         return replace(record, counts=counts, artifact=artifact, photo=describe_photo(self._plan.photo))
 
-    def _verify(self, combination: Combination, path: Path) -> list[str]:
+    def _verify(self, case: Case, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
-        return misses(self._methods[path], open_program(path), given, combination.runtime, combination.precision)
+        return misses(self._methods[path], open_program(path), given, case.runtime, case.precision)
 
-    def _failed(self, combination: Combination, run: str, number: int, failure: Failure) -> Record:
-        return failed_record(self._plan, combination, run, number, failure, {})
+    def _failed(self, case: Case, run: str, number: int, failure: Failure) -> Record:
+        return failed_record(self._plan, case, run, number, failure, {})
 
 
 class AndroidPhone(Phone):

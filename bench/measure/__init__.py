@@ -1,1 +1,1 @@
-"""One repeat of one combination in a process of its own, and the plan that all of them make."""
+"""One repeat of one case in a process of its own, and the plan that all of them make."""

@@ -1,4 +1,4 @@
-"""One repeat of one combination, in this process: load, first run, warm-up, runs that count, memory, disturbances."""
+"""One repeat of one case, in this process: load, first run, warm-up, runs that count, memory, interference."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from bench.machine import memory
-from bench.machine.disturbance import disturbances, snapshot
 from bench.machine.environment import available_cores, environment, now
+from bench.machine.interference import interference_between, snapshot
 from bench.measure.task import Task
 from bench.measure.timing import PROFILES, Profile, Stage, Stop, by_second, repeat
 from bench.measure.workloads import prepare
@@ -31,7 +31,7 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
         UserError: The model or the artifact cannot be had.
     """
     described = environment()  # before this process makes load of its own
-    plan, combination = task.plan, task.combination
+    plan, case = task.plan, task.case
     profile = PROFILES[plan.profile]
     prepared = prepare(task)
     baseline = memory.resident()
@@ -54,11 +54,11 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
         round=task.round,
         status="ok",
         device="cpu",
-        model=combination.model,
-        runtime=combination.runtime,
-        precision=combination.precision,
+        model=case.model,
+        runtime=case.runtime,
+        precision=case.precision,
         threads=workload.threads,
-        threads_asked=combination.threads,
+        threads_asked=case.threads,
         affinity=None if plan.affinity is None else list(plan.affinity),
         samples=timings.samples,
         tokens=workload.run.tokens,
@@ -72,7 +72,7 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
         weights=workload.weights,
         environment=described,
         profile=plan.profile,
-        disturbed=disturbances(before, after, workload.threads, available_cores()),
+        disturbed=interference_between(before, after, workload.threads, available_cores()),
         sustained=by_second(timings) if plan.sustained else None,
         time=now(),
     )
@@ -120,6 +120,6 @@ def describe_photo(photo: Path) -> dict[str, str]:
 def describe_artifact(artifact: Path) -> ArtifactFile:
     """Return what a record says about the artifact, of which the sidecar knows most."""
     sidecar = Sidecar.read(artifact)
-    parity = {f"{method.name} {figure.name}": figure.value for method in sidecar.methods for figure in method.parity}
+    parity = {f"{method.name} {value.name}": value.value for method in sidecar.methods for value in method.parity}
     delegated = {method.name: method.delegated_macs for method in sidecar.methods}
     return ArtifactFile(artifact.name, sidecar.bytes, sidecar.sha256, delegated, parity)

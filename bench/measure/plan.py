@@ -31,7 +31,7 @@ class Plan:
         image_size: Height and width in pixels of the vision input; None takes each model's own.
         runtimes: Names; None takes PyTorch, ExecuTorch, and every other artifact that is there already.
         precisions: Of artifacts; PyTorch runs fp32.
-        threads: Numbers of threads, each for all combinations.
+        threads: Numbers of threads, each for all cases.
         photo: What vision models see.
         profile: A name of `bench.measure.timing.PROFILES`.
         repeats: Rounds.

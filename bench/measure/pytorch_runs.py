@@ -13,7 +13,7 @@ from export.core.catalogue import exportable_methods, fusion_method
 from export.core.methods import Method
 from minivlm.images.photos import load_photo
 from minivlm.images.preprocess import NetworkInput, letterbox, resize_short_side
-from minivlm.inference.backend import TorchBackend, words_of
+from minivlm.inference.backend import TorchBackend, labels_of
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession, Prefill, Step
 from minivlm.language.layout import CAPTIONING, CaptionContext
@@ -34,12 +34,12 @@ def eager_run(
     Args:
         model: Loaded.
         photo: What it sees.
-        checkpoint: Where its words are; None makes them up.
+        checkpoint: Where its labels are; None makes them up.
         image_size: (height, width) in pixels of the vision input; None takes the model's own.
     """
     module = model.module
     if isinstance(module, VisionLanguageModel):
-        backend = EagerBackend(model, words_of(module.config, checkpoint), image_size)
+        backend = EagerBackend(model, labels_of(module.config, checkpoint), image_size)
         caption = CaptionRun(backend, load_photo(photo))
         return caption.split(DetectorRun(module.vision, lambda: (caption.fitted.image, caption.fitted.extent)))
     method = part_method(model, photo, image_size)
@@ -59,8 +59,8 @@ def compiled_run(
     config.compile_threads = 1  # no helper processes, which would outlive a process that is stopped
     module = model.module
     if isinstance(module, VisionLanguageModel):
-        words = words_of(module.config, checkpoint)
-        return CaptionRun(CompiledBackend(model, words, image_size), load_photo(photo)).whole()
+        labels = labels_of(module.config, checkpoint)
+        return CaptionRun(CompiledBackend(model, labels, image_size), load_photo(photo)).whole()
     return _forward(torch.compile(module), part_method(model, photo, image_size))
 
 
@@ -105,7 +105,7 @@ class CompiledBackend(EagerBackend):
 
     @cached_property
     def _step(self) -> Any:
-        return torch.compile(Step(self.module.language, CAPTIONING, self.words.tokenizer.special.mask).eval())
+        return torch.compile(Step(self.module.language, CAPTIONING, self.labels.tokenizer.special.mask).eval())
 
     def regions(self, fitted: NetworkInput) -> Regions:
         """See `Backend`."""

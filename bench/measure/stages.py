@@ -126,19 +126,19 @@ class CaptionRun:
 
     @torch.inference_mode()
     def _run_prefill(self) -> None:
-        found, words = self.regions, self._backend.words
+        found, labels = self.regions, self._backend.labels
         valid = found.scores > 0.0
         context = self._backend.caption_layout.context(
-            words.tag_ids(found.tags[valid].tolist()),
+            labels.tag_ids(found.tags[valid].tolist()),
             join_regions(found.features, found.geometry),
             valid,
-            words.tokenizer.special,
+            labels.tokenizer.special,
         )
         self._session = self._backend.session(context)
 
     @torch.inference_mode()
     def _run_steps(self) -> Tensor:
-        token = self._backend.words.tokenizer.special.cls
+        token = self._backend.labels.tokenizer.special.cls
         for _ in range(CAPTION_TOKENS):
             logits = self._session.advance([0], [token])
             token = int(logits.argmax())

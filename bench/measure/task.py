@@ -6,23 +6,23 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from bench.measure.plan import Plan
-from bench.records.record import Combination
+from bench.records.record import Case
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One repeat of one combination.
+    """One repeat of one case.
 
     Attributes:
         plan: Of the whole run.
-        combination: What to measure of it.
+        case: What to measure of it.
         run: Id of the benchmark's invocation.
         round: Which repeat.
         artifact: File to run; None runs the model in PyTorch.
     """
 
     plan: Plan
-    combination: Combination
+    case: Case
     run: str
     round: int
     artifact: Path | None = None

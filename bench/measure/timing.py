@@ -39,8 +39,8 @@ class Profile:
     Attributes:
         warmup: Runs that do not count.
         steady: Runs that do.
-        repeats: Processes for each combination, one a round.
-        headline: Percentile that stands for a combination.
+        repeats: Processes for each case, one a round.
+        headline: Percentile that stands for a case.
     """
 
     warmup: Stop

@@ -14,7 +14,7 @@ from bench.measure.pytorch_runs import compiled_run, eager_run, part_method, sha
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, Run
 from bench.measure.task import Task
 from bench.measure.timing import run_once
-from bench.records.record import Combination, Counts
+from bench.records.record import Case, Counts
 from bench.records.runtimes import COMPILED, PYTORCH
 from export.core.formats import format_of, import_runtime
 from export.core.sidecar import Sidecar
@@ -41,7 +41,7 @@ class Workload:
         threads: How many threads the runtime says it uses.
         weights: Where they come from.
         count: Counts what a run computes; it may take as long as a run.
-        planned: Tells the runtime's own figure of its memory in bytes, see `export.runtime.program.Program`.
+        planned: Tells the runtime's own value of its memory in bytes, see `export.runtime.program.Program`.
     """
 
     run: Run
@@ -74,12 +74,12 @@ def prepare(task: Task) -> Prepared:
 
 
 def _prepare_pytorch(task: Task) -> Prepared:
-    torch.set_num_threads(task.combination.threads)
+    torch.set_num_threads(task.case.threads)
     plan = task.plan
     photo, checkpoint = plan.photo, plan.weights.checkpoint
 
     def load() -> NamedModel:
-        return load_model(task.combination.model, checkpoint=checkpoint, seed=plan.weights.seed)
+        return load_model(task.case.model, checkpoint=checkpoint, seed=plan.weights.seed)
 
     def workload(model: NamedModel) -> Workload:
         check_weights(plan, model.origin)
@@ -88,7 +88,7 @@ def _prepare_pytorch(task: Task) -> Prepared:
             stages = eager_run(model, photo, checkpoint, plan.image_size).stages
             return Counts(count_params(model.module)[0], count_macs(lambda: run_once(stages))[0])
 
-        run = PYTORCH_RUNS[task.combination.runtime](model, photo, checkpoint, plan.image_size)
+        run = PYTORCH_RUNS[task.case.runtime](model, photo, checkpoint, plan.image_size)
         return Workload(run, torch.get_num_threads(), model.origin.description, count)
 
     return Prepared(load, workload)
@@ -98,7 +98,7 @@ def _prepare_artifact(task: Task, artifact: Path) -> Prepared:
     """Nothing of the PyTorch model is built: its sizes are enough."""
     import_runtime(format_of(artifact))  # now, because it is no part of loading
     sidecar = Sidecar.read(artifact)
-    check_identity(task.combination, sidecar)
+    check_identity(task.case, sidecar)
     check_weights(task.plan, sidecar.weights)
     with torch.device("meta"):
         model = NamedModel(sidecar.model, build(sidecar.config), sidecar.weights)
@@ -108,7 +108,7 @@ def _prepare_artifact(task: Task, artifact: Path) -> Prepared:
     counts = artifact_counts(sidecar, model.module)
 
     def load() -> Program:
-        program = load_program(artifact, task.combination.threads)
+        program = load_program(artifact, task.case.threads)
         for name in calls:
             program.load(name)
         return program
@@ -126,7 +126,7 @@ def _prepare_artifact(task: Task, artifact: Path) -> Prepared:
     return Prepared(load, workload)
 
 
-def check_identity(asked: Combination, sidecar: Sidecar) -> None:
+def check_identity(asked: Case, sidecar: Sidecar) -> None:
     """Hold what a file says it is against what is to be measured: its name only finds it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Under what a repeat was measured: figures of other machines, inputs or weights are not set beside each other."""
+"""Under what a repeat was measured: values of other machines, inputs or weights are not set beside each other."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The benchmark's raw material: what is known about one repeat of a combination, as one line of JSON."""
+"""The benchmark's raw material: what is known about one repeat of a case, as one line of JSON."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from minivlm.errors import printable
 FORMAT: Literal[2] = 2
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-# What a figure can be, far beyond anything that was ever measured: one that cannot be would turn the statistics of all
+# What a value can be, far beyond anything that was ever measured: one that cannot be would turn the statistics of all
 # others into nonsense.
 Milliseconds = Annotated[float, Field(ge=1e-6, le=1e9)]
 Seconds = Annotated[float, Field(ge=0.0, le=1e6)]
@@ -54,7 +54,7 @@ class Memory:
     Attributes:
         peak_bytes: Most that was resident at once, from before the model was loaded to the last run.
         baseline_bytes: Resident before the model was loaded: interpreter, libraries and inputs.
-        planned_bytes: What the runtime plans for activations by its own account; None where it has no such figure.
+        planned_bytes: What the runtime plans for activations by its own account; None where it has no such value.
     """
 
     peak_bytes: Bytes
@@ -87,7 +87,7 @@ class ArtifactFile:
         bytes: Size.
         sha256: In hexadecimal.
         delegated: By method, the share of the multiply-adds that the accelerated backend runs.
-        parity: By "method figure", how exact the file is, from its sidecar.
+        parity: By "method value", how exact the file is, from its sidecar.
     """
 
     name: str
@@ -97,7 +97,7 @@ class ArtifactFile:
     parity: Mapping[str, Exactness] = field(default_factory=dict)
 
 
-class Combination(NamedTuple):
+class Case(NamedTuple):
     """What is measured again in every round; the threads are those asked for."""
 
     device: str
@@ -113,12 +113,12 @@ class Combination(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Record:
-    """One repeat of one combination in a process of its own: every sample, and what is needed to judge and repeat it.
+    """One repeat of one case in a process of its own: every sample, and what is needed to judge and repeat it.
 
     Attributes:
         run: Id of the benchmark's invocation.
-        round: Which repeat, from 0; the combinations of a round are measured one after another.
-        status: "failed" has an error, no samples, and None for every figure that was not reached.
+        round: Which repeat, from 0; the cases of a round are measured one after another.
+        status: "failed" has an error, no samples, and None for every value that was not reached.
         device: Kind of device.
         model: A name of the registry.
         runtime: Such as "pytorch" or "executorch".
@@ -202,9 +202,9 @@ class Record:
             raise ValueError(f"time {self.time!r} is not ISO 8601") from None
 
     @property
-    def combination(self) -> Combination:
+    def case(self) -> Case:
         """What this is a repeat of."""
-        return Combination(self.device, self.model, self.runtime, self.precision, self.threads_asked)
+        return Case(self.device, self.model, self.runtime, self.precision, self.threads_asked)
 
     @property
     def totals(self) -> list[float]:
@@ -265,8 +265,8 @@ class Record:
 
 def failed_instead(record: Record, failure: Failure) -> Record:
     """Return the failed repeat that would have been this one."""
-    figures = ("threads", "tokens", "load_ms", "first_ms", "memory", "counts", "machine", "artifact", "sustained")
-    nothing = dict.fromkeys(figures)
+    values = ("threads", "tokens", "load_ms", "first_ms", "memory", "counts", "machine", "artifact", "sustained")
+    nothing = dict.fromkeys(values)
     return replace(record, status="failed", error=failure, samples={}, disturbed=[], weights="", **nothing)  # type: ignore[arg-type]
 
 

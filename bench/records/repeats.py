@@ -1,16 +1,16 @@
-"""All repeats of a combination, taken together."""
+"""All repeats of a case, taken together."""
 
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.records.record import Combination, Record, percentile, spread
+from bench.records.record import Case, Record, percentile, spread
 from bench.records.runs import latest_run, once
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """The repeats of one combination that have samples, at least one.
+    """The repeats of one case that have samples, at least one.
 
     Attributes:
         records: In the order they were taken.
@@ -19,9 +19,9 @@ class Repeats:
     records: list[Record]
 
     @property
-    def combination(self) -> Combination:
+    def case(self) -> Case:
         """What was repeated."""
-        return self.records[0].combination
+        return self.records[0].case
 
     @property
     def totals(self) -> list[float]:
@@ -100,15 +100,15 @@ class Repeats:
 
 
 def group(records: Iterable[Record]) -> list[Repeats]:
-    """Return the repeats of each combination, those of the latest run that has it.
+    """Return the repeats of each case, those of the latest run that has it.
 
     Args:
         records: Of one division, see `bench.records.conditions`; failed ones are left out.
     """
-    found: dict[Combination, list[Record]] = {}
+    found: dict[Case, list[Record]] = {}
     for record in once(records):
         if record.ok:
-            found.setdefault(record.combination, []).append(record)
+            found.setdefault(record.case, []).append(record)
     return [Repeats([each for each in kept if each.run == latest_run(kept)]) for kept in found.values()]
 
 

@@ -27,8 +27,8 @@ class Run:
 
 
 def once(records: Iterable[Record]) -> list[Record]:
-    """Return the last record of every run, round and combination: it may stand there again, or be measured again."""
-    return list({(record.run, record.round, record.combination): record for record in records}.values())
+    """Return the last record of every run, round and case: it may stand there again, or be measured again."""
+    return list({(record.run, record.round, record.case): record for record in records}.values())
 
 
 def latest_run(records: Iterable[Record]) -> str:

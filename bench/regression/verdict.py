@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 from bench.records.runs import once
 from bench.regression.comparable import Remark, Sides, match
 from bench.regression.evidence import ALPHA, Evidence, holm, paired_evidence, unpaired_evidence
+from bench.regression.metrics import DETERMINISTIC, NOISY, DeterministicMetric, NoisyMetric
 from bench.regression.power import Question, detectable, repeats_for
-from bench.regression.quantities import FIXED, SCATTERED, Fixed, Scattered
 from minivlm.errors import UserError
 
 FINDABLE = 0.05
@@ -42,18 +42,18 @@ class Judgement:
     """A verdict with its grounds.
 
     Attributes:
-        combination: What was measured.
-        quantity: What is judged; empty where nothing of the combination can be.
+        case: What was measured.
+        quantity: What is judged; empty where nothing of the case can be.
         verdict: Of the quantity.
         word: The verdict in the quantity's own words.
         unit: Of base and new.
-        base: Median of the repeats, or the one figure; None where there is none.
+        base: Median of the repeats, or the one metric; None where there is none.
         new: Likewise.
         evidence: Of a quantity that scatters.
         reason: What else is to be said, in one line.
     """
 
-    combination: Combination
+    case: Case
     quantity: str
     verdict: Verdict
     word: str
@@ -84,7 +84,7 @@ def judge(base: Sequence[Record], new: Sequence[Record]) -> list[Judgement]:
         new: What is judged.
 
     Returns:
-        Every quantity of every combination, combinations in the order of `base`, then `new`.
+        Every quantity of every case, cases in the order of `base`, then `new`.
 
     Raises:
         UserError: Nothing can be compared.
@@ -95,34 +95,34 @@ def judge(base: Sequence[Record], new: Sequence[Record]) -> list[Judgement]:
     if not comparable and not any(remark.broken for remark in remarks):
         reasons = "; ".join(dict.fromkeys(remark.reason for remark in remarks)) or "there are no records"
         raise UserError(
-            f"nothing can be compared ({reasons}): measure the same combinations on the same machine, "
+            f"nothing can be compared ({reasons}): measure the same cases on the same machine, "
             "best with python bench/regress.py"
         )
     judged = [_remark(remark) for remark in remarks]
     judged += [judgement for sides in comparable for judgement in _fixed(sides)]
-    judged += _scattered(comparable)
-    order = [each.combination for each in matched]
-    return sorted(judged, key=lambda judgement: order.index(judgement.combination))
+    judged += _noisy(comparable)
+    order = [each.case for each in matched]
+    return sorted(judged, key=lambda judgement: order.index(judgement.case))
 
 
 def _remark(remark: Remark) -> Judgement:
     verdict = Verdict.BROKEN if remark.broken else Verdict.INCOMPARABLE
-    return Judgement(remark.combination, "", verdict, str(verdict), reason=remark.reason)
+    return Judgement(remark.case, "", verdict, str(verdict), reason=remark.reason)
 
 
 def _fixed(sides: Sides) -> Iterator[Judgement]:
-    for kind in FIXED:
-        base, new = _figures(kind, sides.base), _figures(kind, sides.new)
+    for kind in DETERMINISTIC:
+        base, new = _metrics(kind, sides.base), _metrics(kind, sides.new)
         for name in dict.fromkeys(chain(base, new)):
             label = f"{kind.name}, {name}" if name else kind.name
             values = base.get(name, []), new.get(name, [])
             verdict, reason = _agreement(kind, *values)
             old, late = (statistics.median(side) if side else None for side in values)
-            yield Judgement(sides.combination, label, verdict, str(verdict), base=old, new=late, reason=reason)
+            yield Judgement(sides.case, label, verdict, str(verdict), base=old, new=late, reason=reason)
 
 
-def _figures(kind: Fixed, records: Sequence[Record]) -> dict[str, list[float]]:
-    """Return by name the figure of every repeat."""
+def _metrics(kind: DeterministicMetric, records: Sequence[Record]) -> dict[str, list[float]]:
+    """Return by name the metric of every repeat."""
     found: dict[str, list[float]] = {}
     for record in records:
         for name, value in kind.read(record).items():
@@ -130,9 +130,9 @@ def _figures(kind: Fixed, records: Sequence[Record]) -> dict[str, list[float]]:
     return found
 
 
-def _agreement(kind: Fixed, base: Sequence[float], new: Sequence[float]) -> tuple[Verdict, str]:
+def _agreement(kind: DeterministicMetric, base: Sequence[float], new: Sequence[float]) -> tuple[Verdict, str]:
     if not base or not new:
-        return Verdict.INCOMPARABLE, f"only {'base' if base else 'new'} has this figure"
+        return Verdict.INCOMPARABLE, f"only {'base' if base else 'new'} has this metric"
     within = kind.bound * max(abs(value) for value in base)
     rule = f"may differ by {kind.bound:g} of it" if kind.bound else "must be equal"
     for name, side in (("base", base), ("new", new)):
@@ -142,14 +142,14 @@ def _agreement(kind: Fixed, base: Sequence[float], new: Sequence[float]) -> tupl
     return (Verdict.EQUAL, "") if apart <= within else (Verdict.DIFFERENT, rule)
 
 
-def _scattered(comparable: Sequence[Sides]) -> list[Judgement]:
+def _noisy(comparable: Sequence[Sides]) -> list[Judgement]:
     """Judge everything that scatters as one family: the more is compared, the clearer each change has to be."""
     weighed, found = [], []
     for sides in comparable:
-        for kind in SCATTERED:
+        for kind in NOISY:
             values = sides.values(kind)
             if any(values) and not all(values):
-                reason = f"only {'base' if values[0] else 'new'} has this figure"
+                reason = f"only {'base' if values[0] else 'new'} has this metric"
                 found.append(_missing(sides, kind, reason))
             elif all(values):
                 weigh = paired_evidence if sides.paired else unpaired_evidence
@@ -159,16 +159,16 @@ def _scattered(comparable: Sequence[Sides]) -> list[Judgement]:
         verdict, reason = _weigh(sides, kind, evidence, p, len(weighed))
         word = {Verdict.FASTER: kind.less, Verdict.SLOWER: kind.more}.get(verdict, str(verdict))
         medians = statistics.median(base), statistics.median(new)
-        found.append(Judgement(sides.combination, kind.name, verdict, word, kind.unit, *medians, evidence, reason))
+        found.append(Judgement(sides.case, kind.name, verdict, word, kind.unit, *medians, evidence, reason))
     return found
 
 
-def _missing(sides: Sides, kind: Scattered, reason: str) -> Judgement:
+def _missing(sides: Sides, kind: NoisyMetric, reason: str) -> Judgement:
     verdict = Verdict.INCOMPARABLE
-    return Judgement(sides.combination, kind.name, verdict, str(verdict), kind.unit, reason=reason)
+    return Judgement(sides.case, kind.name, verdict, str(verdict), kind.unit, reason=reason)
 
 
-def _weigh(sides: Sides, kind: Scattered, evidence: Evidence, p: float, comparisons: int) -> tuple[Verdict, str]:
+def _weigh(sides: Sides, kind: NoisyMetric, evidence: Evidence, p: float, comparisons: int) -> tuple[Verdict, str]:
     """Return the verdict on a quantity and what else is to be said."""
     drift = 0.0 if sides.paired else machine_drift(sides)
     if drift > MACHINE_DRIFT:
@@ -203,7 +203,7 @@ def machine_drift(sides: Sides) -> float:
     return max(drifts)
 
 
-def power_of(evidence: Evidence, kind: Scattered, comparisons: int) -> str:
+def power_of(evidence: Evidence, kind: NoisyMetric, comparisons: int) -> str:
     """Say what these repeats could have shown, and how many would show more."""
     question = Question(evidence.paired, kind.log_floor, comparisons)
     if evidence.repeats < question.least:

@@ -20,7 +20,7 @@ STYLES = {Verdict.SLOWER: "red", Verdict.DIFFERENT: "red", Verdict.BROKEN: "red"
 
 
 def show(judgements: Sequence[Judgement], console: Console) -> None:
-    """Print a table, figures that agree left out, and one line that sums up."""
+    """Print a table, metrics that agree left out, and one line that sums up."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in ("model", "quantity", "verdict") else "right")
@@ -49,7 +49,7 @@ def markdown(judgements: Sequence[Judgement]) -> str:
     lines += ["<details><summary>Everything that was compared</summary>", ""]
     lines += [*_markdown_table(_worth_showing(judgements)), ""]
     equal = sum(judgement.verdict is Verdict.EQUAL for judgement in judgements)
-    lines += [f"{equal} deterministic figures are equal. Intervals hold with 99 % confidence.", "", "</details>"]
+    lines += [f"{equal} deterministic metrics are equal. Intervals hold with 99 % confidence.", "", "</details>"]
     return "\n".join(lines) + "\n"
 
 
@@ -59,11 +59,11 @@ def as_json(judgements: Sequence[Judgement]) -> str:
 
 
 def junit(judgements: Sequence[Judgement]) -> str:
-    """Return JUnit XML: a suite a combination, a case a quantity; what cannot be told is skipped, not passed."""
+    """Return JUnit XML: a suite a case, a case a quantity; what cannot be told is skipped, not passed."""
     root = ElementTree.Element("testsuites", name="benchmark")
     suites: dict[str, ElementTree.Element] = {}
     for judgement in judgements:
-        name = printable(str(judgement.combination))
+        name = printable(str(judgement.case))
         if name not in suites:
             suites[name] = ElementTree.SubElement(root, "testsuite", name=name)
         quantity = printable(judgement.quantity) or "comparison"
@@ -85,7 +85,7 @@ def github_json(judgements: Sequence[Judgement]) -> str:
     entries = []
     for judgement in judgements:
         if judgement.evidence is not None and judgement.new is not None:
-            entry = {"name": f"{judgement.combination}: {judgement.quantity}", "unit": judgement.unit}
+            entry = {"name": f"{judgement.case}: {judgement.quantity}", "unit": judgement.unit}
             error = judgement.new * judgement.evidence.scatter / math.sqrt(judgement.evidence.repeats)
             entries.append({**entry, "value": judgement.new, "range": f"± {error:.3g}"})
     return json_text(entries) + "\n"
@@ -103,7 +103,7 @@ def _cells(judgement: Judgement) -> list[str]:
         interval = f"{math.expm1(evidence.low):+.1%} to {math.expm1(evidence.high):+.1%}"
     change = "" if judgement.change is None else f"{judgement.change:+.1%}"
     return [
-        str(judgement.combination),
+        str(judgement.case),
         judgement.quantity,
         _number(judgement.base, judgement.unit),
         _number(judgement.new, judgement.unit),
@@ -137,7 +137,7 @@ def _plain(judgement: Judgement) -> dict[str, Any]:
             "paired": evidence.paired,
         }
     return {
-        **judgement.combination._asdict(),
+        **judgement.case._asdict(),
         "quantity": judgement.quantity,
         "unit": judgement.unit,
         "base": judgement.base,

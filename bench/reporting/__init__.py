@@ -1,1 +1,1 @@
-"""What records say, for people: tables beside the paper's figures, and pictures."""
+"""What records say, for people: tables beside the paper's values, and pictures."""

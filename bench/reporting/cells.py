@@ -1,4 +1,4 @@
-"""Tables of figures beside the paper's: one model for all of them, shown on a terminal or written as JSON."""
+"""Tables of values beside the paper's: one model for all of them, shown on a terminal or written as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from minivlm.errors import printable
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure.
+    """One value.
 
     Attributes:
         column: What it is, with its unit.
-        paper: The paper's figure as printed there; None where it gives none.
+        paper: The paper's value as printed there; None where it gives none.
         measured: Ours in the same unit; None where it cannot be measured here.
-        digits: Decimals to show of the measured figure.
-        detail: Added behind the measured figure, such as its spread.
+        digits: Decimals to show of the measured value.
+        detail: Added behind the measured value, such as its spread.
         comparable: Whether the difference means anything; it does not between times of different machines.
     """
 
@@ -35,14 +35,14 @@ class Cell:
 
     @property
     def difference(self) -> float | None:
-        """Measured against the paper, as a share of the paper's figure."""
+        """Measured against the paper, as a share of the paper's value."""
         if self.measured is None or not isinstance(self.paper, int | float) or not self.comparable:
             return None
         return self.measured / self.paper - 1.0
 
     @property
     def rounds_to_paper(self) -> bool:
-        """Whether the measured figure, rounded as the paper's is, is the paper's."""
+        """Whether the measured value, rounded as the paper's is, is the paper's."""
         if self.measured is None or not isinstance(self.paper, int | float) or not self.comparable:
             return False
         decimals = len(str(self.paper).partition(".")[2])
@@ -51,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A labelled row of figures, in the order of the table's columns."""
+    """A labelled row of values, in the order of the table's columns."""
 
     label: str
     cells: Sequence[Cell]
@@ -66,7 +66,7 @@ class Table:
     rows: Sequence[Row]
 
     def show(self, console: Console) -> None:
-        """Print the table; a figure takes up to three columns: paper, measured and difference."""
+        """Print the table; a value takes up to three columns: paper, measured and difference."""
         shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=for_terminal(self.title), title_justify="left")
         shown.add_column("", no_wrap=True)
         before = ""
@@ -107,7 +107,7 @@ class Table:
         return [texts[part] for part in self._parts(cell.column)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the table as plain data; figures unrounded, differences as shares."""
+        """Return the table as plain data; values unrounded, differences as shares."""
         return {
             "title": self.title,
             "note": self.note,

@@ -1,4 +1,4 @@
-"""The paper's cost tables from counts: parameters and multiply-adds beside the figures printed there."""
+"""The paper's cost tables from counts: parameters and multiply-adds beside the values printed there."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ Counts = Mapping[str, Mapping[str, Count]]
 CONVENTIONS = (
     "Params: parameters and BatchNorm running statistics (trainable: parameters only), in millions. MACs: "
     'multiply-adds of convolutions, linear layers and attention, in billions; the paper calls them FLOPS. "=" '
-    "marks a figure that is the paper's once rounded as there."
+    "marks a value that is the paper's once rounded as there."
 )
 
 
@@ -77,14 +77,14 @@ def system_table(counts: Counts) -> Table:
         for parts, printed in paper.TABLE_3.items()
     ]
     note = (
-        "Sums of Tables 1 and 2. The paper adds its rounded figures, and gives every transformer the 1030 numbers a "
+        "Sums of Tables 1 and 2. The paper adds its rounded values, and gives every transformer the 1030 numbers a "
         "region that TEE delivers; behind R101-F's 2048 features it would have 0.8 M parameters more."
     )
     return Table("Table 3. Whole systems (cost columns)", note, rows)
 
 
 def component_table(counts: Counts, title: str, unit: str, printed: Mapping[str, Mapping[str, float]]) -> Table:
-    """Tables 4 and 5: one figure for each component of the two detectors."""
+    """Tables 4 and 5: one value for each component of the two detectors."""
     rows = []
     for name, cells in printed.items():
         measured = {
@@ -92,7 +92,7 @@ def component_table(counts: Counts, title: str, unit: str, printed: Mapping[str,
         }
         digits = 6 if unit == "M" else 3
         rows.append(
-            Row(name, [Cell(f"{part} ({unit})", figure, measured[part], digits) for part, figure in cells.items()])
+            Row(name, [Cell(f"{part} ({unit})", value, measured[part], digits) for part, value in cells.items()])
         )
     return Table(title, f"{CONVENTIONS} {points(list(printed))}", rows)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bench.measure.timing import PROFILES
 from bench.records.conditions import divide, image_size
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 from bench.records.repeats import Repeats, group
 from bench.records.runtimes import PYTORCH
 from bench.reporting import paper
@@ -17,13 +17,13 @@ TRANSFORMERS = ("bert-base", "bert-8", "tinybert-6", "bert-4", "minilm", "tinybe
 
 STAGES = ("preprocess", "regions", "backbone", "proposals", "head", "prefill", "steps")
 
-Found = dict[Combination, Repeats]
+Found = dict[Case, Repeats]
 
 
 def latency_tables(records: Sequence[Record]) -> list[Table]:
     """Return a table for the extractors, one for the transformers, one for everything else, their stages and costs.
 
-    Each holds figures of one machine, one photo, the same weights and one profile, and of a model one image size.
+    Each holds values of one machine, one photo, the same weights and one profile, and of a model one image size.
     """
     return [
         replace(table, title=part.titled(table.title)) for part in divide(records) for table in _tables(part.records)
@@ -32,7 +32,7 @@ def latency_tables(records: Sequence[Record]) -> list[Table]:
 
 def _tables(records: Sequence[Record]) -> list[Table]:
     """Return the tables of one division."""
-    found = {repeats.combination: repeats for repeats in group(records)}
+    found = {repeats.case: repeats for repeats in group(records)}
     groups = (
         ("Latency of the vision modules, photo tensor to regions", VISION, "r101-f"),
         ("Latency of the transformers, 35 text tokens and 50 regions", TRANSFORMERS, "bert-base"),
@@ -44,8 +44,8 @@ def _tables(records: Sequence[Record]) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def labels(keys: Iterable[Combination]) -> dict[Combination, str]:
-    """Return a name for each combination: model and runtime, and of the rest what is not the same for all."""
+def labels(keys: Iterable[Case]) -> dict[Case, str]:
+    """Return a name for each case: model and runtime, and of the rest what is not the same for all."""
     keys = list(keys)
     several = {field: len({getattr(key, field) for key in keys}) > 1 for field in ("precision", "threads")}
     return {
@@ -62,7 +62,7 @@ def labels(keys: Iterable[Combination]) -> dict[Combination, str]:
 
 
 def _stage_table(found: Found) -> Table:
-    """Where the time goes: the median of each stage, for every combination with more than one."""
+    """Where the time goes: the median of each stage, for every case with more than one."""
     staged = {key: repeats for key, repeats in _ordered(found) if len(repeats.stages) > 1}
     present = {stage for repeats in staged.values() for stage in repeats.stages}
     columns = [*(stage for stage in STAGES if stage in present), *sorted(present - {*STAGES})]
@@ -116,11 +116,11 @@ def _table(title: str, models: Sequence[str], baseline: str | None, found: Found
     return Table(title, _note([repeats for _, repeats in used]), rows)
 
 
-def _ordered(found: Found) -> list[tuple[Combination, Repeats]]:
-    """Return combinations in the paper's order of models, PyTorch first."""
+def _ordered(found: Found) -> list[tuple[Case, Repeats]]:
+    """Return cases in the paper's order of models, PyTorch first."""
     order = {model: place for place, model in enumerate((*VISION, *TRANSFORMERS))}
 
-    def place(key: Combination) -> tuple[object, ...]:
+    def place(key: Case) -> tuple[object, ...]:
         return (
             order.get(key.model, len(order)),
             key.model,
@@ -134,7 +134,7 @@ def _ordered(found: Found) -> list[tuple[Combination, Repeats]]:
 
 
 def _cells(repeats: Repeats, baseline: str | None, found: Found) -> list[Cell]:
-    key = repeats.combination
+    key = repeats.case
     printed = paper.LATENCY_MS.get(key.model)
     headline = PROFILES[repeats.records[0].profile].headline if repeats.records[0].profile in PROFILES else 50.0
     cells = [
@@ -158,7 +158,7 @@ def _scaled(value: float | None, factor: float) -> float | None:
 
 
 def _round(value: float, digits: int = 3) -> float:
-    """Round to a number of significant digits, as printed figures are."""
+    """Round to a number of significant digits, as printed values are."""
     return round(value, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0.0
 
 

@@ -59,7 +59,7 @@ def _networks(records: Sequence[Record], path: Path) -> list[str]:
                 "MB": _megabytes(each),
                 "share of fp32 bytes": _share_of_fp32(each, repeats),
                 "% of the fp32 matrix rate": "" if each.matrix_share is None else f"{100.0 * each.matrix_share:.0f}",
-                "exactness": _exactness(each),
+                "verification": _verification(each),
             }
             for each in repeats
         ]
@@ -105,7 +105,7 @@ TABLES: dict[str, Callable[[Sequence[Record], Path], list[str]]] = {
 
 
 def _of_one_setting(records: Sequence[Record], path: Path) -> list[Repeats]:
-    """Return the repeats of each combination.
+    """Return the repeats of each case.
 
     Raises:
         UserError: Nothing was measured, or times of several settings would stand side by side.
@@ -118,7 +118,7 @@ def _of_one_setting(records: Sequence[Record], path: Path) -> list[Repeats]:
 
 
 def _label(each: Repeats) -> str:
-    key = each.combination
+    key = each.case
     runtime = TITLES.get(key.runtime, key.runtime)
     return f"`{key.model}` {runtime}" + ("" if key.runtime == PYTORCH else f" {key.precision}")
 
@@ -134,26 +134,26 @@ def _megabytes(each: Repeats) -> str:
 
 def _share_of_fp32(each: Repeats, others: Sequence[Repeats]) -> str:
     """Return the artifact's bytes over those of the same model for the same runtime in fp32."""
-    sought = each.combination._replace(precision=FP32)
-    whole = next((other.records[0].artifact for other in others if other.combination == sought), None)
+    sought = each.case._replace(precision=FP32)
+    whole = next((other.records[0].artifact for other in others if other.case == sought), None)
     part = each.records[0].artifact
     return f"{100.0 * part.bytes / whole.bytes:.0f} %" if part and whole and part is not whole else ""
 
 
-def _exactness(each: Repeats) -> str:
-    """Return every figure of the artifact's proof, without the name of a method that it shares with all others."""
+def _verification(each: Repeats) -> str:
+    """Return every metric of the artifact's verification, without the name of a method where all share it."""
     artifact = each.records[0].artifact
-    figures = dict(artifact.parity) if artifact else {}
-    methods = {name.partition(" ")[0] for name in figures}
-    names = {name: name.partition(" ")[2] if len(methods) == 1 else name for name in figures}
-    return ", ".join(f"{names[name]} {value:.3g}" for name, value in figures.items())
+    values = dict(artifact.parity) if artifact else {}
+    methods = {name.partition(" ")[0] for name in values}
+    names = {name: name.partition(" ")[2] if len(methods) == 1 else name for name in values}
+    return ", ".join(f"{names[name]} {value:.3g}" for name, value in values.items())
 
 
 def _markdown(rows: Sequence[Cells]) -> list[str]:
-    """Return a table's lines; figures to the right, text to the left."""
+    """Return a table's lines; values to the right, text to the left."""
     if not rows:
         return ["(nothing of this was measured)"]
-    words = {"", "exactness"}
+    words = {"", "verification"}
     lines = [
         list(rows[0]),
         ["---" if name in words else "---:" for name in rows[0]],

@@ -1,4 +1,4 @@
-"""The paper's figures: Wang et al. 2020, "MiniVLM: A Smaller and Faster Vision-Language Model", and nothing else.
+"""The paper's values: Wang et al. 2020, "MiniVLM: A Smaller and Faster Vision-Language Model", and nothing else.
 
 Parameters are in millions, costs in billions of multiply-adds, which the paper calls FLOPS.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PaperCost:
-    """A row of a cost table; None where the paper gives no figure."""
+    """A row of a cost table; None where the paper gives no value."""
 
     params: float | None = None
     macs: float | None = None

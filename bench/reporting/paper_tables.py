@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.records.conditions import Division, divide
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 from bench.records.repeats import Repeats, group
 from bench.records.runtimes import PYTORCH
 from bench.reporting import paper
@@ -78,13 +78,13 @@ def _timed_tables(counts: Counts, records: Sequence[Record]) -> dict[str, Table]
     return tables
 
 
-def reference_repeats(records: Sequence[Record]) -> dict[Combination, Repeats]:
+def reference_repeats(records: Sequence[Record]) -> dict[Case, Repeats]:
     """Return the repeats that stand for a model and runtime: in fp32, with the threads of most others."""
-    found = [repeats for repeats in group(records) if repeats.combination.precision == "fp32"]
+    found = [repeats for repeats in group(records) if repeats.case.precision == "fp32"]
     if not found:
         return {}
-    threads = statistics.multimode(sorted((r.combination.threads for r in found), reverse=True))[0]
-    return {repeats.combination: repeats for repeats in found if repeats.combination.threads == threads}
+    threads = statistics.multimode(sorted((r.case.threads for r in found), reverse=True))[0]
+    return {repeats.case: repeats for repeats in found if repeats.case.threads == threads}
 
 
 def with_latency(table: Table, medians: Medians, baseline: str) -> Table:
@@ -119,7 +119,7 @@ def with_sums(table: Table, medians: Medians) -> Table:
     return replace(table, rows=rows)
 
 
-def with_stages(table: Table, found: Mapping[Combination, Repeats]) -> Table:
+def with_stages(table: Table, found: Mapping[Case, Repeats]) -> Table:
     """Add the time of each component, in PyTorch."""
     stages = {key.model: repeats.stages for key, repeats in found.items() if key.runtime == PYTORCH}
     rows = [

@@ -10,7 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.records.record import Combination
+from bench.records.record import Case
 
 COLOURS: Mapping[str, str] = MappingProxyType(
     {
@@ -50,12 +50,12 @@ def plain_numbers(*axes: Axis) -> None:
         axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
 
 
-def colour_of(key: Combination) -> str:
-    """Return the colour of a combination's runtime."""
+def colour_of(key: Case) -> str:
+    """Return the colour of a case's runtime."""
     return COLOURS.get(key.runtime, OTHER)
 
 
-def runtime_legend(axes: Axes, keys: Mapping[Combination, Any]) -> None:
+def runtime_legend(axes: Axes, keys: Mapping[Case, Any]) -> None:
     """Say which colour is which of the runtimes that are drawn."""
     runtimes = [runtime for runtime in COLOURS if runtime in {key.runtime for key in keys}]
     legend_above(
@@ -68,7 +68,7 @@ def legend_above(axes: Axes, handles: Sequence[Any], ncols: int = 4) -> None:
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=ncols, frameon=False, fontsize=9)
 
 
-def name_points(axes: Axes, points: Mapping[Combination, tuple[float, float]]) -> None:
+def name_points(axes: Axes, points: Mapping[Case, tuple[float, float]]) -> None:
     """Name each model once, beside its rightmost point; names move up or down until none lies on another."""
     several = len({key.precision for key in points}) > 1
     named: dict[str, tuple[float, float]] = {}

@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bench.records.record import Combination, MachineRates
+from bench.records.record import Case, MachineRates
 from bench.records.repeats import Repeats, weight_bytes
 from bench.reporting import paper
 from bench.reporting.latency import TRANSFORMERS, VISION, labels
@@ -32,7 +32,7 @@ BASELINES = {**dict.fromkeys(VISION, "r101-f"), **dict.fromkeys(TRANSFORMERS, "b
 ILLEGAL = re.compile(r"[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot hold, and control characters that it should not."""
 
-Found = Mapping[Combination, Repeats]
+Found = Mapping[Case, Repeats]
 
 
 def pictures(found: Found) -> dict[str, str]:
@@ -240,13 +240,13 @@ def sustained_picture(found: Found) -> Figure | None:
     return figure
 
 
-def _reference(found: Found, key: Combination, baseline: str) -> float | None:
+def _reference(found: Found, key: Case, baseline: str) -> float | None:
     """Return the baseline's median by the same runtime, or by PyTorch."""
     repeats = found.get(key._replace(model=baseline)) or found.get(key._replace(model=baseline, runtime="pytorch"))
     return repeats.median if repeats else None
 
 
-def _usual_threads(found: Found) -> dict[Combination, Repeats]:
+def _usual_threads(found: Found) -> dict[Case, Repeats]:
     """Return what was measured with the number of threads that most was measured with."""
     usual = statistics.mode(key.threads for key in found) if found else 0
     return {key: repeats for key, repeats in found.items() if key.threads == usual}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.records.conditions import divide
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 from bench.records.repeats import Repeats, group
 from bench.reporting.cells import Cell, Row, Table
 
@@ -25,11 +25,11 @@ def sweep_tables(records: Sequence[Record]) -> list[Table]:
     return tables
 
 
-def curves(found: Sequence[Repeats]) -> dict[Combination, dict[int, Repeats]]:
-    """Return by combination, its threads set to 0, the repeats by number of threads; single points are left out."""
-    made: dict[Combination, dict[int, Repeats]] = {}
+def curves(found: Sequence[Repeats]) -> dict[Case, dict[int, Repeats]]:
+    """Return by case, its threads set to 0, the repeats by number of threads; single points are left out."""
+    made: dict[Case, dict[int, Repeats]] = {}
     for repeats in found:
-        made.setdefault(repeats.combination._replace(threads=0), {})[repeats.combination.threads] = repeats
+        made.setdefault(repeats.case._replace(threads=0), {})[repeats.case.threads] = repeats
     return {key: dict(sorted(curve.items())) for key, curve in made.items() if len(curve) > 1}
 
 
@@ -93,6 +93,6 @@ def sustained_table(found: Sequence[Repeats]) -> Table:
             Cell("end over begin", None, last / first, digits=2),
             Cell("slowest second ms", None, max(ms for _, ms in record.sustained)),
         ]
-        rows.append(Row(str(repeats.combination), cells))
+        rows.append(Row(str(repeats.case), cells))
     note = "Medians of the first and the last minute, or quarter of a shorter time; the records have every second."
     return Table("Latency over time", note, rows)

@@ -123,13 +123,13 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         default="normal",
         help=f"{' | '.join(PROFILES)} (default: %(default)s)",
     )
-    add("--repeats", type=integer_argument, metavar="N", help="rounds, each with a fresh process for every combination")
+    add("--repeats", type=integer_argument, metavar="N", help="rounds, each with a fresh process for every case")
     add("--affinity", type=cores_argument, metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
     add(
         "--sustained",
         type=number_argument,
         metavar="MINUTES",
-        help="measure each combination for so long: latency over time",
+        help="measure each case for so long: latency over time",
     )
     add(
         "--timeout",

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench.devices import Device
 from bench.measure.plan import Plan
 from bench.records.file import append, read_kept
-from bench.records.record import Combination, Record, explain
+from bench.records.record import Case, Record, explain
 from bench.records.runs import once
 from export.core.weights import Weights
 from minivlm.console import Steps
@@ -110,23 +110,23 @@ class Session:
         return self.folder / RECORDS
 
     def records(self) -> list[Record]:
-        """Return what this run has so far: the last record of every combination and round."""
+        """Return what this run has so far: the last record of every case and round."""
         return once(record for record in read_kept(self.path) if record.run == self.run)
 
     def measure(self, device: Device, repeats: int, steps: Steps) -> None:
         """Measure what is missing or has failed, in rounds, every second one backwards.
 
-        Drift of the machine then hits all combinations alike.
+        Drift of the machine then hits all cases alike.
         """
-        done = {(record.round, record.combination) for record in self.records() if record.ok}
-        tasks = [task for task in rounds(device.combinations(), repeats) if task not in done]
+        done = {(record.round, record.case) for record in self.records() if record.ok}
+        tasks = [task for task in rounds(device.cases(), repeats) if task not in done]
         if not tasks:
             steps.say("nothing is missing")
             return
         device.prepare()
-        for place, (number, combination) in enumerate(tasks, start=1):
-            steps.say(f"  [{place}/{len(tasks)}] round {number + 1} of {repeats}: {combination} ...")
-            record = device.measure(combination, self.run, number)
+        for place, (number, case) in enumerate(tasks, start=1):
+            steps.say(f"  [{place}/{len(tasks)}] round {number + 1} of {repeats}: {case} ...")
+            record = device.measure(case, self.run, number)
             append(self.path, record)
             steps.say(f"    {outcome(record)}")
 
@@ -157,13 +157,9 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def rounds(combinations: Sequence[Combination], repeats: int) -> list[tuple[int, Combination]]:
-    """Return every combination once a round, there and back again."""
-    return [
-        (number, combination)
-        for number in range(repeats)
-        for combination in (combinations if number % 2 == 0 else reversed(combinations))
-    ]
+def rounds(cases: Sequence[Case], repeats: int) -> list[tuple[int, Case]]:
+    """Return every case once a round, there and back again."""
+    return [(number, case) for number in range(repeats) for case in (cases if number % 2 == 0 else reversed(cases))]
 
 
 def outcome(record: Record) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.regression.evidence import paired_evidence
-from bench.regression.quantities import SCATTERED, Scattered
+from bench.regression.metrics import NOISY, NoisyMetric
 from bench.regression.verdict import Verdict, decide
 from bench.studies.planted import BASES, SLOWDOWNS, Round, read_pool
 from minivlm.command_line import path_argument, script_parser
@@ -35,7 +35,7 @@ EXACT = (3, 5, 10)
 """Slowdowns in percent that are planted by arithmetic."""
 DOCUMENT = Path("docs/verdict.md")
 BEGIN, END = "<!-- study -->", "<!-- /study -->"
-(LATENCY,) = (kind for kind in SCATTERED if kind.name == "latency")
+(LATENCY,) = (kind for kind in NOISY if kind.name == "latency")
 
 Trials = Iterator[np.ndarray]
 """Comparisons, (repeats, 2) times of base and new each."""
@@ -71,7 +71,7 @@ def lengthened(pool: Sequence[Round], repeats: int, slowdown: int) -> Trials:
     return (times * (1.0, 1.0 + slowdown / 100.0) for times in equals(pool, repeats))
 
 
-def count_verdicts(trials: Iterable[np.ndarray], among: int, kind: Scattered = LATENCY) -> Counter[Verdict]:
+def count_verdicts(trials: Iterable[np.ndarray], among: int, kind: NoisyMetric = LATENCY) -> Counter[Verdict]:
     """Judge comparisons, each as one among so many; returns how often each verdict was given."""
     verdicts: Counter[Verdict] = Counter()
     for times in trials:

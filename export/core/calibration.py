@@ -1,4 +1,4 @@
-"""The photos that int8 is calibrated on: each one once, one at a time in memory, and never the proof's."""
+"""The photos that int8 is calibrated on: each one once, one at a time in memory, and never the verification's."""
 
 import hashlib
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Calibration:
         photos: Names of the photo files used.
         skipped: Files that were tried and are no readable photos.
         sha256: Over the files used, in order.
-        held_out: Files that hold the proof's photo.
+        held_out: Files that hold the verification's photo.
         copies: Files that hold the same pixels as one before.
     """
 
@@ -65,31 +65,31 @@ def calibration_set(
     count: int,
     config: TEEConfig,
     size: tuple[int, int],
-    proof: Path | None = None,
+    held_out: Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Calibration:
     """Prepare photos: as they are, mirrored, and in crops of other brightness, so that few photos cover many levels.
 
-    No more files are read than are needed. What shows the proof's photo is left out, by whatever name, and also where
-    it was scaled, turned, mirrored or encoded anew; a part of it cannot be told.
+    No more files are read than are needed. What shows the held-out photo is left out, by whatever name, and also where it
+    was scaled, turned, mirrored or encoded anew; a part of it cannot be told.
 
     Args:
-        folder: Of photos; None takes one of the two that scikit-learn ships, the one that is not the proof's.
+        folder: Of photos; None takes one of the two that scikit-learn ships, the other than the held-out one.
         count: Samples to make.
         config: Of the detector.
         size: (height, width) of its input in pixels.
-        proof: The photo that the artifact will be proven on; None is `default_photo`.
+        held_out: The photo that the artifact will be proven on; None is `default_photo`.
         say: Told now and then how far it is.
 
     Raises:
-        UserError: No folder, no photo in it that can be read and is not the proof's, or too few for `count`.
+        UserError: No folder, no photo in it that can be read and is not the held-out one, or too few for `count`.
     """
 
     def look(path: Path) -> Look:
         photo = load_photo(path)
         return Look(_content(photo), thumbnail(photo), _view(photo, 0, config, size))
 
-    proven = thumbnail(load_photo(proof or default_photo()))
+    proven = thumbnail(load_photo(held_out or default_photo()))
     found: dict[str, Path] = {}
     samples: list[Sample] = []
     left: dict[str, list[str]] = {"skipped": [], "held_out": [], "copies": []}
@@ -159,13 +159,13 @@ def _check_enough(folder: Path | None, count: int, photos: list[Path], left: dic
     skipped, held_out, copies = left["skipped"], left["held_out"], left["copies"]
     if not photos and held_out:
         raise UserError(
-            f"{folder} holds no photo but the proof's ({', '.join(held_out)}), which nothing may be made with: "
-            "add others, or name another for the proof with --photo"
+            f"{folder} holds no photo but the verification's ({', '.join(held_out)}), which nothing may be made with: "
+            "add others, or name another for the verification with --photo"
         )
     if not photos:
         raise UserError(f"{folder} holds no readable photo ({len(skipped)} files were tried): calibration needs some")
     if count > len(photos) * VIEWS:
-        kinds = (("unreadable", skipped), ("the proof's", held_out), ("copies", copies))
+        kinds = (("unreadable", skipped), ("the verification's", held_out), ("copies", copies))
         others = "".join(f", {len(names)} {kind}" for kind, names in kinds if names)
         raise UserError(
             f"--num-calibration-samples {count}: {len(photos)} photos give at most {len(photos) * VIEWS}{others}; "
@@ -174,7 +174,7 @@ def _check_enough(folder: Path | None, count: int, photos: list[Path], left: dic
 
 
 def _default_files(proven: NDArray[np.int16]) -> list[Path]:
-    """Return the first of scikit-learn's photos that the proof does not use."""
+    """Return the first of scikit-learn's photos that the verification does not use."""
     ours = (default_photo().with_name("flower.jpg"), default_photo())
     return [path for path in ours if not alike(thumbnail(load_photo(path)), proven)][:1]
 

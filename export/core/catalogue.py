@@ -18,7 +18,7 @@ from minivlm.language.transformer import FusionTransformer
 from minivlm.models.vision_language import VisionLanguageModel, join_regions
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE, check_image_size
-from minivlm.weights.labels import Words
+from minivlm.weights.labels import Labels
 from minivlm.weights.loading import NamedModel
 
 TEXT_TOKENS = 35
@@ -34,13 +34,13 @@ HEAD_LAYOUTS: Mapping[str, TextLayout] = {"vqa": VQA, "nlvr2": NLVR2, "match": R
 
 
 def exportable_methods(
-    model: NamedModel, words: Words | None, image_size: tuple[int, int] | None, photo: Path
+    model: NamedModel, labels: Labels | None, image_size: tuple[int, int] | None, photo: Path
 ) -> list[Method]:
     """Return a model's methods: one "forward" for a part; for a whole model "regions", "prefill", "step" and its heads.
 
     Args:
         model: The reference model.
-        words: Of a whole model; None for a part.
+        labels: Of a whole model; None for a part.
         image_size: (height, width) of the vision input in pixels; None takes the config's.
         photo: What the vision inputs show.
 
@@ -54,11 +54,11 @@ def exportable_methods(
         return [fusion_method("forward", module)]
     if isinstance(module, TEE):
         return [regions_method("forward", module, image_size, photo)]
-    if isinstance(module, VisionLanguageModel) and isinstance(module.vision, TEE) and words is not None:
+    if isinstance(module, VisionLanguageModel) and isinstance(module.vision, TEE) and labels is not None:
         find = regions_method("regions", module.vision, image_size, photo)
         with torch.no_grad():
             regions, _ = module.vision.detect(*find.example)
-        language = LanguageSamples(module.language, words.tokenizer.special, regions)
+        language = LanguageSamples(module.language, labels.tokenizer.special, regions)
         return [
             find,
             *caption_methods(module.language, language),

@@ -12,7 +12,7 @@ from minivlm.language.tokenizer import LONGEST_WORD
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.tee import TEEConfig
-from minivlm.weights.labels import ANSWERS, TAGS, VOCABULARY, Words
+from minivlm.weights.labels import ANSWERS, TAGS, VOCABULARY, Labels
 
 TYPES = {"text": 0, "tags": 1, "padding": 0}
 
@@ -183,25 +183,25 @@ class Feeding:
 def feeding_of(
     config: TEEConfig | TransformerConfig | VisionLanguageConfig,
     image_size: tuple[int, int] | None,
-    words: Words | None,
+    labels: Labels | None,
 ) -> Feeding:
     """Describe an artifact of a model.
 
     Args:
         config: Of the model.
         image_size: Height and width of its vision input in pixels; None for a transformer.
-        words: What its ids mean; None for a part.
+        labels: What its ids mean; None for a part.
     """
     vision = config.vision if isinstance(config, VisionLanguageConfig) else config
     photo = regions = None
     if isinstance(vision, TEEConfig) and image_size is not None:
         photo = _photo(vision, image_size)
-        regions = RegionReading(vision.regions, vision.classes - 1, None if words is None else TAGS)
+        regions = RegionReading(vision.regions, vision.classes - 1, None if labels is None else TAGS)
     if isinstance(config, TransformerConfig):
         return Feeding(texts=(_text("forward", TextLayout(text_length=TEXT_TOKENS, regions=REGIONS)),))
-    if not isinstance(config, VisionLanguageConfig) or words is None:
+    if not isinstance(config, VisionLanguageConfig) or labels is None:
         return Feeding(photo, regions)
-    special = words.tokenizer.special
+    special = labels.tokenizer.special
     return Feeding(
         photo,
         regions,

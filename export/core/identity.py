@@ -1,6 +1,6 @@
 """Which artifact is the one that was asked for, and where: a file name only finds it, its sidecar says what it is.
 
-An artifact is of one model, runtime, precision, image size and set of weights, and a whole model's of one set of words.
+An artifact is of one model, runtime, precision, image size and set of weights, and of one set of labels if it is whole.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from export.core.formats import FORMATS, artifact_path
 from export.core.request import ExportRequest
 from export.core.sidecar import Sidecar
 from minivlm.errors import UserError
-from minivlm.inference.backend import words_of
+from minivlm.inference.backend import labels_of
 from minivlm.models.sizes import ModelConfig, sizes_of
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import exists
 from minivlm.vision.tee import TEEConfig
-from minivlm.weights.labels import read_words
+from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import DescribedModel, describe_model
 
 
@@ -33,7 +33,7 @@ class Identity:
         weights: Hash of the checkpoint's file and seed, of which one is None. Random weights go by their seed: their
             last bits differ with the number of threads that made them.
         image_size: Height and width of the vision input in pixels; None for a transformer.
-        words: Hash of vocabulary, tags and answers; None for a part of a model.
+        labels: Hash of vocabulary, tags and answers; None for a part of a model.
     """
 
     model: str
@@ -42,7 +42,7 @@ class Identity:
     sizes: dict[str, int]
     weights: tuple[str | None, int | None]
     image_size: tuple[int, int] | None
-    words: str | None
+    labels: str | None
 
     @classmethod
     def of_request(cls, request: ExportRequest) -> "Identity":
@@ -59,20 +59,20 @@ class Identity:
             sizes_of(described.config),
             described.origin.identity,
             input_size(described.config, request.image_size),
-            _words_hash(described, request.checkpoint),
+            _labels_hash(described, request.checkpoint),
         )
 
     @classmethod
     def of_artifact(cls, path: Path) -> "Identity":
-        """Return what an artifact is by its sidecar and the words beside it.
+        """Return what an artifact is by its sidecar and the labels beside it.
 
         Raises:
             UserError: One of them is missing, or does not belong to the file.
         """
-        sidecar, words = Sidecar.read(path), None
+        sidecar, labels = Sidecar.read(path), None
         config = sidecar.config
         if isinstance(config, VisionLanguageConfig):
-            words = read_words(sidecar.check_words(path), config).sha256
+            labels = read_labels(sidecar.check_labels(path), config).sha256
         return cls(
             sidecar.model,
             sidecar.runtime,
@@ -80,7 +80,7 @@ class Identity:
             sizes_of(config),
             sidecar.weights.identity,
             sidecar.image_size,
-            words,
+            labels,
         )
 
 
@@ -137,6 +137,6 @@ def _candidates(folder: Path, wanted: Identity) -> Iterator[Path]:
         yield plain.with_name(f"{own}-{number}{plain.suffix}")
 
 
-def _words_hash(described: DescribedModel, checkpoint: Path | None) -> str | None:
+def _labels_hash(described: DescribedModel, checkpoint: Path | None) -> str | None:
     config = described.config
-    return words_of(config, checkpoint).sha256 if isinstance(config, VisionLanguageConfig) else None
+    return labels_of(config, checkpoint).sha256 if isinstance(config, VisionLanguageConfig) else None

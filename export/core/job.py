@@ -16,10 +16,10 @@ from export.core.recipe import Recipe
 from export.core.request import ExportRequest
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.inference.backend import words_of
+from minivlm.inference.backend import labels_of
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.vision.tee import TEE
-from minivlm.weights.labels import Words
+from minivlm.weights.labels import Labels
 from minivlm.weights.loading import NamedModel, load_model
 
 
@@ -29,7 +29,7 @@ class Job:
 
     request: ExportRequest
     model: NamedModel
-    words: Words | None
+    labels: Labels | None
     methods: list[Method]
     recipe: Recipe
 
@@ -46,13 +46,13 @@ def prepare(request: ExportRequest, rules: tuple[Rule, ...], say: Callable[[str]
         UserError: The model cannot be had or exported, a pattern of `keep_float` does nothing, or photos are missing.
     """
     model = load_model(request.model, checkpoint=request.checkpoint, seed=request.seed)
-    words = None
+    labels = None
     if isinstance(model.module, VisionLanguageModel):
-        words = words_of(model.module.config, request.checkpoint)
-    methods = exportable_methods(model, words, request.image_size, request.photo)
+        labels = labels_of(model.module.config, request.checkpoint)
+    methods = exportable_methods(model, labels, request.image_size, request.photo)
     if request.keep_float:
         check_patterns(request, model.name, methods, rules)
-    return Job(request, model, words, methods, make_recipe(request, model, rules, say))
+    return Job(request, model, labels, methods, make_recipe(request, model, rules, say))
 
 
 def make_recipe(
@@ -126,7 +126,7 @@ def report_calibration(calibration: Calibration | None, steps: Steps) -> None:
     steps.say(f"  calibrating on {len(calibration.samples)} views of {len(calibration.photos)} photos")
     reasons = {
         "no readable photos": calibration.skipped,
-        "the photo of the proof, which nothing may be made with": calibration.held_out,
+        "the photo of the verification, which nothing may be made with": calibration.held_out,
         "copies of others": calibration.copies,
     }
     for reason, names in reasons.items():

@@ -19,7 +19,7 @@ class Method:
         detector: Whether a detector is in it: ranges are measured on photos, and behind its selection of proposals a
             row may be another box's.
         by_box: Whether its outputs are regions and proposals, compared by box; others are compared by position.
-        held_out: More inputs for the proof, none of them used to make the artifact.
+        held_out: More inputs for the verification, none of them used to make the artifact.
     """
 
     name: str
@@ -36,8 +36,8 @@ class Method:
         return tuple(self.inputs.values())
 
     @property
-    def proofs(self) -> list[tuple[Tensor, ...]]:
-        """All inputs of the proof, the example first."""
+    def verification_inputs(self) -> list[tuple[Tensor, ...]]:
+        """All inputs of the verification, the example first."""
         return [self.example, *self.held_out]
 
     def keeps_places(self, module: str) -> bool:

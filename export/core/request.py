@@ -28,7 +28,7 @@ class ExportRequest:
         checkpoint: Folder, or None for random weights.
         image_size: (height, width) in pixels, or None for the model's own.
         output: Folder for the artifact and its sidecar.
-        photo: What the proof runs on.
+        photo: What the verification runs on.
         seed: Of random weights.
         calibration: Folder of photos for int8; None takes one that is there without a download.
         calibration_samples: Views of them to measure ranges on.
@@ -92,7 +92,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         "--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument(
-        "--photo", type=path_argument, help="photo for the proof (default: one that comes with scikit-learn)"
+        "--photo", type=path_argument, help="photo for the verification (default: one that comes with scikit-learn)"
     )
     parser.add_argument(
         "--calibration", type=path_argument, metavar="DIR", help="photos for int8 (default: one from scikit-learn)"

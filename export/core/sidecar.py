@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from export.core.feeding import Feeding
 from export.core.interface import Interface, TensorSpec
-from export.core.metric import Figure
+from export.core.metric import Metric
 from minivlm.errors import UserError, printable
 from minivlm.models.registry import get_config
 from minivlm.models.sizes import ModelConfig, with_sizes
@@ -39,7 +39,7 @@ class MethodReport:
     name: str
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
-    parity: list[Figure]
+    parity: list[Metric]
     macs: int
     delegated_macs: float
 
@@ -58,12 +58,12 @@ class Sidecar:
         kept_float: Layers that stay in float in an int8 artifact.
         calibration: Photos that ranges were measured on, and their hash; None where nothing was calibrated.
         proof: How exact the whole is, all methods together; empty for an artifact with one method.
-        photo: The first photo of the proof.
+        photo: The first photo of the verification.
         bytes: Of the artifact, all its files.
         sha256: See `minivlm.storage.files.sha256`.
         seconds: By step of the export.
         versions: Of the tools.
-        words: Of a whole model, by name, the hash of each file that gives its ids a meaning; see `words_folder`.
+        labels: Of a whole model, by name, the hash of each file that gives its ids a meaning; see `labels_folder`.
         feeding: How inputs are made and what outputs mean.
         quantization: By rule in the order of the recipe, which layers with weights it decided; see `by_rule`.
         sizes: Of the model, see `minivlm.models.sizes`; those that are missing are the registry's.
@@ -76,7 +76,7 @@ class Sidecar:
     methods: list[MethodReport]
     kept_float: Sequence[str]
     calibration: Mapping[str, Any] | None
-    proof: Sequence[Figure]
+    proof: Sequence[Metric]
     photo: str
     bytes: int
     sha256: str
@@ -112,15 +112,15 @@ class Sidecar:
             raise UserError(f"{path.name} describes other bytes than {artifact} holds: export again")
         return sidecar
 
-    def check_words(self, artifact: Path) -> Path:
-        """Hold the words beside a whole model's artifact against what it was exported with, and return their folder.
+    def check_labels(self, artifact: Path) -> Path:
+        """Hold the labels beside a whole model's artifact against what it was exported with, and return their folder.
 
         Raises:
             UserError: A file is missing or another one.
         """
-        folder = words_folder(artifact)
+        folder = labels_folder(artifact)
         if not self.words:
-            raise UserError(f"{sidecar_path(artifact)} does not say which words belong to the artifact: export again")
+            raise UserError(f"{sidecar_path(artifact)} does not say which labels belong to the artifact: export again")
         for name, digest in self.words.items():
             if not is_file(folder / name):
                 raise UserError(f"there is no {folder / name}, which belongs to {artifact.name}: copy it, too")
@@ -206,7 +206,7 @@ def sidecar_path(artifact: Path) -> Path:
     return artifact.with_suffix(".json")
 
 
-def words_folder(artifact: Path) -> Path:
+def labels_folder(artifact: Path) -> Path:
     """Return where a whole model's vocabulary, tags and answers are: a folder of the same name with -words."""
     return artifact.with_name(f"{artifact.stem}-words")
 

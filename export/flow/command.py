@@ -10,14 +10,14 @@ from export.flow.exporting import ExportResult, export_model
 from minivlm.console import Steps
 
 
-def parity_lines(sidecar: Sidecar, target: Format) -> list[str]:
+def metric_lines(sidecar: Sidecar, target: Format) -> list[str]:
     """Return one line a method, and one for the whole, for the closing message."""
     lines = [
         f"  {item.name}: {item.macs / 1e9:.2f} GMAC, {item.delegated_macs:.1%} of them in {target.title}; "
-        + ", ".join(str(figure) for figure in item.parity)
+        + ", ".join(str(metric) for metric in item.parity)
         for item in sidecar.methods
     ]
-    return [*lines, "  whole: " + ", ".join(str(figure) for figure in sidecar.proof)] if sidecar.proof else lines
+    return [*lines, "  whole: " + ", ".join(str(metric) for metric in sidecar.proof)] if sidecar.proof else lines
 
 
 def next_command(result: ExportResult) -> str:
@@ -43,6 +43,6 @@ def run_exporter(target: Format, description: str, argv: Sequence[str] | None) -
     sidecar = result.sidecar
     print(f"{result.artifact}: {sidecar.bytes / 1e6:.1f} MB in {sum(sidecar.seconds.values()):.0f} s")
     print(f"  weights: {sidecar.weights.description}")
-    print("\n".join(parity_lines(sidecar, target)))
+    print("\n".join(metric_lines(sidecar, target)))
     print(f"  described in {sidecar_path(result.artifact)}")
     print(f"Next: {next_command(result)}")

@@ -14,24 +14,24 @@ from export.core.format import Format
 from export.core.formats import FORMATS, artifact_path, exporter_of, program_class
 from export.core.job import Job, prepare, report_calibration
 from export.core.methods import Method, total_macs
-from export.core.metric import Figure
+from export.core.metric import Metric
 from export.core.precision import by_rule, in_float
 from export.core.request import ExportRequest
-from export.core.sidecar import MethodReport, Sidecar, sidecar_path, tool_versions, words_folder
+from export.core.sidecar import MethodReport, Sidecar, labels_folder, sidecar_path, tool_versions
 from export.runtime.artifact_backend import ArtifactBackend
 from export.runtime.program import Program
-from export.verify.captions import prove_captions
+from export.verify.captions import verify_captions
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.layers import weakest_layer
 from export.verify.metrics import worst
-from export.verify.tolerances import Bounds, bounds_of
+from export.verify.tolerances import Tolerances, tolerances_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.inference.backend import TorchBackend
 from minivlm.models.sizes import sizes_of
 from minivlm.storage.files import check_output, sha256, size_bytes
 from minivlm.storage.publishing import publishing
-from minivlm.weights.labels import write_words
+from minivlm.weights.labels import write_labels
 
 
 @dataclass(frozen=True)
@@ -54,73 +54,81 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
         job = prepare(request, exporter.rules[request.precision], steps.say)
     report_calibration(job.recipe.calibration, steps)
     with steps.step("run it in PyTorch"):
-        expected = {method.name: [run_reference(method, inputs) for inputs in method.proofs] for method in job.methods}
+        expected = {
+            method.name: [run_reference(method, inputs) for inputs in method.verification_inputs]
+            for method in job.methods
+        }
     artifact = request.artifact or artifact_path(request.output, job.model.name, exporter.format, request.precision)
-    words = [words_folder(artifact)] if job.words is not None else []
+    labels = [labels_folder(artifact)] if job.labels is not None else []
     inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
-    for output in (artifact, sidecar_path(artifact), words_folder(artifact)):
+    for output in (artifact, sidecar_path(artifact), labels_folder(artifact)):
         check_output(output, inputs)
     # The artifact last: a reader meets the old three, the new three, or is told that they do not belong together.
-    with publishing([*words, sidecar_path(artifact), artifact]) as folder:
+    with publishing([*labels, sidecar_path(artifact), artifact]) as folder:
         partial = folder / artifact.name
         built = exporter.build(job.methods, job.recipe, partial, steps)
-        bounds = bounds_of(exporter.format.runtime, request.precision)
+        tolerances = tolerances_of(exporter.format.runtime, request.precision)
         with steps.step(f"run it in {exporter.format.title}"):
             program: Program = program_class(exporter.format)(partial)
-            reports = [report(method, expected[method.name], program, bounds, built) for method in job.methods]
-        proof = prove_whole(job, program, bounds, steps)
-        check_parity(job, reports, proof, exporter, steps)
-        if job.words is not None:
-            write_words(words_folder(partial), job.words)
-        sidecar = describe(job, exporter.format, built, partial, reports, proof, steps)
+            reports = [report(method, expected[method.name], program, tolerances, built) for method in job.methods]
+        whole = verify_whole(job, program, tolerances, steps)
+        check_metrics(job, reports, whole, exporter, steps)
+        if job.labels is not None:
+            write_labels(labels_folder(partial), job.labels)
+        sidecar = describe(job, exporter.format, built, partial, reports, whole, steps)
         sidecar.write(partial)
     return ExportResult(artifact, sidecar)
 
 
 def report(
-    method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, bounds: Bounds, built: Built
+    method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, tolerances: Tolerances, built: Built
 ) -> MethodReport:
-    """Run a method of the artifact on all inputs of the proof and put together what the sidecar says about it."""
-    given = [program.run(method.name, inputs) for inputs in method.proofs]
-    runs = zip(method.proofs, expected, given, strict=True)
-    parity = worst([compare(method, settle(method, *run), run[2], bounds) for run in runs])
+    """Run a method of the artifact on all verification inputs and put together what the sidecar says."""
+    given = [program.run(method.name, inputs) for inputs in method.verification_inputs]
+    runs = zip(method.verification_inputs, expected, given, strict=True)
+    metrics = worst([compare(method, settle(method, *run), run[2], tolerances) for run in runs])
     told = program.interface(method.name).named(list(method.inputs), method.outputs)
     macs = total_macs(method)
-    return MethodReport(method.name, told.inputs, told.outputs, parity, macs, built.delegated[method.name])
+    return MethodReport(method.name, told.inputs, told.outputs, metrics, macs, built.delegated[method.name])
 
 
 @torch.no_grad()
-def prove_whole(job: Job, program: Program, bounds: Bounds, steps: Steps) -> list[Figure]:
+def verify_whole(job: Job, program: Program, tolerances: Tolerances, steps: Steps) -> list[Metric]:
     """Compare captions of the held-out photos; a model that writes none has nothing to compare."""
-    if job.words is None:
+    if job.labels is None:
         return []
     finder = next(method for method in job.methods if method.detector)
     height, width = finder.inputs["image"].shape[2:]
-    reference = TorchBackend(job.model, job.words)
+    reference = TorchBackend(job.model, job.labels)
     artifact = ArtifactBackend(
         program,
         model=job.model.name,
         config=reference.config,
         origin=job.model.origin,
-        words=job.words,
+        labels=job.labels,
         image_size=(height, width),
         detector_hash="",
     )
     with steps.step("write captions with both"):
-        return worst([prove_captions(reference, artifact, image, extent, bounds) for image, extent in finder.proofs])
+        return worst(
+            [
+                verify_captions(reference, artifact, image, extent, tolerances)
+                for image, extent in finder.verification_inputs
+            ]
+        )
 
 
-def check_parity(
-    job: Job, reports: Sequence[MethodReport], proof: Sequence[Figure], exporter: Exporter, steps: Steps
+def check_metrics(
+    job: Job, reports: Sequence[MethodReport], whole: Sequence[Metric], exporter: Exporter, steps: Steps
 ) -> None:
     """Refuse an artifact that is not exact enough.
 
     Raises:
-        UserError: With every figure that missed its bound, and the layer where a quantized model goes wrong.
+        UserError: With every metric that missed its tolerance, and the layer where a quantized model goes wrong.
     """
-    failed = {item.name: [figure for figure in item.parity if not figure.passed] for item in reports}
-    texts = [f"{name}: {figure}" for name, figures in failed.items() for figure in figures]
-    texts += [str(figure) for figure in proof if not figure.passed]
+    failed = {item.name: [metric for metric in item.parity if not metric.passed] for item in reports}
+    texts = [f"{name}: {metric}" for name, metrics in failed.items() for metric in metrics]
+    texts += [str(metric) for metric in whole if not metric.passed]
     if not texts:
         return
     weakest = None
@@ -143,15 +151,15 @@ def describe(
     built: Built,
     artifact: Path,
     reports: list[MethodReport],
-    proof: list[Figure],
+    whole: list[Metric],
     steps: Steps,
 ) -> Sidecar:
-    """Put together the sidecar of a finished artifact, wherever the file and its words are now."""
+    """Put together the sidecar of a finished artifact, wherever the file and its labels are now."""
     calibration = job.recipe.calibration
     config: Any = job.model.module.config
     images = [method.inputs["image"].shape for method in job.methods if "image" in method.inputs]
     size = (int(images[0][2]), int(images[0][3])) if images else None
-    words = sorted(words_folder(artifact).iterdir()) if job.words is not None else []
+    labels = sorted(labels_folder(artifact).iterdir()) if job.labels is not None else []
     return Sidecar(
         model=job.model.name,
         runtime=target.runtime,
@@ -169,14 +177,14 @@ def describe(
             "copies": list(calibration.copies),
             "sha256": calibration.sha256,
         },
-        proof=proof,
+        proof=whole,
         photo=job.request.photo.name,
         bytes=size_bytes(artifact),
         sha256=sha256(artifact),
         seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
         versions=tool_versions(*target.packages),
         sizes=sizes_of(config),
-        words={file.name: sha256(file) for file in words},
-        feeding=feeding_of(config, size, job.words),
+        words={file.name: sha256(file) for file in labels},
+        feeding=feeding_of(config, size, job.labels),
         quantization=by_rule(built.decisions),
     )

@@ -20,7 +20,7 @@ from minivlm.language.exportable import CompiledSession
 from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.regions import Regions
-from minivlm.weights.labels import Words, read_words
+from minivlm.weights.labels import Labels, read_labels
 from minivlm.weights.loading import WeightsOrigin
 
 
@@ -32,7 +32,7 @@ class ArtifactBackend:
         model: Name in the registry.
         config: Of the model, with the heads that the artifact has.
         origin: Where its weights come from.
-        words: What its ids mean.
+        labels: What its ids mean.
         image_size: Height and width in pixels of the photos it takes.
         detector_hash: Of the artifact.
     """
@@ -46,14 +46,14 @@ class ArtifactBackend:
         model: str,
         config: VisionLanguageConfig,
         origin: WeightsOrigin,
-        words: Words,
+        labels: Labels,
         image_size: tuple[int, int],
         detector_hash: str,
     ) -> None:
         self._program = program
         self.model = model
         self.origin = origin
-        self.words = words
+        self.labels = labels
         self.image_size = image_size
         self.detector_hash = detector_hash
         self.config = config
@@ -122,7 +122,7 @@ def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
     """Open an artifact for the pipeline.
 
     Args:
-        path: An artifact of a whole model, of any format, with its sidecar and words beside it.
+        path: An artifact of a whole model, of any format, with its sidecar and labels beside it.
         threads: Of the runtime; None leaves its default.
 
     Raises:
@@ -146,7 +146,7 @@ def backend_of(path: Path, sidecar: Sidecar, program: Program) -> ArtifactBacken
         model=sidecar.model,
         config=config,
         origin=sidecar.weights,
-        words=read_words(sidecar.check_words(path), config),
+        labels=read_labels(sidecar.check_labels(path), config),
         image_size=sidecar.image_size,
         detector_hash=sidecar.sha256,
     )

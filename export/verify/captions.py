@@ -6,11 +6,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from export.core.metric import Figure
+from export.core.metric import Metric
 from export.runtime.artifact_backend import ArtifactBackend
 from export.verify.metrics import compare_logits, mean_divergence
 from export.verify.ties import settled
-from export.verify.tolerances import Bounds
+from export.verify.tolerances import Tolerances
 from minivlm.inference.backend import Backend, TorchBackend
 from minivlm.language.layout import CAPTIONING, CaptionContext
 from minivlm.models.vision_language import join_regions
@@ -24,14 +24,14 @@ STEPS = CAPTIONING.caption_length - 1
 def caption_context(backend: Backend, regions: Regions) -> CaptionContext:
     """Lay out what a caption is about."""
     valid = regions.scores > 0.0
-    tags = backend.words.tag_ids(regions.tags[valid].tolist())
+    tags = backend.labels.tag_ids(regions.tags[valid].tolist())
     vectors = join_regions(regions.features, regions.geometry)
-    return CAPTIONING.context(tags, vectors, valid, backend.words.tokenizer.special)
+    return CAPTIONING.context(tags, vectors, valid, backend.labels.tokenizer.special)
 
 
 def write_freely(backend: Backend, context: CaptionContext) -> list[int]:
     """Return the tokens of a greedy caption of full length, [SEP] or not, so that all have as many."""
-    session, tokens = backend.session(context), [backend.words.tokenizer.special.cls]
+    session, tokens = backend.session(context), [backend.labels.tokenizer.special.cls]
     for _ in range(STEPS):
         tokens.append(int(session.advance([0], tokens[-1:]).argmax()))
     return tokens
@@ -43,9 +43,9 @@ def follow(backend: Backend, context: CaptionContext, tokens: Sequence[int]) -> 
     return torch.cat([session.advance([0], [token]) for token in tokens])
 
 
-def prove_captions(
-    reference: TorchBackend, artifact: ArtifactBackend, image: Tensor, extent: Tensor, bounds: Bounds
-) -> list[Figure]:
+def verify_captions(
+    reference: TorchBackend, artifact: ArtifactBackend, image: Tensor, extent: Tensor, tolerances: Tolerances
+) -> list[Metric]:
     """Compare captions about one photo.
 
     The language part is judged alone, on the reference's regions, and under the artifact's own; both along the
@@ -57,7 +57,7 @@ def prove_captions(
         artifact: What was made of it.
         image: (1, 3, H, W), the photo as the detector takes it.
         extent: (2,), see `NetworkInput`.
-        bounds: Of the artifact's precision.
+        tolerances: Of the artifact's precision.
     """
     found, proposals = artifact.detect(image, extent)
     detector = cast(TEE, reference.module.vision)  # of others there are no artifacts
@@ -71,7 +71,7 @@ def prove_captions(
     free = write_freely(artifact, own)
     equal = sum(first == second for first, second in zip(tokens[1:], free[1:], strict=True)) / STEPS
     return [
-        *compare_logits("caption, same regions:", wanted, follow(artifact, expected, tokens[:-1]), bounds),
-        Figure("caption, own regions: KL nats", apart, bounds.own_divergence, at_least=False),
-        Figure("caption tokens equal", equal, bounds.tokens),
+        *compare_logits("caption, same regions:", wanted, follow(artifact, expected, tokens[:-1]), tolerances),
+        Metric("caption, own regions: KL nats", apart, tolerances.own_divergence, at_least=False),
+        Metric("caption tokens equal", equal, tolerances.tokens),
     ]

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from export.core.catalogue import DetectorGraph
 from export.core.methods import Method
-from export.core.metric import Figure
+from export.core.metric import Metric
 from export.verify.metrics import compare_proposals, compare_regions, compare_tensors
 from export.verify.ties import settled
-from export.verify.tolerances import Bounds
+from export.verify.tolerances import Tolerances
 from minivlm.vision.regions import Regions
 
 
@@ -20,15 +20,17 @@ def run_reference(method: Method, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
         return tuple(method.module(*inputs))
 
 
-def compare(method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, ...], bounds: Bounds) -> list[Figure]:
+def compare(
+    method: Method, expected: tuple[Tensor, ...], given: tuple[Tensor, ...], tolerances: Tolerances
+) -> list[Metric]:
     """Compare a method's results: regions by box, everything else by position."""
     if method.by_box:
         (*regions, proposals), (*other_regions, other_proposals) = expected, given
         return [
-            compare_proposals(proposals, other_proposals, bounds),
-            *compare_regions(Regions(*regions), Regions(*other_regions), bounds),
+            compare_proposals(proposals, other_proposals, tolerances),
+            *compare_regions(Regions(*regions), Regions(*other_regions), tolerances),
         ]
-    return compare_tensors(method.outputs, expected, given, bounds)
+    return compare_tensors(method.outputs, expected, given, tolerances)
 
 
 def settle(

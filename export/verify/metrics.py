@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from export.core.metric import Figure
-from export.verify.tolerances import Bounds
+from export.core.metric import Metric
+from export.verify.tolerances import Tolerances
 from minivlm.vision.regions import Regions
 
 MATCH_IOU = 0.9
@@ -54,28 +54,28 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
     return torch.nan_to_num(shared / (areas[0][:, None] + areas[1][None] - shared))
 
 
-def compare_proposals(reference: Tensor, other: Tensor, bounds: Bounds) -> Figure:
+def compare_proposals(reference: Tensor, other: Tensor, tolerances: Tolerances) -> Metric:
     """Compare two sets of (P, 4) xyxy proposals of one image; empty boxes only fill.
 
-    The figure is the share of either side's that the other has, whichever is less: nothing is missing, nothing made up.
+    The metric is the share of either side's that the other has, whichever is less: nothing is missing, nothing made up.
     """
     sides = [boxes[(boxes[:, 2:] > boxes[:, :2]).all(dim=1)] for boxes in (reference, other)]
     if not all(map(len, sides)):
-        return Figure("proposals found at IoU 0.9", float(not any(map(len, sides))), bounds.proposals)
+        return Metric("proposals found at IoU 0.9", float(not any(map(len, sides))), tolerances.proposals)
     same = box_iou(*sides) >= MATCH_IOU
     shares = [same.any(dim=dim).double().mean().item() for dim in (0, 1)]
-    return Figure("proposals found at IoU 0.9", min(shares), bounds.proposals)
+    return Metric("proposals found at IoU 0.9", min(shares), tolerances.proposals)
 
 
-def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[Figure]:
+def compare_regions(reference: Regions, other: Regions, tolerances: Tolerances) -> list[Metric]:
     """Compare two sets of regions of one image; one value that is not finite fails the whole."""
     finite = min(field.isfinite().double().mean().item() for field in other)
     if finite < 1.0:
-        return [Figure("share of finite values", finite, 1.0)]
+        return [Metric("share of finite values", finite, 1.0)]
     pairs = match_regions(reference, other)
     found = max(int((regions.scores > 0.0).sum()) for regions in (reference, other))
     share = len(pairs) / found if found else 1.0  # nothing on both sides is agreement
-    matched = Figure("regions matched at IoU 0.9", share, bounds.matched)
+    matched = Metric("regions matched at IoU 0.9", share, tolerances.matched)
     if not pairs:
         return [matched]
     rows, columns = ([pair[side] for pair in pairs] for side in (0, 1))
@@ -85,38 +85,38 @@ def compare_regions(reference: Regions, other: Regions, bounds: Bounds) -> list[
     scores = (reference.scores[rows] - other.scores[columns]).abs().double()
     return [
         matched,
-        Figure("tags equal", (reference.tags[rows] == other.tags[columns]).double().mean().item(), bounds.tags),
-        Figure("median feature cosine", cosine.median().item(), bounds.feature_cosine),
-        Figure("median feature SQNR dB", statistics.median(features), bounds.feature_sqnr),
-        Figure("median geometry SQNR dB", statistics.median(geometry), bounds.feature_sqnr),
-        Figure("95 % of scores within", scores.quantile(0.95).item(), bounds.score, at_least=False),
+        Metric("tags equal", (reference.tags[rows] == other.tags[columns]).double().mean().item(), tolerances.tags),
+        Metric("median feature cosine", cosine.median().item(), tolerances.feature_cosine),
+        Metric("median feature SQNR dB", statistics.median(features), tolerances.feature_sqnr),
+        Metric("median geometry SQNR dB", statistics.median(geometry), tolerances.feature_sqnr),
+        Metric("95 % of scores within", scores.quantile(0.95).item(), tolerances.score, at_least=False),
     ]
 
 
 def compare_tensors(
-    names: Sequence[str], reference: Sequence[Tensor], other: Sequence[Tensor], bounds: Bounds
-) -> list[Figure]:
+    names: Sequence[str], reference: Sequence[Tensor], other: Sequence[Tensor], tolerances: Tolerances
+) -> list[Metric]:
     """Compare outputs by position; of logits also the best entry of each row and the distribution."""
-    figures = []
+    metrics = []
     for name, expected, given in zip(names, reference, other, strict=True):
-        figures.append(Figure(f"{name} SQNR dB", sqnr(expected, given), bounds.tensor_sqnr))
+        metrics.append(Metric(f"{name} SQNR dB", sqnr(expected, given), tolerances.tensor_sqnr))
         if name.endswith("logits"):
-            figures += compare_logits(name, expected, given, bounds)
-    return figures
+            metrics += compare_logits(name, expected, given, tolerances)
+    return metrics
 
 
 MANY_ROWS = 10
 """Of fewer rows, the share with the same best entry is a matter of one or two that hang by a thread."""
 
 
-def compare_logits(name: str, reference: Tensor, other: Tensor, bounds: Bounds) -> list[Figure]:
+def compare_logits(name: str, reference: Tensor, other: Tensor, tolerances: Tolerances) -> list[Metric]:
     """Compare (..., V) logits: how probable all entries are, and of many rows which is best."""
     expected, given = (logits.double().flatten(0, -2).log_softmax(dim=-1) for logits in (reference, other))
-    divergence = Figure(f"{name} KL nats", mean_divergence(expected, given), bounds.divergence, at_least=False)
+    divergence = Metric(f"{name} KL nats", mean_divergence(expected, given), tolerances.divergence, at_least=False)
     if len(expected) < MANY_ROWS:
         return [divergence]
     agreement = (expected.argmax(dim=-1) == given.argmax(dim=-1)).double().mean().item()
-    return [Figure(f"{name} best entry equal", agreement, bounds.top_1), divergence]
+    return [Metric(f"{name} best entry equal", agreement, tolerances.top_1), divergence]
 
 
 def mean_divergence(reference: Tensor, other: Tensor) -> float:
@@ -124,18 +124,18 @@ def mean_divergence(reference: Tensor, other: Tensor) -> float:
     return (reference.exp() * (reference - other)).sum(dim=-1).mean().item()
 
 
-def worst(comparisons: Sequence[Sequence[Figure]]) -> list[Figure]:
-    """Return, of the same figures on several inputs, the worst of each; a figure that only some have counts too."""
-    found: dict[str, Figure] = {}
-    for figure in (figure for figures in comparisons for figure in figures):
-        known = found.get(figure.name)
-        if known is None or not _is_better(figure, known):
-            found[figure.name] = figure
+def worst(comparisons: Sequence[Sequence[Metric]]) -> list[Metric]:
+    """Return, of the same metrics on several inputs, the worst of each; a metric that only some have counts too."""
+    found: dict[str, Metric] = {}
+    for metric in (metric for metrics in comparisons for metric in metrics):
+        known = found.get(metric.name)
+        if known is None or not _is_better(metric, known):
+            found[metric.name] = metric
     return list(found.values())
 
 
-def _is_better(figure: Figure, than: Figure) -> bool:
-    """Whether a figure beats another of its name; NaN never does, and nothing is worse than NaN."""
-    if math.isnan(than.value) or math.isnan(figure.value):
-        return math.isnan(than.value) and not math.isnan(figure.value)
-    return figure.value > than.value if figure.at_least else figure.value < than.value
+def _is_better(metric: Metric, than: Metric) -> bool:
+    """Whether a metric beats another of its name; NaN never does, and nothing is worse than NaN."""
+    if math.isnan(than.value) or math.isnan(metric.value):
+        return math.isnan(than.value) and not math.isnan(metric.value)
+    return metric.value > than.value if metric.at_least else metric.value < than.value

@@ -1,4 +1,4 @@
-"""What an artifact must reach in its proof: every threshold of the project, in one place."""
+"""What an artifact must reach in its verification: every threshold of the project, in one place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class Tolerances:
     """What an artifact of one precision must reach.
 
     Attributes:
@@ -36,12 +36,12 @@ class Bounds:
     tokens: float
 
 
-BOUNDS: Mapping[str, Bounds] = MappingProxyType(
+TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
     {
         # Runtimes differ by the order of sums and by folded constants only: 80 dB is one part in ten thousand, and what
         # was measured is 100 to 120. Regions are judged by their median, not by their worst: a feature moves with its
         # box, and now and then two nearly equal proposals change places.
-        "fp32": Bounds(
+        "fp32": Tolerances(
             proposals=0.98,
             matched=0.98,
             tags=0.98,
@@ -56,7 +56,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         ),
         # LiteRT rounds weights only: features 53 dB, scores within 0.007. Core ML, as its reference executor computes
         # it, rounds all but boxes: features 46 dB, tensors 43 to 67.
-        "fp16": Bounds(
+        "fp16": Tolerances(
             proposals=0.95,
             matched=0.9,
             tags=0.95,
@@ -74,7 +74,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         # 0.58, 21.5 dB, tags 0.97. LiteRT: 0.63 to 0.73, 0.24 to 0.5, 19.7 to 22.4 dB; MiniLM's logits 21 dB, best
         # entry 0.89, 0.016 nats, a head with two logits 18 dB. Core ML: 0.75, 0.36, 21.6 dB. One other region changes a
         # random model's whole caption, so free captions bound nothing.
-        "int8": Bounds(
+        "int8": Tolerances(
             proposals=0.5,
             matched=0.15,
             tags=0.9,
@@ -88,7 +88,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
             tokens=0.0,
         ),
         # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13. MiniLM: 18 dB.
-        "onnx int8": Bounds(
+        "onnx int8": Tolerances(
             proposals=0.8,
             matched=0.5,
             tags=0.9,
@@ -110,7 +110,7 @@ LAYER_SQNR = 15.0
 """dB of a layer's output in the quantized model, all errors before it included, below which it is said to go wrong."""
 
 
-def bounds_of(runtime: str, precision: str) -> Bounds:
+def tolerances_of(runtime: str, precision: str) -> Tolerances:
     """Return what a runtime's artifact of a precision must reach."""
     own = f"{runtime} {precision}"
-    return BOUNDS[own if own in BOUNDS else precision]
+    return TOLERANCES[own if own in TOLERANCES else precision]

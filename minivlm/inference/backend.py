@@ -24,7 +24,7 @@ from minivlm.models.registry import vision_language_config
 from minivlm.models.vision_language import VisionLanguageConfig, VisionLanguageModel
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.regions import Regions
-from minivlm.weights.labels import Words, random_words, read_words
+from minivlm.weights.labels import Labels, random_labels, read_labels
 from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 
 NO_NUMBERS = (
@@ -54,7 +54,7 @@ class Backend(Protocol):
         ...
 
     @property
-    def words(self) -> Words:
+    def labels(self) -> Labels:
         """What the ids mean."""
         ...
 
@@ -99,11 +99,11 @@ class TorchBackend:
 
     Attributes:
         named: The model with its name and origin.
-        words: What its ids mean.
+        labels: What its ids mean.
     """
 
     named: NamedModel
-    words: Words
+    labels: Labels
 
     # Eager captions have no cache of fixed size: they may be as long as the place that training gave them.
     caption_layout = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
@@ -157,7 +157,7 @@ class TorchBackend:
 
     def session(self, context: CaptionContext) -> CaptionSession:
         """See `Backend`."""
-        mask_token = self.words.tokenizer.special.mask
+        mask_token = self.labels.tokenizer.special.mask
         return CachedSession(self._thin_language, self.caption_layout, context, mask_token)
 
     @cached_property
@@ -192,7 +192,7 @@ class TorchBackend:
 
 
 def load_torch_backend(name: str | None = None, *, checkpoint: Path | str | None = None, seed: int = 0) -> TorchBackend:
-    """Load a model with the words that go with it.
+    """Load a model with the labels that go with it.
 
     Args:
         name: A vision-language model; with a checkpoint it may be left out.
@@ -207,16 +207,16 @@ def load_torch_backend(name: str | None = None, *, checkpoint: Path | str | None
     named = load_model(name, checkpoint=checkpoint, seed=seed)
     if not isinstance(named.module, VisionLanguageModel):
         raise UserError(f"checkpoint {checkpoint} holds {named.name}, only a part of a vision-language model")
-    return TorchBackend(named, words_of(named.module.config, None if checkpoint is None else Path(checkpoint)))
+    return TorchBackend(named, labels_of(named.module.config, None if checkpoint is None else Path(checkpoint)))
 
 
-def words_of(config: VisionLanguageConfig, checkpoint: Path | None) -> Words:
+def labels_of(config: VisionLanguageConfig, checkpoint: Path | None) -> Labels:
     """Return what a model's ids mean: a checkpoint's text files, or made-up ones beside random weights.
 
     Raises:
         UserError: Text files that do not fit the model.
     """
-    return random_words(config) if checkpoint is None else read_words(checkpoint, config)
+    return random_labels(config) if checkpoint is None else read_labels(checkpoint, config)
 
 
 def hash_module(module: nn.Module, config: str) -> str:

@@ -48,7 +48,7 @@ class Pipeline:
         self, backend: Backend, *, features: Path | None = None, note: Callable[[str], None] = print_note
     ) -> None:
         self.backend = backend
-        self.words = backend.words
+        self.labels = backend.labels
         self._store = (
             FeatureStore(features, backend.config, backend.detector_hash, note) if features is not None else None
         )
@@ -100,7 +100,7 @@ class Pipeline:
 
     def tag_names(self, regions: PhotoRegions) -> list[str]:
         """Return the name of every row's tag."""
-        return [self.words.tags[tag] for tag in regions.tags.tolist()]
+        return [self.labels.tags[tag] for tag in regions.tags.tolist()]
 
     def caption(self, regions: PhotoRegions, *, beams: int = 1, max_length: int = 20) -> CaptionResult:
         """Write a sentence.
@@ -113,17 +113,17 @@ class Pipeline:
         Raises:
             UserError: No beam, or a length that the backend has no room for.
         """
-        layout, special = self.backend.caption_layout, self.words.tokenizer.special
+        layout, special = self.backend.caption_layout, self.labels.tokenizer.special
         if not 2 <= max_length <= layout.caption_length:
             raise UserError(f"captions of {max_length} tokens: this model writes 2 to {layout.caption_length}")
-        if not 1 <= beams <= len(self.words.tokenizer) // 2:
+        if not 1 <= beams <= len(self.labels.tokenizer) // 2:
             raise UserError(f"{beams} beams: give at least 1 and at most half of the vocabulary")
         context = layout.context(self._tag_ids(regions), regions.vectors, regions.valid, special)
         caption = search(self.backend.session(context), special, max_length=max_length, beams=beams)
         return CaptionResult(
-            text=self.words.tokenizer.decode(caption.token_ids),
+            text=self.labels.tokenizer.decode(caption.token_ids),
             token_ids=caption.token_ids,
-            tokens=tuple(self.words.tokenizer.tokens(caption.token_ids)),
+            tokens=tuple(self.labels.tokenizer.tokens(caption.token_ids)),
             score=caption.score,
         )
 
@@ -141,13 +141,13 @@ class Pipeline:
         self.require("vqa", question)
         if top < 1:
             raise UserError(f"{top} answers: ask for at least 1")
-        ids = self.words.tokenizer.encode(question)
+        ids = self.labels.tokenizer.encode(question)
         inputs = self._arrange(layouts.VQA, ids, regions)
         logits = self.backend.vqa(inputs)[0].float()
         best = logits.topk(min(top, logits.numel()))
         return Answers(
             best=tuple(
-                Answer(text=self.words.answers[index], id=index, logit=logit, probability=probability)
+                Answer(text=self.labels.answers[index], id=index, logit=logit, probability=probability)
                 for index, logit, probability in zip(
                     best.indices.tolist(), best.values.tolist(), best.values.sigmoid().tolist(), strict=True
                 )
@@ -167,7 +167,7 @@ class Pipeline:
             UserError: Nothing stated, or the model has no head "nlvr2".
         """
         self.require("nlvr2", statement)
-        ids = self.words.tokenizer.encode(statement)
+        ids = self.labels.tokenizer.encode(statement)
         inputs = [self._arrange(layouts.NLVR2, ids, regions) for regions in (left, right)]
         logits = self.backend.nlvr2(*inputs)[0].float()
         probability = logits.softmax(dim=0)[1].item()
@@ -197,7 +197,7 @@ class Pipeline:
         """
         texts = {text for text, _ in pairs}
         self.require("match", *texts)
-        ids = {text: self.words.tokenizer.encode(text) for text in texts}
+        ids = {text: self.labels.tokenizer.encode(text) for text in texts}
         matches: list[Match] = []
         for start in range(0, len(pairs), MATCH_BATCH):
             batch = pairs[start : start + MATCH_BATCH]
@@ -218,14 +218,14 @@ class Pipeline:
         """
         require_head(head, self.backend.config.heads)
         for text in texts:
-            if not self.words.tokenizer.encode(text):
+            if not self.labels.tokenizer.encode(text):
                 raise UserError(f"the text {text!r:.40} is empty: write at least one word")
 
     def _tag_ids(self, regions: PhotoRegions) -> list[int]:
-        return self.words.tag_ids(regions.tags[regions.valid].tolist())
+        return self.labels.tag_ids(regions.tags[regions.valid].tolist())
 
     def _arrange(self, layout: TextLayout, ids: Sequence[int], regions: PhotoRegions) -> TransformerInputs:
-        special = self.words.tokenizer.special
+        special = self.labels.tokenizer.special
         return layout.arrange(ids, self._tag_ids(regions), regions.vectors, regions.valid, special)
 
     def _use(self, inputs: TransformerInputs, ids: Sequence[int]) -> TextUse:
@@ -233,7 +233,7 @@ class Pipeline:
         length = inputs.token_ids.shape[1]
         own = (inputs.token_types[0] == 0) & (inputs.mask[0, 0, :length] > HIDDEN)
         kept = int(own.sum()) - 2
-        return TextUse(tokens=tuple(self.words.tokenizer.tokens(ids[:kept])), dropped=len(ids) - kept)
+        return TextUse(tokens=tuple(self.labels.tokenizer.tokens(ids[:kept])), dropped=len(ids) - kept)
 
 
 def _folder(given: Path | str | None) -> Path | None:

@@ -1,7 +1,7 @@
 """Random weights that behave like trained ones: well-spread scores, boxes that move, no ties, no dead channels.
 
-Fresh weights give flat scores and boxes that sit on their anchors, so sorting, NMS and parity would be tested and timed
-on ties. The functions here measure a layer's outputs on a noise image and rescale the layer.
+Fresh weights give flat scores and boxes that sit on their anchors, so sorting, NMS and equality would be tested and
+timed on ties. The functions here measure a layer's outputs on a noise image and rescale the layer.
 """
 
 from typing import Any

@@ -285,7 +285,7 @@ class TEE(nn.Module):
     def randomize(self, generator: torch.Generator) -> None:
         """Give freshly initialised weights the statistics of trained ones on made-up photos.
 
-        Without this every score is nearly the same, boxes never leave their anchors, and sorting, NMS and parity are
+        Without this every score is nearly the same, boxes never leave their anchors, and sorting, NMS and equality are
         tested and timed on ties. Objectness and class probabilities get a wide spread, boxes move by a tenth of
         their size.
         """

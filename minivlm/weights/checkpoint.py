@@ -107,7 +107,7 @@ def weights_file(folder: Path) -> Path:
 def save(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
     """Write `model.safetensors` and, when that is complete, `config.json` with the module's own sizes.
 
-    Loading them gives the same weights bit for bit. A vision-language model also needs `words.write_words`, first.
+    Loading them gives the same weights bit for bit. A vision-language model also needs `labels.write_labels`, first.
 
     Raises:
         UserError: The folder cannot be written, or a value is not finite: nobody could load it.

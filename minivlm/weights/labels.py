@@ -24,11 +24,11 @@ SHIPPED = {30522: "vocab.txt", 400: "vocab_tiny.txt"}
 """Number of tokens -> file in minivlm/assets."""
 
 SHORTEST_NAME = 4
-"""Letters of a made-up tag or answer; shorter words are mostly grammar."""
+"""Letters of a made-up tag or answer; shorter labels are mostly grammar."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class Labels:
     """What the ids that a model takes and gives stand for.
 
     Attributes:
@@ -43,7 +43,7 @@ class Words:
 
     @property
     def sha256(self) -> str:
-        """Hash, in hexadecimal, over all that the words say."""
+        """Hash, in hexadecimal, over all that the labels say."""
         tokens = self.tokenizer.tokens(range(len(self.tokenizer)))
         return hashlib.sha256(json.dumps([tokens, self.tags, self.answers]).encode()).hexdigest()
 
@@ -67,8 +67,8 @@ def shipped_vocabulary(tokens: int) -> Path:
     return Path(str(files("minivlm") / "assets" / SHIPPED[tokens]))
 
 
-def random_words(config: VisionLanguageConfig, tokenizer: WordPieceTokenizer | None = None) -> Words:
-    """Make up tags and answers from words of the vocabulary, the same ones every time.
+def random_labels(config: VisionLanguageConfig, tokenizer: WordPieceTokenizer | None = None) -> Labels:
+    """Make up tags and answers from labels of the vocabulary, the same ones every time.
 
     Args:
         config: How many of each there must be.
@@ -80,42 +80,42 @@ def random_words(config: VisionLanguageConfig, tokenizer: WordPieceTokenizer | N
     if tokenizer is None:
         tokenizer = read_vocabulary(shipped_vocabulary(config.language.vocabulary), config)
     answers = config.answers if "vqa" in config.heads else 0
-    words = _whole_words(tokenizer)
-    if max(config.tags, answers) > len(words):
+    labels = _whole_words(tokenizer)
+    if max(config.tags, answers) > len(labels):
         raise UserError(
-            f"{max(config.tags, answers)} names must be made up, and {tokenizer.name} has {len(words)} whole words:"
+            f"{max(config.tags, answers)} names must be made up, and {tokenizer.name} has {len(labels)} whole labels:"
             " take a larger vocabulary"
         )
-    return Words(tokenizer=tokenizer, tags=words[: config.tags], answers=words[:answers])
+    return Labels(tokenizer=tokenizer, tags=labels[: config.tags], answers=labels[:answers])
 
 
-def read_words(folder: Path, config: VisionLanguageConfig) -> Words:
+def read_labels(folder: Path, config: VisionLanguageConfig) -> Labels:
     """Read a checkpoint's text files.
 
     Raises:
         UserError: A file is missing, not text, or does not have as many lines as the model needs.
     """
     needs_answers = "vqa" in config.heads
-    return Words(
+    return Labels(
         tokenizer=read_vocabulary(folder / VOCABULARY, config),
         tags=_read_names(folder / TAGS, config.tags, "the detector's classes without the background"),
         answers=_read_names(folder / ANSWERS, config.answers, "the answer head's outputs") if needs_answers else (),
     )
 
 
-def write_words(folder: Path, words: Words) -> None:
+def write_labels(folder: Path, labels: Labels) -> None:
     """Write a checkpoint's text files.
 
     Raises:
         UserError: The folder cannot be written, or a tag or answer could not be read back as it is, or not by one id.
     """
-    check_lines(words.tags, TAGS)
-    check_lines(words.answers, ANSWERS)
-    tokens = words.tokenizer.tokens(range(len(words.tokenizer)))
+    check_lines(labels.tags, TAGS)
+    check_lines(labels.answers, ANSWERS)
+    tokens = labels.tokenizer.tokens(range(len(labels.tokenizer)))
     write_text(folder / VOCABULARY, "".join(f"{token}\n" for token in tokens))
-    write_text(folder / TAGS, "".join(f"{tag}\n" for tag in words.tags))
-    if words.answers:
-        write_text(folder / ANSWERS, "".join(f"{answer}\n" for answer in words.answers))
+    write_text(folder / TAGS, "".join(f"{tag}\n" for tag in labels.tags))
+    if labels.answers:
+        write_text(folder / ANSWERS, "".join(f"{answer}\n" for answer in labels.answers))
 
 
 def read_vocabulary(path: Path, config: VisionLanguageConfig) -> WordPieceTokenizer:

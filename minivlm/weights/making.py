@@ -17,7 +17,7 @@ from minivlm.weights.backbone import BackboneReport, load_backbone
 from minivlm.weights.bert import LoadReport, find_folder, load_folder
 from minivlm.weights.bert_vocabulary import SourceVocabulary, read_source_vocabulary
 from minivlm.weights.checkpoint import CheckpointInfo
-from minivlm.weights.labels import VOCABULARY, Words, random_words, read_vocabulary, write_words
+from minivlm.weights.labels import VOCABULARY, Labels, random_labels, read_vocabulary, write_labels
 from minivlm.weights.loading import NamedModel, load_model
 from minivlm.weights.state_dicts import modules_of
 
@@ -46,10 +46,10 @@ def make_random(
     """
     config = with_sizes(vision_language_config(name), sizes or {})
     check_free(folder)
-    words = random_words(config, None if vocabulary is None else read_vocabulary(vocabulary, config))
+    labels = random_labels(config, None if vocabulary is None else read_vocabulary(vocabulary, config))
     model = load_model(name, seed=seed, sizes=sizes)
     info = CheckpointInfo(name, model.origin.description, random=True, heads=config.heads)
-    return write_checkpoint(folder, model.module, info, words)
+    return write_checkpoint(folder, model.module, info, labels)
 
 
 def import_weights(
@@ -98,17 +98,17 @@ def import_weights(
     sources["everything else"] = model.origin.description
     told = sources | {part: text for part, text in details.items() if text}
     info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=told)
-    return write_checkpoint(folder, model.module, info, random_words(config, tokenizer))
+    return write_checkpoint(folder, model.module, info, random_labels(config, tokenizer))
 
 
-def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, words: Words) -> CheckpointInfo:
+def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, labels: Labels) -> CheckpointInfo:
     """Write a vision-language model's checkpoint as a whole or not at all.
 
     Args:
         folder: Must not exist yet, or be empty.
         module: A model of the name in `info`, with its heads.
         info: Becomes config.json.
-        words: What the model's ids mean.
+        labels: What the model's ids mean.
 
     Raises:
         UserError: The folder is in use or cannot be written, or a weight is not finite.
@@ -116,7 +116,7 @@ def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, word
     check_free(folder)
     with assembling(folder.resolve()) as made:  # a link stays one, and "." has a name
         made.mkdir()
-        write_words(made, words)
+        write_labels(made, labels)
         checkpoint.save(made, module, info)
     return info
 

@@ -1,4 +1,4 @@
-"""Proofs on other kernels. The guest runs natively, in place of an emulated machine that tests cannot download."""
+"""Verification on other kernels. The guest runs natively, in place of an emulated machine that tests cannot have."""
 
 import json
 import platform
@@ -64,13 +64,16 @@ def prove(artifacts: Path, *flags: str) -> dict:
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the guest reads /proc/cpuinfo")
-class TestProof:
+class TestVerification:
     def test_artifacts_that_compute_the_same_are_proven(self, native, artifacts, capsys):
-        proofs = prove(artifacts)["proofs"]
-        assert [proof["artifact"] for proof in proofs] == [f"{MODEL}-litert-fp32.tflite", f"{MODEL}-onnx-fp32.onnx"]
-        for proof in proofs:
-            assert proof["proven"]
-            assert set(proof["figures"]) == {"forward against PyTorch", "forward against this machine"}
+        verifications = prove(artifacts)["proofs"]
+        assert [verification["artifact"] for verification in verifications] == [
+            f"{MODEL}-litert-fp32.tflite",
+            f"{MODEL}-onnx-fp32.onnx",
+        ]
+        for verification in verifications:
+            assert verification["proven"]
+            assert set(verification["figures"]) == {"forward against PyTorch", "forward against this machine"}
         assert capsys.readouterr().out.count("proven") == 2
 
     @pytest.mark.parametrize("runtime", arm64.RUNTIMES)
@@ -88,7 +91,9 @@ class TestProof:
         assert "FAILED" in printed
         assert "SQNR dB 40" in printed  # 1 % off everywhere: 20 log10(100)
 
-    def test_a_runtime_that_crashes_is_a_failed_proof_with_its_last_line(self, native, artifacts, monkeypatch, capsys):
+    def test_a_runtime_that_crashes_is_a_failed_verification_with_its_last_line(
+        self, native, artifacts, monkeypatch, capsys
+    ):
         broken = "import sys; sys.exit('no kernel for this')"
         monkeypatch.setattr(Native, "command", lambda *_: [sys.executable, "-c", broken])
         with pytest.raises(SystemExit):
@@ -132,8 +137,8 @@ def test_an_export_that_fails_does_not_end_the_others(artifacts, native, monkeyp
     (artifacts / f"{MODEL}-litert-fp32.tflite").unlink()
     with pytest.raises(SystemExit):
         prove(artifacts)
-    proofs = json.loads((artifacts / "proof").read_text())["proofs"]
-    assert {proof["artifact"]: proof["error"] for proof in proofs} == {
+    verifications = json.loads((artifacts / "proof").read_text())["proofs"]
+    assert {verification["artifact"]: verification["error"] for verification in verifications} == {
         f"{MODEL}-litert-fp32.tflite": "litert does not compute what the model computes",
         f"{MODEL}-onnx-fp32.onnx": "",
     }
@@ -144,5 +149,7 @@ def test_an_artifact_of_other_weights_is_left_alone_and_another_proven(native, a
     before = {path.name: path.read_bytes() for path in artifacts.glob("minilm*")}
     found = prove(artifacts, "--runtimes", "onnx", "--checkpoint", str(tmp_path / "mine"))["proofs"]
     digest = sha256(tmp_path / "mine" / "model.safetensors")[:8]
-    assert [(proof["artifact"], proof["proven"]) for proof in found] == [(f"{MODEL}-onnx-fp32-{digest}.onnx", True)]
+    assert [(verification["artifact"], verification["proven"]) for verification in found] == [
+        (f"{MODEL}-onnx-fp32-{digest}.onnx", True)
+    ]
     assert {name: (artifacts / name).read_bytes() for name in before} == before

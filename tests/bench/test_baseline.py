@@ -1,16 +1,16 @@
-"""The figures kept in the repository are those of the code."""
+"""The values kept in the repository are those of the code."""
 
 import json
 
 import pytest
 
-from bench.baseline import deterministic_figures, differences, main, read_baseline
+from bench.baseline import deterministic_counts, differences, main, read_baseline
 from minivlm.errors import UserError
 from minivlm.models.registry import list_models
 
 
 def test_the_code_gives_the_figures_that_are_kept():
-    found = deterministic_figures(list_models())
+    found = deterministic_counts(list_models())
     changed = differences(read_baseline(), found)
     assert not changed, f"{changed}: if this was meant, run python bench/baseline.py --renew"
 

@@ -172,7 +172,7 @@ class TestWeights:
         return tmp_path / "mine"
 
     def flags(self, *argv: str) -> dict[str, list[str]]:
-        found = regress.combinations(regress.parse(["--base", "HEAD", "--runtimes", "onnx", *argv]))
+        found = regress.cases(regress.parse(["--base", "HEAD", "--runtimes", "onnx", *argv]))
         return {name: list(flags) for name, flags in found.items()}
 
     def test_of_a_checkpoint_reach_both_sides_wherever_they_run(self, checkpoint, monkeypatch):

@@ -82,19 +82,19 @@ class TestPaperTables:
 
 class TestPictures:
     def test_show_all_that_there_are_records_for(self):
-        made = pictures({repeats.combination: repeats for repeats in group(RECORDS)})
+        made = pictures({repeats.case: repeats for repeats in group(RECORDS)})
         assert len(made) == 8
         for picture in made.values():
             assert ElementTree.fromstring(picture).tag.endswith("svg")
 
     def test_are_left_out_where_there_are_none(self):
         plain = replace(record("minilm", 20.0), counts=None, machine=None)
-        made = pictures({repeats.combination: repeats for repeats in group([plain])})
+        made = pictures({repeats.case: repeats for repeats in group([plain])})
         assert list(made) == ["Distribution of latency"]
         assert pictures({}) == {}
 
     def test_are_the_same_for_the_same_records(self):
-        found = {repeats.combination: repeats for repeats in group([record("minilm", 20.0)])}
+        found = {repeats.case: repeats for repeats in group([record("minilm", 20.0)])}
         assert pictures(found) == pictures(found)
 
 

@@ -38,12 +38,12 @@ def test_progress_goes_to_stderr_tables_to_stdout(tmp_path, machine, capfd):
     assert "[1/6] round 1 of 2: tee-0, pytorch, fp32, 1 thread" in shown.err
     assert "11.0 ± 0.5 ms in 3 runs" in shown.err
     assert "tee-0, pytorch" in shown.out
-    assert "393.9" in shown.out, "the paper's figure beside it"
+    assert "393.9" in shown.out, "the paper's value beside it"
     assert f"6 measurements, 0 failed, in {tmp_path / 'records.jsonl'}" in shown.out
     assert "6-records.html beside it" in shown.out
 
 
-def test_disturbances_are_shown_at_once(tmp_path, machine, monkeypatch, capfd):
+def test_interference_is_shown_at_once(tmp_path, machine, monkeypatch, capfd):
     measure = machine.measure
     monkeypatch.setattr(machine, "measure", lambda *args: replace(measure(*args), disturbed=["the clock fell"]))
     command("--output", tmp_path, "--repeats", 1)
@@ -51,7 +51,7 @@ def test_disturbances_are_shown_at_once(tmp_path, machine, monkeypatch, capfd):
 
 
 def test_a_failure_is_shown_and_the_exit_code_says_so(tmp_path, machine, capfd):
-    machine.broken = (machine.combinations()[1],)
+    machine.broken = (machine.cases()[1],)
     with pytest.raises(SystemExit) as caught:
         command("--output", tmp_path, "--repeats", 1)
     assert caught.value.code == 1

@@ -57,9 +57,9 @@ def test_tee_3_s_exception_is_explained_beneath_its_table(counted):
     assert "23.3 G cannot be explained" in counted[-1].note
 
 
-def test_parameters_round_to_the_paper_s_but_for_one_residual_and_sums_of_rounded_figures(counted):
+def test_parameters_round_to_the_paper_s_but_for_one_residual_and_sums_of_rounded_values(counted):
     # ResNet-50 with its running statistics is 23.56 M where the paper prints 23.5 (without: 23.51); Table 3 adds
-    # figures of Tables 1 and 2 that were rounded before, each by up to 0.05.
+    # values of Tables 1 and 2 that were rounded before, each by up to 0.05.
     off = {where: cell for where, cell in cells(counted, "M").items() if not cell.rounds_to_paper}
     assert {where for where in off if where[0] != "Table 3"} == {("Table 1", "grid-r50", "Params (M)")}
     assert all(abs(cell.measured - cell.paper) < 0.1 for cell in off.values())
@@ -88,10 +88,10 @@ class TestCommand:
         tables.main([])
         printed = capsys.readouterr().out
         assert [name for name in PRINTED if f"{name}. " in printed] == list(PRINTED)
-        for figure in ("3.798101", "0.000975", "3.744325", "7.543401", "10.646360", "12.447445", "16.973838"):
-            assert figure in printed
-        for figure in ("27.618240", "4.749884", "31.389509", "63.757633", "134.337594", "45.655482", "24.323586"):
-            assert figure in printed
+        for value in ("3.798101", "0.000975", "3.744325", "7.543401", "10.646360", "12.447445", "16.973838"):
+            assert value in printed
+        for value in ("27.618240", "4.749884", "31.389509", "63.757633", "134.337594", "45.655482", "24.323586"):
+            assert value in printed
 
     def test_writes_the_same_as_json(self, capsys, tmp_path, counted):
         path = tmp_path / "deep" / "tables.json"

@@ -17,7 +17,7 @@ from minivlm.models.registry import build
 from minivlm.storage.files import sha256
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
-from minivlm.weights.labels import random_words, write_words
+from minivlm.weights.labels import random_labels, write_labels
 from tests.tiny import CONFIG, NAME, save_photo
 
 RANDOM = "weights: random (seed 0): outputs mean nothing\n"
@@ -262,7 +262,7 @@ class TestMistakes:
         self, run: Command, photo: Path, tmp_path: Path, task: list[str]
     ) -> None:
         config = replace(CONFIG, heads=("match",))
-        write_words(tmp_path, random_words(config))
+        write_labels(tmp_path, random_labels(config))
         info = CheckpointInfo(NAME, "trained for retrieval", random=False, heads=config.heads)
         checkpoint.save(tmp_path, build(config), info)
         rest = [photo if argument == "PHOTO" else argument for argument in task[1:]]

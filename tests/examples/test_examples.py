@@ -133,7 +133,7 @@ SETTLED = st.characters(exclude_categories=["Cs"]).filter(is_settled)
 
 @given(text=st.text(SETTLED, max_size=40))
 def test_texts_have_the_tokens_of_the_pipeline(feeding, pipeline, text):
-    tokenizer = pipeline.words.tokenizer
+    tokenizer = pipeline.labels.tokenizer
     tokens = feeding.Tokens(shipped_vocabulary(400), {"special": vars(tokenizer.special), "longest_word": 100})
     assert tokens.encode(text) == tokenizer.encode(text)
     assert tokens.decode(tokens.encode(text)) == tokenizer.decode(tokenizer.encode(text))

@@ -1,4 +1,4 @@
-"""Artifacts made by hand: a few bytes, and the sidecar and words that belong to them."""
+"""Artifacts made by hand: a few bytes, and the sidecar and labels that belong to them."""
 
 import hashlib
 from dataclasses import replace
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from export.core.formats import FORMATS, artifact_path
 from export.core.interface import TensorSpec
-from export.core.sidecar import MethodReport, Sidecar, words_folder
-from minivlm.inference.backend import words_of
+from export.core.sidecar import MethodReport, Sidecar, labels_folder
+from minivlm.inference.backend import labels_of
 from minivlm.models.sizes import sizes_of
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import sha256
-from minivlm.weights.labels import write_words
+from minivlm.weights.labels import write_labels
 from minivlm.weights.loading import describe_model
 
 METHODS = {"tee-tiny": ["forward"], "minilm-tiny": ["forward"], "minivlm-tiny": ["regions", "prefill", "step", "vqa"]}
@@ -31,10 +31,10 @@ def handmade(
     path = artifact_path(folder, model, FORMATS[runtime], precision)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{model} {precision} {checkpoint} {seed} {image_size}")
-    described, words = describe_model(model, checkpoint=checkpoint, seed=seed), {}
+    described, labels = describe_model(model, checkpoint=checkpoint, seed=seed), {}
     if isinstance(described.config, VisionLanguageConfig):
-        write_words(words_folder(path), words_of(described.config, checkpoint))
-        words = {file.name: sha256(file) for file in words_folder(path).iterdir()}
+        write_labels(labels_folder(path), labels_of(described.config, checkpoint))
+        labels = {file.name: sha256(file) for file in labels_folder(path).iterdir()}
     inputs = [] if model == "minilm-tiny" else [TensorSpec("image", [1, 3, *image_size], "float32")]
     Sidecar(
         model=model,
@@ -50,7 +50,7 @@ def handmade(
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         seconds={},
         versions={},
-        words=words,
+        labels=labels,
         sizes=sizes_of(described.config),
     ).write(path)
     return path

@@ -65,7 +65,7 @@ def export(folder, model: str, runtime: str, precision: str, size: str) -> Sidec
 def test_a_detector_of_odd_maps_is_proven(runtime, tmp_path):
     sidecar = export(tmp_path, "tee-tiny", runtime, "fp32", "160x224")  # 5 x 7 cells of stride 32
     assert sidecar.image_size == (160, 224)
-    assert all(figure.passed for figure in sidecar.methods[0].parity)
+    assert all(metric.passed for metric in sidecar.methods[0].parity)
 
 
 @pytest.mark.full

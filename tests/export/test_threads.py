@@ -78,7 +78,7 @@ def test_six_threads_run_one_program_and_each_gets_its_own_result(exported, tmp_
     from export.runtime.program import open_program
 
     artifact = exported("minilm-tiny", runtime).artifact
-    inputs = fusion_method("forward", create_model("minilm-tiny")).proofs
+    inputs = fusion_method("forward", create_model("minilm-tiny")).verification_inputs
     program = open_program(artifact, 1)
     torch.save((inputs, [program.run("forward", given) for given in inputs]), tmp_path / "expected.pt")
     command = [sys.executable, "-c", RUNS, str(artifact), str(tmp_path / "expected.pt")]

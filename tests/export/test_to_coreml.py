@@ -16,7 +16,7 @@ from export.core.sidecar import Sidecar
 from export.runtime.artifact_backend import open_backend
 from export.runtime.program import open_program
 from export.verify.comparison import compare, run_reference
-from export.verify.tolerances import bounds_of
+from export.verify.tolerances import tolerances_of
 from minivlm.console import quiet
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
@@ -42,17 +42,17 @@ class TestPart:
         assert (sidecar.runtime, sidecar.precision, sidecar.bytes) == ("coreml", "int8", size_bytes(made.artifact))
         assert sidecar.kept_float == []
         assert {rule["mode"] for rule in sidecar.quantization} == {"weight-only"}
-        assert all(figure.passed for figure in sidecar.methods[0].parity)
+        assert all(metric.passed for metric in sidecar.methods[0].parity)
 
-    def test_other_inputs_give_pytorch_s_vectors_within_the_bounds(self, made):
+    def test_other_inputs_give_pytorch_s_vectors_within_the_tolerances(self, made):
         module, generator = create_model("minilm-tiny"), torch.Generator().manual_seed(1)
         method = fusion_method("forward", module)
         inputs = list(method.inputs.values())
         inputs[0] = torch.randint(400, (1, 35), generator=generator)
         inputs[3] = torch.randn(1, 50, 1030, generator=generator)
         given = CoreMLProgram(made.artifact).run("forward", inputs)
-        for figure in compare(method, run_reference(method, inputs), given, bounds_of("coreml", "int8")):
-            assert figure.passed, str(figure)
+        for metric in compare(method, run_reference(method, inputs), given, tolerances_of("coreml", "int8")):
+            assert metric.passed, str(metric)
 
     def test_every_weight_matrix_and_the_word_embeddings_are_8_bit(self, made):
         with quiet():
@@ -74,13 +74,13 @@ class TestWhole:
     def made(self, exported):
         return exported("minivlm-tiny", "coreml", "fp16")
 
-    def test_has_a_function_a_method_and_keeps_every_bound(self, made):
+    def test_has_a_function_a_method_and_keeps_every_tolerance(self, made):
         sidecar = Sidecar.read(made.artifact)
         assert CoreMLProgram(made.artifact).methods == METHODS
         assert sorted(method.name for method in sidecar.methods) == METHODS
-        figures = [figure for method in sidecar.methods for figure in method.parity] + list(sidecar.proof)
-        assert len(figures) > 15
-        assert all(figure.passed for figure in figures), [str(figure) for figure in figures if not figure.passed]
+        metrics = [metric for method in sidecar.methods for metric in method.parity] + list(sidecar.proof)
+        assert len(metrics) > 15
+        assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics if not metric.passed]
 
     def test_weights_are_stored_once(self, made):
         """At most 1.1 times two bytes a parameter, the attribute branch of training left out."""
@@ -122,8 +122,8 @@ class TestProgram:
         method = fusion_method("forward", create_model("minilm-tiny"))
         reference = program.reference("forward").run(method.inputs)
         own = program.run("forward", method.example)
-        for figure in compare(method, tuple(reference.values()), own, bounds_of("coreml", "fp16")):
-            assert figure.passed, str(figure)
+        for metric in compare(method, tuple(reference.values()), own, tolerances_of("coreml", "fp16")):
+            assert metric.passed, str(metric)
 
 
 def test_the_same_programs_give_the_same_bytes_and_equal_weights_are_stored_once(tmp_path):

@@ -17,7 +17,7 @@ from export.core.methods import Method
 from export.core.sidecar import Sidecar
 from export.verify.comparison import compare, run_reference
 from export.verify.metrics import compare_tensors
-from export.verify.tolerances import BOUNDS
+from export.verify.tolerances import TOLERANCES
 from minivlm.errors import run_command
 from minivlm.images.photos import default_photo
 from minivlm.weights import checkpoint
@@ -78,12 +78,12 @@ class TestFiles:
         assert Sidecar.read(made.artifact).sha256 == sidecar["sha256"]
 
     @pytest.mark.parametrize("model", MODELS)
-    def test_every_parity_figure_keeps_its_bound_and_nearly_all_work_is_delegated(self, exported, model):
+    def test_every_metric_keeps_its_bound_and_nearly_all_work_is_delegated(self, exported, model):
         (method,) = json.loads(exported(model).sidecar.read_text())["methods"]
         assert len(method["parity"]) >= 2
-        for figure in method["parity"]:
-            value, bound = figure["value"], figure["bound"]
-            assert value >= bound if figure["at_least"] else value <= bound
+        for metric in method["parity"]:
+            value, bound = metric["value"], metric["bound"]
+            assert value >= bound if metric["at_least"] else value <= bound
         assert method["delegated_macs"] > 0.9
         assert method["macs"] > 0
 
@@ -116,8 +116,8 @@ class TestOutputs:
         method = regions_method("forward", create_model("tee-tiny"), None, photo)
         expected = run_reference(method, method.example)
         given = ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", method.example)
-        figures = compare(method, expected, given, BOUNDS["fp32"])
-        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+        metrics = compare(method, expected, given, TOLERANCES["fp32"])
+        assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]
 
     def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(self, exported):
         method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
@@ -140,8 +140,8 @@ class TestOutputs:
         }
         program = ExecuTorchProgram(exported("minilm-tiny").artifact)
         given = program.run("forward", list(inputs.values()))
-        for figure in compare_tensors(method.outputs, module(*inputs.values()), given, BOUNDS["fp32"]):
-            assert figure.passed, str(figure)
+        for metric in compare_tensors(method.outputs, module(*inputs.values()), given, TOLERANCES["fp32"]):
+            assert metric.passed, str(metric)
 
     def test_outputs_of_one_run_survive_the_next(self, exported):
         method = fusion_method("forward", create_model("minilm-tiny"))
@@ -152,7 +152,7 @@ class TestOutputs:
         assert all(torch.equal(now, before) for now, before in zip(first, kept, strict=True))
 
 
-class TestParityFailure:
+class TestFailedVerification:
     """Lowering is replaced by the finished artifact of seed 0, while PyTorch runs seed 1: a wrong program, for real."""
 
     @pytest.fixture
@@ -168,10 +168,10 @@ class TestParityFailure:
         [("tee-tiny", "regions matched at IoU 0.9"), ("minilm-tiny", "caption_logits SQNR dB")],
         indirect=["lowered_wrongly"],
     )
-    def test_ends_with_exit_code_2_the_figures_and_no_file(self, lowered_wrongly, figures, tmp_path, capsys):
+    def test_ends_with_exit_code_2_the_metrics_and_no_file(self, lowered_wrongly, metrics, tmp_path, capsys):
         line = refused(capsys, "--model", lowered_wrongly, "--seed", "1", "--output", str(tmp_path))
         assert "does not compute what the model computes" in line
-        assert figures in line
+        assert metrics in line
         assert "FAILED" in line
         assert list(tmp_path.iterdir()) == []
 

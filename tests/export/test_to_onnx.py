@@ -9,13 +9,13 @@ import torch
 from export.backends.onnx.convert import layer_of
 from export.backends.onnx.program import WEIGHTS, OnnxProgram
 from export.core.catalogue import regions_method
-from export.core.sidecar import Sidecar, words_folder
+from export.core.sidecar import Sidecar, labels_folder
 from export.verify.comparison import compare, run_reference
-from export.verify.tolerances import BOUNDS
+from export.verify.tolerances import TOLERANCES
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.storage.files import sha256, size_bytes
-from minivlm.weights.labels import read_words
+from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import create_model
 from tests.tiny import CONFIG
 
@@ -29,14 +29,14 @@ def whole(exported):
 
 @pytest.mark.parametrize(("model", "precision"), MADE)
 class TestArtifact:
-    def test_its_sidecar_describes_it_and_every_figure_keeps_its_bound(self, exported, model, precision):
+    def test_its_sidecar_describes_it_and_every_metric_keeps_its_tolerance(self, exported, model, precision):
         made = exported(model, "onnx", precision)
         sidecar = Sidecar.read(made.artifact)
         assert (sidecar.model, sidecar.runtime, sidecar.precision) == (model, "onnx", precision)
         assert (sidecar.bytes, sidecar.sha256) == (size_bytes(made.artifact), sha256(made.artifact))
         assert {"onnx", "onnxruntime", "torch"} <= sidecar.versions.keys()
-        figures = [figure for method in sidecar.methods for figure in method.parity] + list(sidecar.proof)
-        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+        metrics = [metric for method in sidecar.methods for metric in method.parity] + list(sidecar.proof)
+        assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]
         assert {method.delegated_macs for method in sidecar.methods} == {1.0}
 
     def test_each_graph_says_what_it_is_without_the_sidecar(self, exported, model, precision):
@@ -53,8 +53,8 @@ class TestDetector:
     def test_regions_of_a_photo_that_the_export_did_not_see_equal_pytorch_s(self, exported):
         method = regions_method("forward", create_model("tee-tiny"), None, default_photo().with_name("flower.jpg"))
         given = OnnxProgram(exported("tee-tiny", "onnx").artifact).run("forward", method.example)
-        figures = compare(method, run_reference(method, method.example), given, BOUNDS["fp32"])
-        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+        metrics = compare(method, run_reference(method, method.example), given, TOLERANCES["fp32"])
+        assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]
 
     def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(self, exported):
         method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
@@ -74,7 +74,7 @@ class TestWholeModel:
             *(f"{name}.onnx" for name in methods),
             WEIGHTS,
         ]
-        assert read_words(words_folder(whole.artifact), CONFIG).tags
+        assert read_labels(labels_folder(whole.artifact), CONFIG).tags
 
     def test_methods_read_the_transformer_s_weights_from_one_place(self, whole):
         places = {}

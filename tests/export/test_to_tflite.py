@@ -18,7 +18,7 @@ from export.core.precision import Decision, in_float, kept_in_float
 from export.core.recipe import Recipe
 from export.verify.comparison import compare, run_reference
 from export.verify.layers import weakest_layer
-from export.verify.tolerances import BOUNDS
+from export.verify.tolerances import TOLERANCES
 from minivlm.images.photos import default_photo
 from minivlm.weights.loading import create_model
 
@@ -70,8 +70,8 @@ class TestFloat:
 def test_regions_of_another_photo_equal_pytorch_s(exported):
     method = regions_method("forward", create_model("tee-tiny"), None, default_photo().with_name("flower.jpg"))
     given = LiteRTProgram(exported("tee-tiny", "litert").artifact).run("forward", method.example)
-    figures = compare(method, run_reference(method, method.example), given, BOUNDS["fp32"])
-    assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+    metrics = compare(method, run_reference(method, method.example), given, TOLERANCES["fp32"])
+    assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]
 
 
 def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(exported, finder):
@@ -137,13 +137,13 @@ class TestInt8:
         path = tmp_path / "model.tflite"
         path.write_bytes(quantized[0])
         assert len(quantized[0]) < 0.7 * len(converted)  # 0.64 measured, with block 5 in float
-        figures = compare(
+        metrics = compare(
             finder,
             run_reference(finder, finder.example),
             LiteRTProgram(path).run("forward", finder.example),
-            BOUNDS["int8"],
+            TOLERANCES["int8"],
         )
-        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+        assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]
 
 
 class TestWeakestLayer:
@@ -176,8 +176,8 @@ def test_fp16_weights_are_half_as_large_and_prove_true(converted, finder, tmp_pa
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
     given = LiteRTProgram(path).run("forward", finder.example)
-    figures = compare(finder, run_reference(finder, finder.example), given, BOUNDS["fp16"])
-    assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+    metrics = compare(finder, run_reference(finder, finder.example), given, TOLERANCES["fp16"])
+    assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]
 
     def test_is_not_looked_for_behind_the_selection_where_a_row_may_be_another_box_s(self, converted, finder):
         model = parsed(converted)

@@ -67,9 +67,9 @@ class TestCaption:
     @pytest.mark.parametrize("seed", range(5))
     def test_equals_the_definition(self, pipeline: Pipeline, backend: TorchBackend, seed: int, beams: int) -> None:
         """The definition recomputes everything in each step; score within 1e-4."""
-        regions, special = made_up_regions(seed), backend.words.tokenizer.special
-        names = dict.fromkeys(backend.words.tags[tag] for tag in regions.tags[:7].tolist())
-        tags = backend.words.tokenizer.encode(" ".join(names))
+        regions, special = made_up_regions(seed), backend.labels.tokenizer.special
+        names = dict.fromkeys(backend.labels.tags[tag] for tag in regions.tags[:7].tolist())
+        tags = backend.labels.tokenizer.encode(" ".join(names))
         rows = torch.cat([regions.features, regions.geometry], dim=1)
         context = CAPTIONING.context(tags, rows, torch.arange(10) < 7, special)
         session = FullSession(backend.module.language, CAPTIONING, context, special.mask)
@@ -77,7 +77,7 @@ class TestCaption:
         given = pipeline.caption(regions, beams=beams)
         assert given.token_ids == expected.token_ids
         assert given.score == pytest.approx(expected.score, abs=1e-4)
-        assert given.text == backend.words.tokenizer.decode(expected.token_ids)
+        assert given.text == backend.labels.tokenizer.decode(expected.token_ids)
 
     def test_another_backend_writes_the_same_caption(self, pipeline: Pipeline, backend: TorchBackend) -> None:
         """The pipeline asks for nothing beyond the protocol: here the graphs that are exported take PyTorch's place."""
@@ -91,7 +91,7 @@ class TestCaption:
                 prefill, step = Prefill(language, CAPTIONING), Step(language, CAPTIONING, mask)
                 return CompiledSession(prefill, step, CAPTIONING, context)
 
-        static = Pipeline(StaticBackend(backend.named, backend.words))
+        static = Pipeline(StaticBackend(backend.named, backend.labels))
         regions = made_up_regions(9)
         assert static.caption(regions).token_ids == pipeline.caption(regions).token_ids
         with pytest.raises(UserError, match="2 to 20"):
@@ -122,8 +122,8 @@ class TestHeads:
     TEXT = "how many people are there?"
 
     def inputs(self, backend: TorchBackend, layout: object, seed: int) -> tuple[Tensor, ...]:
-        regions, tokenizer = made_up_regions(seed), backend.words.tokenizer
-        tags = tokenizer.encode(" ".join(dict.fromkeys(backend.words.tags[tag] for tag in regions.tags[:7].tolist())))
+        regions, tokenizer = made_up_regions(seed), backend.labels.tokenizer
+        tags = tokenizer.encode(" ".join(dict.fromkeys(backend.labels.tags[tag] for tag in regions.tags[:7].tolist())))
         rows = torch.cat([regions.features, regions.geometry], dim=1)
         return layout.arrange(tokenizer.encode(self.TEXT), tags, rows, torch.arange(10) < 7, tokenizer.special)  # type: ignore[attr-defined]
 
@@ -134,7 +134,7 @@ class TestHeads:
         result = pipeline.answer(made_up_regions(0), self.TEXT, top=20)
         assert [answer.id for answer in result.best] == logits.argsort(descending=True).tolist()
         for answer in result.best:
-            assert answer.text == backend.words.answers[answer.id]
+            assert answer.text == backend.labels.answers[answer.id]
             assert answer.logit == pytest.approx(logits[answer.id].item(), abs=1e-5)
             assert answer.probability == pytest.approx(1 / (1 + 2.718281828459045**-answer.logit), abs=1e-6)
 
@@ -205,7 +205,7 @@ class TestTexts:
 
     def test_a_long_text_is_cut_at_its_end_and_that_is_said(self, pipeline: Pipeline) -> None:
         """One tag of one token: of VQA's 128 rows three hold special tokens and one the tag, so 124 are the text's."""
-        tag = pipeline.words.tags.index("this")
+        tag = pipeline.labels.tags.index("this")
         regions = with_tags(made_up_regions(), [tag] * 10)
         words = ["man" if number % 2 else "of" for number in range(10_000)]
         used = pipeline.answer(regions, " ".join(words)).question
@@ -223,7 +223,7 @@ class TestTexts:
 @pytest.mark.parametrize("heads", [(), ("match",), ("vqa", "nlvr2")])
 def test_a_task_without_its_head_says_which_heads_there_are(backend: TorchBackend, heads: tuple[str, ...]) -> None:
     module = build(replace(CONFIG, heads=heads))
-    pipeline = Pipeline(TorchBackend(replace(backend.named, module=module), backend.words))
+    pipeline = Pipeline(TorchBackend(replace(backend.named, module=module), backend.labels))
     regions = made_up_regions()
     tasks = {
         "vqa": lambda: pipeline.answer(regions, "a man?"),
@@ -249,7 +249,7 @@ def test_no_answers_wanted_is_refused_and_more_than_there_are_gives_all(pipeline
 def test_the_baseline_runs_the_same_tasks(tmp_path: Path) -> None:
     """oscar-b has another detector, whose photos are not padded and whose number of regions varies; here tiny."""
     from minivlm.models.registry import get_config
-    from minivlm.weights.labels import random_words
+    from minivlm.weights.labels import random_labels
     from minivlm.weights.loading import NamedModel, WeightsOrigin
 
     vision = get_config("r101-f-tiny")
@@ -260,10 +260,10 @@ def test_the_baseline_runs_the_same_tasks(tmp_path: Path) -> None:
         module = build(config)
     module.randomize(torch.Generator().manual_seed(0))
     named = NamedModel("oscar-tiny", module, WeightsOrigin("random", random=True))
-    pipeline = Pipeline(TorchBackend(named, random_words(config)))
+    pipeline = Pipeline(TorchBackend(named, random_labels(config)))
     regions = pipeline.regions(save_photo(tmp_path / "photo.png"))
     assert regions.valid.any()
-    assert pipeline.caption(regions).token_ids[0] == pipeline.words.tokenizer.special.cls
+    assert pipeline.caption(regions).token_ids[0] == pipeline.labels.tokenizer.special.cls
     assert pipeline.answer(regions, "a man?").best
 
 

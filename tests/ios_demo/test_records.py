@@ -12,7 +12,7 @@ def records() -> list[Record]:
 
 
 def test_a_measured_record_has_its_samples() -> None:
-    """Expected: the figures in ios_demo/MiniVLMCoreTests/RecordTests.swift, added up by hand."""
+    """Expected: the metrics in ios_demo/MiniVLMCoreTests/RecordTests.swift, added up by hand."""
     record = records()[0]
     assert record.ok
     assert (record.device, record.model, record.runtime, record.precision) == ("ios", "minivlm", "executorch", "fp32")

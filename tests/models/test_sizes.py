@@ -66,7 +66,7 @@ def test_the_model_has_layers_of_these_sizes():
     assert model.vision.box_head.classifier.out_features == 81  # the background is the first
     assert model.vision.attribute_head.classifier.out_features == 10  # and "no attribute"
     assert model.heads["vqa"].classifier.out_features == 20
-    assert model.language.embeddings.words.weight.shape == (500, 24)
+    assert model.language.embeddings.labels.weight.shape == (500, 24)
     assert len(model.language.encoder.layers) == 3
     assert model.language.encoder.layers[0].attention.heads == 2
 
@@ -111,7 +111,7 @@ class TestCheckpoint:
         make_random(tmp_path / "made", "minivlm-tiny", sizes=sizes)
         assert read_info(tmp_path / "made").sizes["tags"] == 12
         backend = load_torch_backend(checkpoint=tmp_path / "made")
-        assert (len(backend.words.tags), len(backend.words.answers)) == (12, 5)
+        assert (len(backend.labels.tags), len(backend.labels.answers)) == (12, 5)
         assert (tmp_path / "made" / "tags.txt").read_text().count("\n") == 12
         assert sizes_of(backend.config) == sizes_of(get_config("minivlm-tiny")) | sizes
 
@@ -119,7 +119,7 @@ class TestCheckpoint:
         vocabulary = tmp_path / "mine.txt"
         vocabulary.write_text(shipped_vocabulary(400).read_text(encoding="utf-8") + "zebra\n", encoding="utf-8")
         make_random(tmp_path / "made", "minivlm-tiny", sizes={"tokens": 401}, vocabulary=vocabulary)
-        assert len(load_torch_backend(checkpoint=tmp_path / "made").words.tokenizer) == 401
+        assert len(load_torch_backend(checkpoint=tmp_path / "made").labels.tokenizer) == 401
         with pytest.raises(UserError, match="has 401 lines, and the model has 400 tokens"):
             make_random(tmp_path / "other", "minivlm-tiny", vocabulary=vocabulary)
         assert not (tmp_path / "other").exists()

@@ -19,7 +19,7 @@ from minivlm.storage.files import sha256
 from minivlm.vision.efficientnet import import_timm
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
-from minivlm.weights.labels import random_words, shipped_vocabulary, write_words
+from minivlm.weights.labels import random_labels, shipped_vocabulary, write_labels
 from minivlm.weights.loading import load_model
 from minivlm.weights.making import import_weights, make_random
 from tests.tiny import CONFIG, NAME
@@ -53,7 +53,7 @@ def test_loading_gives_the_saved_weights_bit_for_bit(folder: Path) -> None:
 
 def test_saving_what_was_loaded_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
     backend = load_torch_backend(checkpoint=folder)
-    write_words(tmp_path / "again", backend.words)
+    write_labels(tmp_path / "again", backend.labels)
     checkpoint.save(tmp_path / "again", backend.module, checkpoint.read_info(folder))
     for path in folder.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
@@ -79,7 +79,7 @@ def test_the_folder_alone_says_which_model_it_is_and_that_it_is_random(folder: P
 def test_a_checkpoint_may_have_some_heads_only(tmp_path: Path) -> None:
     config = replace(CONFIG, heads=("match",))
     info = CheckpointInfo(NAME, "trained for retrieval", random=False, heads=config.heads)
-    write_words(tmp_path, random_words(config))
+    write_labels(tmp_path, random_labels(config))
     checkpoint.save(tmp_path, build(config), info)
     backend = load_torch_backend(checkpoint=tmp_path)
     assert backend.config.heads == ("match",)
@@ -309,7 +309,7 @@ class TestImport:
         model = load_torch_backend(checkpoint=tmp_path / "new").module
         state = model.state_dict()
         published = load_file(bert / "model.safetensors")
-        assert torch.equal(state["language.embeddings.words.weight"], published["embeddings.word_embeddings.weight"])
+        assert torch.equal(state["language.embeddings.labels.weight"], published["embeddings.word_embeddings.weight"])
         assert torch.equal(state["language.pooler.dense.bias"], published["pooler.dense.bias"])
         timm_state = torch.load(backbone, weights_only=True)
         for key, tensor in model.vision.backbone.efficientnet.body.state_dict().items():
@@ -336,7 +336,7 @@ class TestImport:
         assert "everything else: random (seed 5)" in origin.description
 
     def test_a_vocabulary_beside_the_weights_becomes_the_checkpoints(self, bert: Path, tmp_path: Path) -> None:
-        tokens = random_words(CONFIG).tokenizer.tokens(range(CONFIG.language.vocabulary))
+        tokens = random_labels(CONFIG).tokenizer.tokens(range(CONFIG.language.vocabulary))
         mine = tmp_path / "mine"
         mine.mkdir()
         for path in bert.iterdir():

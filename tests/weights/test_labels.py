@@ -7,45 +7,45 @@ import pytest
 
 from minivlm.errors import UserError
 from minivlm.models.registry import vision_language_config
-from minivlm.weights.labels import random_words, read_words, shipped_vocabulary, write_words
+from minivlm.weights.labels import random_labels, read_labels, shipped_vocabulary, write_labels
 from tests.tiny import CONFIG
 
 
 @pytest.mark.parametrize(("name", "tags", "answers"), [("minivlm", 1600, 3129), ("minivlm-tiny", 40, 20)])
 def test_made_up_names_are_distinct_words_of_the_vocabulary(name: str, tags: int, answers: int) -> None:
-    words = random_words(vision_language_config(name))
-    assert (len(set(words.tags)), len(set(words.answers))) == (tags, answers)
-    for text in (*words.tags, *words.answers):
-        ids = words.tokenizer.encode(text)
-        assert words.tokenizer.tokens(ids) == [text]
-    assert random_words(vision_language_config(name)).tags == words.tags
+    labels = random_labels(vision_language_config(name))
+    assert (len(set(labels.tags)), len(set(labels.answers))) == (tags, answers)
+    for text in (*labels.tags, *labels.answers):
+        ids = labels.tokenizer.encode(text)
+        assert labels.tokenizer.tokens(ids) == [text]
+    assert random_labels(vision_language_config(name)).tags == labels.tags
 
 
 def test_tag_text_names_each_tag_once_in_the_order_of_regions() -> None:
-    words = replace(random_words(CONFIG), tags=("red house", "man", "man", "house"))
-    ids = words.tag_ids([3, 1, 0, 1, 2, 3])
-    assert words.tokenizer.decode(ids) == "house man red house"
+    labels = replace(random_labels(CONFIG), tags=("red house", "man", "man", "house"))
+    ids = labels.tag_ids([3, 1, 0, 1, 2, 3])
+    assert labels.tokenizer.decode(ids) == "house man red house"
 
 
 def test_writing_and_reading_give_the_same_words_and_vocabulary_bytes(tmp_path: Path) -> None:
-    words = replace(random_words(CONFIG), tags=tuple(f"étiquette {number}" for number in range(CONFIG.tags)))
-    write_words(tmp_path, words)
-    found = read_words(tmp_path, CONFIG)
-    assert (found.tags, found.answers) == (words.tags, words.answers)
+    labels = replace(random_labels(CONFIG), tags=tuple(f"étiquette {number}" for number in range(CONFIG.tags)))
+    write_labels(tmp_path, words)
+    found = read_labels(tmp_path, CONFIG)
+    assert (found.tags, found.answers) == (labels.tags, labels.answers)
     assert (tmp_path / "vocab.txt").read_bytes() == shipped_vocabulary(400).read_bytes()
 
 
 def test_a_model_without_answers_needs_no_file_for_them(tmp_path: Path) -> None:
     config = replace(CONFIG, heads=("match",))
-    write_words(tmp_path, random_words(config))
+    write_labels(tmp_path, random_labels(config))
     assert not (tmp_path / "answers.txt").exists()
-    assert read_words(tmp_path, config).answers == ()
+    assert read_labels(tmp_path, config).answers == ()
 
 
 @pytest.mark.parametrize("file", ["tags.txt", "answers.txt", "vocab.txt"])
 @pytest.mark.parametrize("damage", ["missing", "one more", "one less", "empty line", "not text"])
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path, file: str, damage: str) -> None:
-    write_words(tmp_path, random_words(CONFIG))
+    write_labels(tmp_path, random_labels(CONFIG))
     path = tmp_path / file
     lines = path.read_text(encoding="utf-8").splitlines()
     match damage:
@@ -60,15 +60,15 @@ def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path, file: str, da
         case "not text":
             path.write_bytes(b"\xff\xfe\n" * len(lines))
     with pytest.raises(UserError, match=file) as caught:
-        read_words(tmp_path, CONFIG)
+        read_labels(tmp_path, CONFIG)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "two\nlines"])
 def test_a_name_that_is_no_line_is_never_written(tmp_path: Path, name: str) -> None:
-    words = random_words(CONFIG)
+    labels = random_labels(CONFIG)
     with pytest.raises(UserError, match="cannot be a line"):
-        write_words(tmp_path, replace(words, tags=(*words.tags[1:], name)))
+        write_labels(tmp_path, replace(labels, tags=(*labels.tags[1:], name)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,14 +82,14 @@ LISTS = ("tags.txt", "answers.txt", "vocab.txt")
 def test_how_an_editor_stores_text_is_no_content(
     tmp_path: Path, file: str, mark: bytes, end: bytes, last: bool
 ) -> None:
-    words = random_words(CONFIG)
-    write_words(tmp_path, words)
+    labels = random_labels(CONFIG)
+    write_labels(tmp_path, words)
     lines = (tmp_path / file).read_bytes().splitlines()
     (tmp_path / file).write_bytes(mark + end.join(lines) + (end if last else b""))
-    found = read_words(tmp_path, CONFIG)
-    assert (found.tags, found.answers) == (words.tags, words.answers)
-    assert found.tokenizer.tokens(range(400)) == words.tokenizer.tokens(range(400))
-    write_words(tmp_path / "again", found)
+    found = read_labels(tmp_path, CONFIG)
+    assert (found.tags, found.answers) == (labels.tags, labels.answers)
+    assert found.tokenizer.tokens(range(400)) == labels.tokenizer.tokens(range(400))
+    write_labels(tmp_path / "again", found)
     assert (tmp_path / "again" / file).read_bytes() == b"\n".join(lines) + b"\n"
 
 
@@ -109,30 +109,30 @@ def test_how_an_editor_stores_text_is_no_content(
     ],
 )
 def test_a_line_that_is_no_name_is_refused_by_number(tmp_path: Path, file: str, line: str, complaint: str) -> None:
-    write_words(tmp_path, random_words(CONFIG))
+    write_labels(tmp_path, random_labels(CONFIG))
     lines = (tmp_path / file).read_text(encoding="utf-8").split("\n")
     lines[6] = lines[2] if line == "SAME" else line
     (tmp_path / file).write_bytes("\n".join(lines).encode())
     with pytest.raises(UserError, match=f"{file} .*{complaint}") as caught:
-        read_words(tmp_path, CONFIG)
+        read_labels(tmp_path, CONFIG)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("file", LISTS)
 def test_blank_lines_at_the_end_are_lines(tmp_path: Path, file: str) -> None:
-    write_words(tmp_path, random_words(CONFIG))
+    write_labels(tmp_path, random_labels(CONFIG))
     with (tmp_path / file).open("ab") as opened:
         opened.write(b"\n\n")
     with pytest.raises(UserError, match=f"{file} has nothing on line"):
-        read_words(tmp_path, CONFIG)
+        read_labels(tmp_path, CONFIG)
 
 
 @pytest.mark.parametrize("file", LISTS)
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_another_encoding_is_refused(tmp_path: Path, file: str, encoding: str) -> None:
-    write_words(tmp_path, random_words(CONFIG))
+    write_labels(tmp_path, random_labels(CONFIG))
     text = (tmp_path / file).read_text(encoding="utf-8")
     (tmp_path / file).write_bytes(f"caf\u00e9{text}".encode(encoding))
     with pytest.raises(UserError, match=f"{file} (is|has)") as caught:
-        read_words(tmp_path, CONFIG)
+        read_labels(tmp_path, CONFIG)
     assert str(caught.value).isprintable()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.devices.parity_files import FORMAT, OUTPUTS, raw_bytes
+from bench.devices.verification_files import FORMAT, OUTPUTS, raw_bytes
 from export.core.catalogue import fusion_method
 from export.runtime.program import open_program
 from minivlm.weights.loading import create_model
@@ -50,7 +50,7 @@ def status(state: str, step: str = "measuring", message: str | None = None, run:
 
 
 def results(folder: Path, artifact: Path, kind: str, change: Callable[[bytes], bytes] = lambda raw: raw) -> Path:
-    """Write what the app would: a record, and the artifact's true outputs of the parity inputs, changed if asked."""
+    """Write what the app would: a record, and the artifact's true outputs, changed if asked."""
     record = replace(
         SAMPLE,
         device=kind,

@@ -7,7 +7,7 @@ import pytest
 
 from bench.devices import DEVICES, artifacts, cpu, device_class
 from bench.devices.cpu import ThisMachine
-from bench.records.record import Combination, Failure, MachineRates
+from bench.records.record import Case, Failure, MachineRates
 from bench.workers.process import WORKER, Answer
 from export.core.format import Family
 from export.core.formats import FORMATS
@@ -65,9 +65,9 @@ def test_every_kind_of_device_has_a_class():
     assert all(callable(device_class(kind)) for kind in DEVICES)
 
 
-class TestCombinations:
+class TestCases:
     def test_baselines_run_in_pytorch_only(self, machine):
-        found = machine("--models", "tee-0,r101-f,grid-r50,minilm,oscar-b,minivlm", "--threads", "2").combinations()
+        found = machine("--models", "tee-0,r101-f,grid-r50,minilm,oscar-b,minivlm", "--threads", "2").cases()
         assert [(item.model, item.runtime) for item in found] == [
             ("tee-0", "pytorch"),
             ("tee-0", "executorch"),
@@ -82,14 +82,14 @@ class TestCombinations:
         assert {(item.device, item.precision, item.threads) for item in found} == {("cpu", "fp32", 2)}
 
     def test_a_sweep_has_every_number_of_threads(self, machine):
-        found = machine("--models", "minilm", "--runtimes", "pytorch", "--threads", "1,2,4").combinations()
+        found = machine("--models", "minilm", "--runtimes", "pytorch", "--threads", "1,2,4").cases()
         assert [item.threads for item in found] == [1, 2, 4]
 
     def test_precisions_are_those_that_the_format_holds_and_pytorch_s_is_fp32(self, machine, monkeypatch):
         precisions = {**FORMATS["executorch"].precisions, Family.TRANSFORMER: ("fp32", "int8")}
         target = FORMATS["executorch"].__class__(**{**vars(FORMATS["executorch"]), "precisions": precisions})
         monkeypatch.setattr(cpu, "FORMATS", {"executorch": target})
-        found = machine("--models", "minilm", "--precision", "fp32,int8").combinations()
+        found = machine("--models", "minilm", "--precision", "fp32,int8").cases()
         assert [(item.runtime, item.precision) for item in found] == [
             ("pytorch", "fp32"),
             ("executorch", "fp32"),
@@ -98,7 +98,7 @@ class TestCombinations:
 
     def test_nothing_left_to_measure_is_a_user_s_error(self, machine):
         with pytest.raises(UserError, match="nothing to measure: executorch cannot run r101-f in fp32; PyTorch runs"):
-            machine("--models", "r101-f", "--runtimes", "executorch").combinations()
+            machine("--models", "r101-f", "--runtimes", "executorch").cases()
 
 
 class TestPrepare:
@@ -139,14 +139,14 @@ class TestPrepare:
         made.prepare()
         ((_, question),) = asked.questions
         assert Path(question["artifact"]).name == "minilm-tiny-executorch-fp32-seed0.pte"
-        made.measure(made.combinations()[0], "a run", 0)
+        made.measure(made.cases()[0], "a run", 0)
         assert asked.questions[-1][1]["artifact"] == question["artifact"]
 
     def test_one_that_cannot_be_exported_fails_without_being_measured(self, machine, asked):
         made = machine("--models", "minilm-tiny", "--runtimes", "executorch")
         asked.failures["export_worker"] = Failure(2, "no space", ["error: no space"])
         made.prepare()
-        record = made.measure(made.combinations()[0], "a run", 0)
+        record = made.measure(made.cases()[0], "a run", 0)
         assert record.error == Failure(2, "export: no space", ["error: no space"])
         assert "worker" not in [kind for kind, _ in asked.questions]
 
@@ -156,11 +156,11 @@ class TestPrepare:
 
 
 class TestMeasure:
-    def test_the_process_is_asked_for_the_whole_combination(self, machine, asked):
+    def test_the_process_is_asked_for_the_whole_case(self, machine, asked):
         made = machine("--models", "minilm-tiny", "--threads", "3", "--profile", "quick", "--sustained", "2")
-        record = made.measure(Combination("cpu", "minilm-tiny", "pytorch", "fp32", 3), "a run", 5)
+        record = made.measure(Case("cpu", "minilm-tiny", "pytorch", "fp32", 3), "a run", 5)
         question = dict(asked.questions)["worker"]
-        assert question["combination"] == ["cpu", "minilm-tiny", "pytorch", "fp32", 3]
+        assert question["case"] == ["cpu", "minilm-tiny", "pytorch", "fp32", 3]
         assert (question["run"], question["round"], question["plan"]["profile"]) == ("a run", 5, "quick")
         assert (question["artifact"], question["plan"]["sustained"]) == (None, 2.0)
         assert record.machine == MachineRates(**RATES)
@@ -169,28 +169,28 @@ class TestMeasure:
     @pytest.mark.parametrize("runtime", ["pytorch", "executorch"])
     def test_the_process_is_told_whose_weights_on_every_runtime(self, machine, asked, checkpoint, runtime):
         made = machine("--checkpoint", str(checkpoint), "--image-size", "64x96")
-        made.measure(Combination("cpu", "minivlm-tiny", runtime, "fp32", 1), "a run", 0)
+        made.measure(Case("cpu", "minivlm-tiny", runtime, "fp32", 1), "a run", 0)
         told = dict(asked.questions)["worker"]["plan"]
         assert told["weights"] == {"checkpoint": str(checkpoint), "seed": 0}
         assert told["origin"]["sha256"] == sha256(checkpoint / "model.safetensors")
         assert told["image_size"] == [64, 96]
         seeded = machine("--models", "minilm-tiny", "--seed", "5")
-        seeded.measure(Combination("cpu", "minilm-tiny", runtime, "fp32", 1), "a run", 0)
+        seeded.measure(Case("cpu", "minilm-tiny", runtime, "fp32", 1), "a run", 0)
         assert asked.questions[-1][1]["plan"]["weights"]["seed"] == 5
 
     def test_the_machine_s_rates_are_measured_once_a_round_and_number_of_threads(self, machine, asked):
         made = machine("--models", "minilm-tiny")
         for number, threads in ((0, 1), (0, 1), (0, 2), (1, 1)):
-            made.measure(Combination("cpu", "minilm-tiny", "pytorch", "fp32", threads), "a run", number)
+            made.measure(Case("cpu", "minilm-tiny", "pytorch", "fp32", threads), "a run", number)
         assert [question["threads"] for kind, question in asked.questions if kind == "rates_worker"] == [1, 2, 1]
 
     def test_a_failure_is_a_record_with_all_that_is_known(self, machine, asked):
         asked.failures["worker"] = Failure(-11, "killed by SIGSEGV", ["Segmentation fault"])
-        combination = Combination("cpu", "minilm-tiny", "pytorch", "fp32", 2)
-        record = machine("--models", "minilm-tiny").measure(combination, "a run", 1)
+        case = Case("cpu", "minilm-tiny", "pytorch", "fp32", 2)
+        record = machine("--models", "minilm-tiny").measure(case, "a run", 1)
         assert (record.status, record.samples, record.load_ms, record.threads) == ("failed", {}, None, None)
         assert record.error == asked.failures["worker"]
-        assert (record.combination, record.run, record.round) == (combination, "a run", 1)
+        assert (record.case, record.run, record.round) == (case, "a run", 1)
         assert record.photo["name"] == "china.jpg"
         assert record.environment["cores"] >= 1
         assert record.weights == "random (seed 0)"

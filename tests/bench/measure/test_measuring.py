@@ -14,7 +14,7 @@ from bench.measure import measuring
 from bench.measure.measuring import first_run, has_nan, perform, steady_stop
 from bench.measure.task import Task
 from bench.measure.timing import PROFILES, Stop
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 from bench.workers.process import ask
 from export import to_onnx
 from export.core.weights import Weights
@@ -48,10 +48,10 @@ def task(
     artifact: Path | None = None,
     **changes,
 ) -> Task:
-    """Return the third repeat of a combination; flags are those of bench/run.py, changes those of the plan."""
+    """Return the third repeat of a case; flags are those of bench/run.py, changes those of the plan."""
     made = replace(plan("--models", "minilm-tiny", "--profile", "quick", *flags), **changes)
-    combination = Combination("cpu", model, runtime, precision, threads)
-    return Task(plan=made, combination=combination, run="a run", round=2, artifact=artifact)
+    case = Case("cpu", model, runtime, precision, threads)
+    return Task(plan=made, case=case, run="a run", round=2, artifact=artifact)
 
 
 def measured(*args, **changes) -> Record:

@@ -10,13 +10,13 @@ from bench.measure.pytorch_runs import CompiledBackend, eager_run, part_method
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, DetectorRun
 from bench.measure.timing import run_once
 from minivlm.images.photos import default_photo, load_photo
-from minivlm.inference.backend import TorchBackend, words_of
+from minivlm.inference.backend import TorchBackend, labels_of
 from minivlm.weights.loading import load_model
 
 
 def torch_backend(kind: type[TorchBackend] = TorchBackend) -> TorchBackend:
     model = load_model("minivlm-tiny")
-    return kind(model, words_of(model.module.config, None))
+    return kind(model, labels_of(model.module.config, None))
 
 
 @pytest.mark.parametrize("name", ["tee-tiny", "r101-f-tiny"])

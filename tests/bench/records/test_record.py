@@ -62,10 +62,10 @@ class TestRecords:
         with pytest.raises(ValueError, match="record"):
             replace(SAMPLE, **changes)
 
-    def test_repeats_share_their_combination(self):
-        assert SAMPLE.combination == ("cpu", "tee-0", "pytorch", "fp32", 4)
-        assert replace(SAMPLE, round=3, threads=2).combination == SAMPLE.combination
-        assert str(SAMPLE.combination) == "tee-0, pytorch, fp32, 4 threads"
+    def test_repeats_share_their_case(self):
+        assert SAMPLE.case == ("cpu", "tee-0", "pytorch", "fp32", 4)
+        assert replace(SAMPLE, round=3, threads=2).case == SAMPLE.case
+        assert str(SAMPLE.case) == "tee-0, pytorch, fp32, 4 threads"
 
 
 class TestLines:

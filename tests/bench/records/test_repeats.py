@@ -1,4 +1,4 @@
-"""What several repeats of a combination say together."""
+"""What several repeats of a case say together."""
 
 from dataclasses import replace
 
@@ -57,10 +57,10 @@ def test_disturbed_repeats_are_counted():
 
 
 class TestGroup:
-    def test_repeats_of_a_combination_come_together_and_failures_not_at_all(self):
+    def test_repeats_of_a_case_come_together_and_failures_not_at_all(self):
         other = replace(SAMPLE, model="minilm")
         found = group([SAMPLE, other, FAILED, replace(SAMPLE, round=1)])
-        assert [repeats.combination.model for repeats in found] == ["tee-0", "minilm"]
+        assert [repeats.case.model for repeats in found] == ["tee-0", "minilm"]
         assert [len(repeats.records) for repeats in found] == [2, 1]
 
     def test_the_latest_run_counts_and_the_last_record_of_a_round(self):

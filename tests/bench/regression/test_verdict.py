@@ -89,7 +89,7 @@ class TestTimes:
         assert among.verdict is Verdict.CANNOT_TELL  # and not below 0.01 / 120
 
 
-class TestFixedFigures:
+class TestDeterministicMetrics:
     @pytest.mark.parametrize(
         ("change", "verdict"),
         [
@@ -100,7 +100,7 @@ class TestFixedFigures:
             ({"parity": {"forward SQNR dB": 80.0}}, Verdict.DIFFERENT),
         ],
     )
-    def test_an_artifact_s_figures_keep_their_bounds(self, change, verdict):
+    def test_an_artifact_s_metrics_keep_their_tolerances(self, change, verdict):
         base = repeats(artifact=ARTIFACT)
         found = judge(base, repeats(seed=1, artifact=replace(ARTIFACT, **change)))
         fixed = [judgement.verdict for judgement in found if judgement.evidence is None]
@@ -112,7 +112,7 @@ class TestFixedFigures:
         (found,) = [each for each in judge(repeats(), repeats(seed=1, counts=counts)) if each.quantity == "MACs"]
         assert (found.verdict, found.regression, found.reason) == (Verdict.DIFFERENT, True, "must be equal")
 
-    def test_a_figure_that_moves_between_repeats_is_named(self):
+    def test_a_metric_that_moves_between_repeats_is_named(self):
         planned = [replace(record, memory=Memory(3, 2, planned_bytes=record.round % 2)) for record in repeats(seed=1)]
         (found,) = [each for each in judge(planned, planned) if each.quantity == "planned memory"]
         assert found.verdict is Verdict.DIFFERENT
@@ -140,7 +140,7 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize("changes", [{"precision": "int8"}, {"runtime": "onnx"}, {"threads_asked": 2}])
-    def test_another_combination_is_another_row(self, changes):
+    def test_another_case_is_another_row(self, changes):
         found = judge(repeats(), [*repeats(seed=1), *repeats(seed=2, **changes)])
         assert [each.reason for each in found if each.verdict is Verdict.INCOMPARABLE] == ["measured only in new"]
 
@@ -174,7 +174,7 @@ class TestRefusals:
     def test_what_new_lacks_altogether_is_broken(self):
         base = [*repeats(), *repeats(model="minilm")]
         (found,) = [each for each in judge(base, repeats(seed=1)) if each.regression]
-        assert (found.combination.model, found.verdict) == ("minilm", Verdict.BROKEN)
+        assert (found.case.model, found.verdict) == ("minilm", Verdict.BROKEN)
         assert found.reason == "measured only in base"
 
     def test_what_failed_before_is_no_regression(self):

@@ -1,4 +1,4 @@
-"""A figure beside the paper's: difference, rounding, what a table shows and writes."""
+"""A value beside the paper's: difference, rounding, what a table shows and writes."""
 
 import io
 import json
@@ -19,7 +19,7 @@ def shown(*rows: Row, note: str = "A note.") -> list[str]:
 
 
 class TestDifference:
-    def test_is_a_share_of_the_paper_s_figure(self):
+    def test_is_a_share_of_the_paper_s_value(self):
         assert Cell("x", paper=8.0, measured=10.0).difference == pytest.approx(0.25)
         assert Cell("x", paper=8.0, measured=6.0).difference == pytest.approx(-0.25)
 

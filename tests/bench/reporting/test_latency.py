@@ -51,8 +51,8 @@ def test_the_paper_s_times_are_shown_and_not_compared():
 def test_what_a_model_takes_beside_its_time_comes_last():
     *_, table = latency.latency_tables([record("minilm", 10.0), record("tee-0", 30.0)])
     assert [row.label for row in table.rows] == ["tee-0, pytorch", "minilm, pytorch"]
-    figures = {column: cell.measured for column, cell in cells(table, "tee-0, pytorch").items()}
-    assert figures == {
+    values = {column: cell.measured for column, cell in cells(table, "tee-0, pytorch").items()}
+    assert values == {
         "load ms": 100.0,
         "first run ms": 50.0,
         "memory MB": pytest.approx(100.0),  # 300 MB, of which 200 were there before
@@ -104,8 +104,8 @@ def test_stages_are_shown_apart():
     other, apart = latency_tables([whole])
     # Medians of the runs' sums 38, 31, 21, and of each stage.
     assert cells(other, "minivlm, pytorch")["ms"].measured == 31.0
-    figures = {column: cell.measured for column, cell in cells(apart, "minivlm, pytorch").items()}
-    assert figures == {"preprocess ms": 2.0, "regions ms": 20.0, "steps ms": 8.0, "tokens/s": 2000.0}
+    values = {column: cell.measured for column, cell in cells(apart, "minivlm, pytorch").items()}
+    assert values == {"preprocess ms": 2.0, "regions ms": 20.0, "steps ms": 8.0, "tokens/s": 2000.0}
 
 
 def test_stages_that_a_model_does_not_have_stay_empty():

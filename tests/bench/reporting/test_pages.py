@@ -15,9 +15,9 @@ from tests.bench.samples import FAILED, SAMPLE
 PAGE_TEXT = "Before.\n\n<!-- {name} from records/a.jsonl -->\nold\n<!-- end -->\n\nAfter: 1 ± 2.\n"
 
 
-def artifact(size: int, **figures: float) -> ArtifactFile:
+def artifact(size: int, **values: float) -> ArtifactFile:
     return ArtifactFile(
-        "tee-0.pte", size, "ab" * 32, parity={f"forward {name}": value for name, value in figures.items()}
+        "tee-0.pte", size, "ab" * 32, parity={f"forward {name}": value for name, value in values.items()}
     )
 
 
@@ -57,7 +57,7 @@ def test_captions_have_their_stages(tmp_path: Path) -> None:
     assert "tee-0" not in made
 
 
-def test_facts_count_repeats_failures_and_disturbances(tmp_path: Path) -> None:
+def test_facts_count_repeats_failures_and_interference(tmp_path: Path) -> None:
     made = page(tmp_path, "facts", *PYTORCH, replace(FLOAT, disturbed=["load 2"]), replace(FAILED, threads_asked=4))
     assert "- Example CPU, 4 cores; threads: 4; weights: random (seed 0); profile normal." in made
     assert "- From 2026-01-02: 5 repeats in fresh processes, 1 to 3 of each; 1 failed, 1 disturbed" in made

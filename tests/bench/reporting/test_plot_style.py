@@ -3,12 +3,12 @@
 import pytest
 from matplotlib.figure import Figure
 
-from bench.records.record import Combination
+from bench.records.record import Case
 from bench.reporting.plot_style import DOT, LETTER, LINE, name_points
 
 
-def key(model: str, number: int) -> Combination:
-    return Combination("cpu", model, f"runtime {number}", "fp32", 1)
+def key(model: str, number: int) -> Case:
+    return Case("cpu", model, f"runtime {number}", "fp32", 1)
 
 
 @pytest.mark.parametrize("others", [0, 1, 7, 60])

@@ -8,7 +8,7 @@ from tests.bench.samples import SAMPLE
 
 
 def sweep(**milliseconds: float):
-    """Records of one combination with t1, t2, ... threads on a machine with 2 cores."""
+    """Records of one case with t1, t2, ... threads on a machine with 2 cores."""
     return [
         replace(
             SAMPLE,
@@ -73,8 +73,8 @@ def test_latency_over_time_is_begin_against_end():
     points[300] = (301.0, 40.0)
     (table,) = sweep_tables([replace(SAMPLE, sustained=points)])
     (row,) = table.rows
-    figures = {cell.column: cell.measured for cell in row.cells}
-    assert figures == {
+    values = {cell.column: cell.measured for cell in row.cells}
+    assert values == {
         "minutes": 10.0,
         "begin ms": 10.0,
         "end ms": 15.0,
@@ -86,5 +86,5 @@ def test_latency_over_time_is_begin_against_end():
 def test_a_short_long_measurement_is_compared_by_quarters():
     points = [(1.0, 10.0), (2.0, 11.0), (3.0, 12.0), (4.0, 13.0)]
     (table,) = sweep_tables([replace(SAMPLE, sustained=points)])
-    figures = {cell.column: cell.measured for cell in table.rows[0].cells}
-    assert (figures["begin ms"], figures["end ms"]) == (10.0, 12.5)  # the last quarter begins at 3 s
+    values = {cell.column: cell.measured for cell in table.rows[0].cells}
+    assert (values["begin ms"], values["end ms"]) == (10.0, 12.5)  # the last quarter begins at 3 s

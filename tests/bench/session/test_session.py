@@ -13,7 +13,7 @@ import pytest
 
 from bench.measure.plan import Plan
 from bench.records.file import append, read
-from bench.records.record import Combination, Record
+from bench.records.record import Case, Record
 from bench.session import session as sessions
 from bench.session.flags import given, make_parser
 from bench.session.session import Session, alone_in, rounds
@@ -23,29 +23,27 @@ from minivlm.weights.making import make_random
 from tests.bench.plans import plan
 from tests.bench.samples import FAILED, SAMPLE
 
-A, B, C = (Combination("cpu", model, "pytorch", "fp32", 1) for model in ("tee-0", "tee-1", "minilm"))
+A, B, C = (Case("cpu", model, "pytorch", "fp32", 1) for model in ("tee-0", "tee-1", "minilm"))
 
 
 class Machine:
     """A device whose measurements cost nothing; those in `broken` fail."""
 
-    def __init__(self, broken: tuple[Combination, ...] = ()) -> None:
+    def __init__(self, broken: tuple[Case, ...] = ()) -> None:
         self.broken = broken
-        self.measured: list[tuple[int, Combination]] = []
+        self.measured: list[tuple[int, Case]] = []
         self.prepared = 0
 
-    def combinations(self) -> list[Combination]:
+    def cases(self) -> list[Case]:
         return [A, B, C]
 
     def prepare(self) -> None:
         self.prepared += 1
 
-    def measure(self, combination: Combination, run: str, number: int) -> Record:
-        self.measured.append((number, combination))
-        sample = FAILED if combination in self.broken else SAMPLE
-        return replace(
-            sample, run=run, round=number, model=combination.model, runtime="pytorch", threads_asked=combination.threads
-        )
+    def measure(self, case: Case, run: str, number: int) -> Record:
+        self.measured.append((number, case))
+        sample = FAILED if case in self.broken else SAMPLE
+        return replace(sample, run=run, round=number, model=case.model, runtime="pytorch", threads_asked=case.threads)
 
 
 def begun(folder: Path, *flags: object) -> Session:
@@ -60,7 +58,7 @@ class TestRounds:
         session = begun(tmp_path)
         session.measure(machine, 3, Steps())
         assert machine.measured == [(0, A), (0, B), (0, C), (1, C), (1, B), (1, A), (2, A), (2, B), (2, C)]
-        assert [(record.round, record.combination) for record in session.records()] == machine.measured
+        assert [(record.round, record.case) for record in session.records()] == machine.measured
         assert read(session.path) == session.records()
         assert rounds([A], 1) == [(0, A)]
 
@@ -68,9 +66,9 @@ class TestRounds:
         session, seen = begun(tmp_path), []
 
         class Watching(Machine):
-            def measure(self, combination, run, number):
+            def measure(self, case, run, number):
                 seen.append(len(session.records()))
-                return super().measure(combination, run, number)
+                return super().measure(case, run, number)
 
         session.measure(Watching(), 1, Steps())
         assert seen == [0, 1, 2]
@@ -98,10 +96,10 @@ class TestResume:
     @pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("no space")])
     def test_what_is_missing_is_measured_and_nothing_else(self, tmp_path, error):
         class Interrupted(Machine):
-            def measure(self, combination, run, number):
+            def measure(self, case, run, number):
                 if len(self.measured) == 4:
                     raise error
-                return super().measure(combination, run, number)
+                return super().measure(case, run, number)
 
         first = begun(tmp_path, "--threads", 4)
         with pytest.raises(type(error)):
@@ -222,9 +220,9 @@ from tests.bench.plans import plan
 from tests.bench.session.test_session import Machine
 
 class Telling(Machine):
-    def measure(self, combination, run, number):
+    def measure(self, case, run, number):
         print(flush=True)
-        return super().measure(combination, run, number)
+        return super().measure(case, run, number)
 
 folder = Path(sys.argv[1])
 with alone_in(folder):
@@ -254,7 +252,7 @@ def test_killed_again_and_again_it_still_ends_with_every_record_once(tmp_path):
         process.communicate()
         assert process.returncode == -signal.SIGKILL
     records = read(tmp_path / "records.jsonl")
-    assert sorted((record.round, record.combination) for record in records) == sorted(rounds([A, B, C], 20))
+    assert sorted((record.round, record.case) for record in records) == sorted(rounds([A, B, C], 20))
 
 
 class TestLock:

@@ -1,4 +1,4 @@
-"""Calibration photos: few are read, one at a time, none twice, and never the proof's."""
+"""Calibration photos: few are read, one at a time, none twice, and never the verification's."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ CHINA, FLOWER = default_photo(), default_photo().with_name("flower.jpg")
 
 
 class TestCalibrationSet:
-    def test_without_a_folder_is_the_photo_that_the_proof_does_not_use(self):
+    def test_without_a_folder_is_the_photo_that_the_verification_does_not_use(self):
         found = calibration_set(None, VIEWS, TEE_TINY, SIZE)
         assert found.photos == ("flower.jpg",)
         assert default_photo().name not in found.photos
@@ -125,24 +125,24 @@ class TestHeldOut:
             ("turned.jpg", lambda photo: photo.rotate(90, expand=True), {"quality": 70}),
         ],
     )
-    def test_the_proof_s_photo_is_left_out_whatever_it_is_called(self, tmp_path, name, change, options):
+    def test_the_verification_s_photo_is_left_out_whatever_it_is_called(self, tmp_path, name, change, options):
         change(load_photo(CHINA)).save(tmp_path / name, **options)
         save_photo(tmp_path / "other.png")
-        found = calibration_set(tmp_path, 2, TEE_TINY, SIZE, proof=CHINA)
+        found = calibration_set(tmp_path, 2, TEE_TINY, SIZE, held_out=CHINA)
         assert (found.photos, found.held_out) == (("other.png",), (name,))
 
     def test_so_are_its_bytes(self, tmp_path):
         (tmp_path / "renamed").write_bytes(CHINA.read_bytes())
-        with pytest.raises(UserError, match=r"holds no photo but the proof's \(renamed\), .* --photo"):
-            calibration_set(tmp_path, 1, TEE_TINY, SIZE, proof=CHINA)
+        with pytest.raises(UserError, match=r"holds no photo but the verification's \(renamed\), .* --photo"):
+            calibration_set(tmp_path, 1, TEE_TINY, SIZE, held_out=CHINA)
 
     def test_it_is_the_photo_that_was_asked_for_and_no_other(self, tmp_path):
         (tmp_path / "china.jpg").write_bytes(CHINA.read_bytes())
-        assert calibration_set(tmp_path, 1, TEE_TINY, SIZE, proof=FLOWER).photos == ("china.jpg",)
+        assert calibration_set(tmp_path, 1, TEE_TINY, SIZE, held_out=FLOWER).photos == ("china.jpg",)
 
-    @pytest.mark.parametrize(("proof", "other"), [(CHINA, "flower.jpg"), (FLOWER, "china.jpg")])
-    def test_without_a_folder_it_is_never_calibrated_on(self, proof, other):
-        assert calibration_set(None, 1, TEE_TINY, SIZE, proof=proof).photos == (other,)
+    @pytest.mark.parametrize(("held_out", "other"), [(CHINA, "flower.jpg"), (FLOWER, "china.jpg")])
+    def test_without_a_folder_it_is_never_calibrated_on(self, held_out, other):
+        assert calibration_set(None, 1, TEE_TINY, SIZE, held_out=held_out).photos == (other,)
 
     @given(seeds=st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)))
     @settings(max_examples=50, deadline=None)

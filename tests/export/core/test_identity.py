@@ -1,4 +1,4 @@
-"""An artifact is found by what its sidecar and words say it is of; one of anything else is left where it is."""
+"""An artifact is found by what its sidecar and labels say it is of; one of anything else is left where it is."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from export.core.identity import find_artifact
 from export.core.request import ExportRequest
-from export.core.sidecar import words_folder
+from export.core.sidecar import labels_folder
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.storage.files import sha256
@@ -106,7 +106,7 @@ class TestAnotherName:
         path = handmade(tmp_path / "bytes")
         path.write_bytes(b"other bytes")
         handmade(tmp_path / "sidecar").with_suffix(".json").unlink()
-        shutil.rmtree(words_folder(handmade(tmp_path / "words", "minivlm-tiny")))
+        shutil.rmtree(labels_folder(handmade(tmp_path / "words", "minivlm-tiny")))
         assert find_artifact(wanted(tmp_path / "bytes")).name == "minilm-tiny-onnx-fp32-seed0.onnx"
         assert find_artifact(wanted(tmp_path / "sidecar")).name == "minilm-tiny-onnx-fp32-seed0.onnx"
         assert find_artifact(wanted(tmp_path / "words", "minivlm-tiny")).name.endswith("-seed0-128x128.onnxpackage")

@@ -98,7 +98,7 @@ class TestRequest:
         )
         assert not (tmp_path / "out").exists()
 
-    def test_the_photo_of_the_proof_is_looked_at(self, tmp_path):
+    def test_the_photo_of_the_verification_is_looked_at(self, tmp_path):
         assert "does not exist" in refusal("--model", "tee-0", "--photo", "none.jpg", "--output", str(tmp_path))
 
     def test_a_seed_must_be_one_that_generators_take(self, tmp_path):

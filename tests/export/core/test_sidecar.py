@@ -10,18 +10,18 @@ import torch
 
 from export.core.feeding import feeding_of
 from export.core.interface import Interface, TensorSpec
-from export.core.metric import Figure
+from export.core.metric import Metric
 from export.core.sidecar import (
     MethodReport,
     Sidecar,
+    labels_folder,
     sidecar_path,
     tool_versions,
-    words_folder,
 )
 from minivlm.errors import UserError
 from minivlm.models.registry import vision_language_config
 from minivlm.storage.files import sha256
-from minivlm.weights.labels import random_words
+from minivlm.weights.labels import random_labels
 from minivlm.weights.loading import WeightsOrigin
 
 CONTENT = b"some program"
@@ -35,14 +35,14 @@ SIDECAR = Sidecar(
             "forward",
             inputs=[TensorSpec("image", [1, 3, 128, 128], "float32")],
             outputs=[TensorSpec("tags", [10], "int64")],
-            parity=[Figure("tags equal", 1.0, 0.98), Figure("error", 0.001, 0.01, at_least=False)],
+            parity=[Metric("tags equal", 1.0, 0.98), Metric("error", 0.001, 0.01, at_least=False)],
             macs=1000,
             delegated_macs=0.99,
         )
     ],
     kept_float=["rpn"],
     calibration={"samples": 6, "photos": ["flower.jpg"], "skipped": [], "sha256": "ab"},
-    proof=[Figure("caption tokens equal", 1.0, 0.9)],
+    proof=[Metric("caption tokens equal", 1.0, 0.9)],
     photo="china.jpg",
     bytes=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
@@ -107,7 +107,7 @@ def test_of_another_format_is_refused(artifact):
 def test_what_belongs_to_an_artifact_has_its_name(tmp_path):
     path = tmp_path / "tee-0-executorch-fp32.pte"
     assert sidecar_path(path) == tmp_path / "tee-0-executorch-fp32.json"
-    assert words_folder(path) == tmp_path / "tee-0-executorch-fp32-words"
+    assert labels_folder(path) == tmp_path / "tee-0-executorch-fp32-words"
 
 
 def test_versions_leave_out_what_is_not_installed():
@@ -201,35 +201,35 @@ class TestInterface:
             SIDECAR.check_interface(artifact, {"step": self.TOLD})
 
 
-class TestWords:
+class TestLabels:
     @pytest.fixture
     def sidecar(self, artifact) -> Sidecar:
-        folder = words_folder(artifact)
+        folder = labels_folder(artifact)
         folder.mkdir()
         (folder / "vocab.txt").write_text("a\nb\n")
         (folder / "tags.txt").write_text("cat\ndog\n")
-        return replace(SIDECAR, words={file.name: sha256(file) for file in folder.iterdir()})
+        return replace(SIDECAR, labels={file.name: sha256(file) for file in folder.iterdir()})
 
     def test_that_belong_to_the_artifact_are_taken(self, artifact, sidecar):
-        assert sidecar.check_words(artifact) == words_folder(artifact)
+        assert sidecar.check_labels(artifact) == labels_folder(artifact)
 
     def test_of_as_many_other_lines_are_refused(self, artifact, sidecar):
-        (words_folder(artifact) / "vocab.txt").write_text("b\na\n")
+        (labels_folder(artifact) / "vocab.txt").write_text("b\na\n")
         with pytest.raises(UserError, match=r"vocab.txt is not the file that .* was exported with"):
-            sidecar.check_words(artifact)
+            sidecar.check_labels(artifact)
 
     def test_that_are_missing_are_named(self, artifact, sidecar):
-        (words_folder(artifact) / "tags.txt").unlink()
+        (labels_folder(artifact) / "tags.txt").unlink()
         with pytest.raises(UserError, match=r"there is no .*tags.txt"):
-            sidecar.check_words(artifact)
+            sidecar.check_labels(artifact)
 
     def test_a_sidecar_from_before_words_had_hashes_is_refused(self, artifact):
-        with pytest.raises(UserError, match="does not say which words belong to the artifact: export again"):
-            SIDECAR.check_words(artifact)
+        with pytest.raises(UserError, match="does not say which labels belong to the artifact: export again"):
+            SIDECAR.check_labels(artifact)
 
 
 def test_feeding_is_read_back_as_it_was_written(artifact):
     config = vision_language_config("minivlm-tiny")
-    whole = replace(SIDECAR, feeding=feeding_of(config, (128, 128), random_words(config)))
+    whole = replace(SIDECAR, feeding=feeding_of(config, (128, 128), random_labels(config)))
     whole.write(artifact)
     assert Sidecar.read(artifact) == whole

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.core.sidecar import sidecar_path, words_folder
+from export.core.sidecar import labels_folder, sidecar_path
 from export.runtime.artifact_backend import ArtifactBackend, open_backend
 from export.runtime.program import open_program
 from minivlm.cli import main as cli
@@ -86,7 +86,7 @@ class TestMistakes:
         copy = tmp_path / artifact.name
         shutil.copy(artifact, copy)
         shutil.copy(sidecar_path(artifact), sidecar_path(copy))
-        shutil.copytree(words_folder(artifact), words_folder(copy))
+        shutil.copytree(labels_folder(artifact), labels_folder(copy))
         return copy
 
     def test_no_such_file(self, tmp_path):
@@ -111,7 +111,7 @@ class TestMistakes:
 
     def test_words_that_do_not_fit(self, copied):
         """As many lines, and another order: every caption would be another one."""
-        file = words_folder(copied) / "vocab.txt"
+        file = labels_folder(copied) / "vocab.txt"
         file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
         with pytest.raises(UserError, match=r"vocab.txt is not the file that .* was exported with"):
             open_backend(copied)

@@ -11,7 +11,7 @@ from export.core.catalogue import fusion_method, regions_method
 from export.core.interface import TensorSpec, prepared
 from export.runtime.program import open_program
 from export.verify.comparison import compare, run_reference
-from export.verify.tolerances import bounds_of
+from export.verify.tolerances import tolerances_of
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.weights.loading import create_model
@@ -146,7 +146,7 @@ class TestEveryRuntime:
         program = open_program(exported("minilm-tiny", runtime, precision).artifact)
         method = fusion_method("forward", create_model("minilm-tiny"))
         inputs = [*method.example[:4], torch.full_like(method.example[4], hidden)]
-        figures = compare(
-            method, run_reference(method, inputs), program.run("forward", inputs), bounds_of(runtime, precision)
+        metrics = compare(
+            method, run_reference(method, inputs), program.run("forward", inputs), tolerances_of(runtime, precision)
         )
-        assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+        assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]

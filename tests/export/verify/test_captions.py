@@ -1,12 +1,12 @@
-"""The whole model's proof: equal artifacts pass, and an error of the detector alone or of captions alone is seen."""
+"""The whole model's verification: equal artifacts pass, and an error of detector or captions alone is seen."""
 
 import pytest
 import torch
 
 from export.core.sidecar import Sidecar
 from export.runtime.artifact_backend import ArtifactBackend, open_backend
-from export.verify.captions import STEPS, caption_context, follow, prove_captions, write_freely
-from export.verify.tolerances import BOUNDS
+from export.verify.captions import STEPS, caption_context, follow, verify_captions, write_freely
+from export.verify.tolerances import TOLERANCES
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.images.preprocess import NetworkInput
 from minivlm.inference.backend import TorchBackend, load_torch_backend
@@ -40,7 +40,7 @@ class Faulty(ArtifactBackend):
             model=artifact.model,
             config=artifact.config,
             origin=artifact.origin,
-            words=artifact.words,
+            labels=artifact.labels,
             image_size=artifact.image_size,
             detector_hash="",
         )
@@ -48,8 +48,8 @@ class Faulty(ArtifactBackend):
 
 def values(reference, artifact, fitted) -> dict[str, float]:
     with torch.no_grad():
-        figures = prove_captions(reference, artifact, fitted.image, fitted.extent, BOUNDS["fp32"])
-    return {figure.name: figure.value for figure in figures}
+        metrics = verify_captions(reference, artifact, fitted.image, fitted.extent, TOLERANCES["fp32"])
+    return {metric.name: metric.value for metric in metrics}
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +57,10 @@ def artifact(exported) -> ArtifactBackend:
     return open_backend(exported("minivlm-tiny").artifact)
 
 
-def test_a_right_artifact_passes_every_bound(reference, artifact, fitted):
+def test_a_right_artifact_passes_every_tolerance(reference, artifact, fitted):
     with torch.no_grad():
-        figures = prove_captions(reference, artifact, fitted.image, fitted.extent, BOUNDS["fp32"])
-    assert all(figure.passed for figure in figures), [str(figure) for figure in figures]
+        metrics = verify_captions(reference, artifact, fitted.image, fitted.extent, TOLERANCES["fp32"])
+    assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]
 
 
 def test_an_error_of_the_detector_shows_under_its_own_regions_only(reference, artifact, fitted):
@@ -85,7 +85,7 @@ def test_captions_have_full_length_whatever_they_say(reference, fitted):
     assert logits.argmax(dim=1).tolist() == tokens[1:], "following its own words, a model writes them again"
 
 
-def test_the_sidecar_of_a_whole_model_holds_the_proof(exported):
+def test_the_sidecar_of_a_whole_model_holds_the_verification(exported):
     sidecar = Sidecar.read(exported("minivlm-tiny").artifact)
-    assert [figure.name for figure in sidecar.proof][-1] == "caption tokens equal"
-    assert all(figure.passed for figure in sidecar.proof)
+    assert [metric.name for metric in sidecar.proof][-1] == "caption tokens equal"
+    assert all(metric.passed for metric in sidecar.proof)

@@ -19,7 +19,7 @@ def method(detector: bool = False) -> Method:
     return Method("forward", torch.nn.Identity(), {"x": SIGNAL}, ("y",), detector=detector)
 
 
-def test_is_the_first_below_the_bound():
+def test_is_the_first_below_the_tolerance():
     outputs = [output("a", LAYER_SQNR + 1), output("b", LAYER_SQNR - 1), output("c", LAYER_SQNR - 9)]
     assert weakest_layer(method(), outputs) == "b"
 

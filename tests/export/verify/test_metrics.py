@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from export.core.metric import Figure
+from export.core.metric import Metric
 from export.verify.metrics import (
     EQUAL,
     MANY_ROWS,
@@ -20,10 +20,10 @@ from export.verify.metrics import (
     sqnr,
     worst,
 )
-from export.verify.tolerances import BOUNDS, Bounds
+from export.verify.tolerances import TOLERANCES, Tolerances
 from minivlm.vision.regions import Regions, box_geometry
 
-FP32 = BOUNDS["fp32"]
+FP32 = TOLERANCES["fp32"]
 ROWS = 50
 FEATURE_FIGURES = ["median feature cosine", "median feature SQNR dB"]
 
@@ -54,8 +54,8 @@ def changed(regions: Regions, field: str, rows: slice | int, value: Tensor | flo
     return regions._replace(**{field: tensor})
 
 
-def failed(reference: Regions, other: Regions, bounds: Bounds = FP32) -> list[str]:
-    return [figure.name for figure in compare_regions(reference, other, bounds) if not figure.passed]
+def failed(reference: Regions, other: Regions, tolerances: Tolerances = FP32) -> list[str]:
+    return [metric.name for metric in compare_regions(reference, other, tolerances) if not metric.passed]
 
 
 class TestSQNR:
@@ -84,20 +84,20 @@ class TestSQNR:
         assert math.isnan(value) or value == -EQUAL
 
 
-class TestFigure:
+class TestMetric:
     def test_keeps_its_bound_on_the_right_side(self):
-        assert Figure("share", 0.96, 0.96).passed
-        assert not Figure("share", 0.95, 0.96).passed
-        assert Figure("error", 0.01, 0.01, at_least=False).passed
-        assert not Figure("error", 0.02, 0.01, at_least=False).passed
+        assert Metric("share", 0.96, 0.96).passed
+        assert not Metric("share", 0.95, 0.96).passed
+        assert Metric("error", 0.01, 0.01, at_least=False).passed
+        assert not Metric("error", 0.02, 0.01, at_least=False).passed
 
     @pytest.mark.parametrize("at_least", [True, False])
     def test_nan_never_passes(self, at_least):
-        assert not Figure("anything", math.nan, 0.0, at_least).passed
+        assert not Metric("anything", math.nan, 0.0, at_least).passed
 
     def test_says_which_bound_was_missed(self):
-        assert str(Figure("tags equal", 0.9, 0.98)) == "tags equal 0.9 (>= 0.98, FAILED)"
-        assert str(Figure("error", 0.5, 1.0, at_least=False)) == "error 0.5 (<= 1)"
+        assert str(Metric("tags equal", 0.9, 0.98)) == "tags equal 0.9 (>= 0.98, FAILED)"
+        assert str(Metric("error", 0.5, 1.0, at_least=False)) == "error 0.5 (<= 1)"
 
 
 class TestMatching:
@@ -131,10 +131,10 @@ class TestRegions:
     def test_equal_ones_pass_in_any_order(self):
         reference = example()
         order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(1))
-        figures = compare_regions(reference, reordered(reference, order), FP32)
+        metrics = compare_regions(reference, reordered(reference, order), FP32)
         # matched, tags, cosine, feature and geometry SQNR, score; the cosine is rounded in its last bit.
-        assert [figure.value for figure in figures] == pytest.approx([1.0, 1.0, 1.0, EQUAL, EQUAL, 0.0], abs=1e-12)
-        assert all(figure.passed for figure in figures)
+        assert [metric.value for metric in metrics] == pytest.approx([1.0, 1.0, 1.0, EQUAL, EQUAL, 0.0], abs=1e-12)
+        assert all(metric.passed for metric in metrics)
 
     def test_rounding_errors_pass(self):
         reference = example()
@@ -195,10 +195,10 @@ class TestRegions:
 class TestTensors:
     def test_are_compared_by_name_and_position(self):
         reference = [torch.ones(10), torch.ones(10)]
-        figures = compare_tensors(("pooled", "keys"), reference, [torch.ones(10), torch.full((10,), 1.01)], FP32)
-        assert [figure.name for figure in figures] == ["pooled SQNR dB", "keys SQNR dB"]
-        assert figures[1].value == pytest.approx(40.0, abs=0.01)  # 1 % off
-        assert [figure.passed for figure in figures] == [True, False]
+        metrics = compare_tensors(("pooled", "keys"), reference, [torch.ones(10), torch.full((10,), 1.01)], FP32)
+        assert [metric.name for metric in metrics] == ["pooled SQNR dB", "keys SQNR dB"]
+        assert metrics[1].value == pytest.approx(40.0, abs=0.01)  # 1 % off
+        assert [metric.passed for metric in metrics] == [True, False]
 
     def test_one_nan_fails(self):
         other = torch.ones(1000)
@@ -239,9 +239,9 @@ class TestProposals:
 
 class TestLogits:
     def values(self, reference: list[list[float]], other: list[list[float]]) -> list[float]:
-        """The figures of rows that are repeated until they are many."""
+        """The metrics of rows that are repeated until they are many."""
         first, second = (torch.tensor(rows).repeat(MANY_ROWS, 1) for rows in (reference, other))
-        return [figure.value for figure in compare_logits("x", first, second, FP32)]
+        return [metric.value for metric in compare_logits("x", first, second, FP32)]
 
     def test_the_best_entry_is_counted_by_row_and_the_divergence_averaged(self):
         # Row 1 is equal. Row 2: p = (3/4, 1/4) against (1/4, 3/4): KL = 3/4 log 3 - 1/4 log 3 = log(3) / 2.
@@ -256,12 +256,12 @@ class TestLogits:
         assert divergence == pytest.approx(0.0, abs=1e-12)
 
     def test_of_few_rows_only_the_divergence_is_judged(self):
-        (figure,) = compare_logits("x", torch.ones(MANY_ROWS - 1, 3), torch.ones(MANY_ROWS - 1, 3), FP32)
-        assert figure.name == "x KL nats"
+        (metric,) = compare_logits("x", torch.ones(MANY_ROWS - 1, 3), torch.ones(MANY_ROWS - 1, 3), FP32)
+        assert metric.name == "x KL nats"
 
     def test_only_outputs_that_are_logits_have_them(self):
         tensors = (torch.ones(1, 3), torch.ones(MANY_ROWS, 3))
-        names = [figure.name for figure in compare_tensors(("pooled", "caption_logits"), tensors, tensors, FP32)]
+        names = [metric.name for metric in compare_tensors(("pooled", "caption_logits"), tensors, tensors, FP32)]
         assert names == [
             "pooled SQNR dB",
             "caption_logits SQNR dB",
@@ -271,13 +271,13 @@ class TestLogits:
 
 
 class TestWorst:
-    def test_takes_each_figure_s_worst_on_its_own_side(self):
-        one = [Figure("share", 0.9, 0.5), Figure("error", 0.1, 1.0, at_least=False)]
-        two = [Figure("share", 0.8, 0.5), Figure("error", 0.05, 1.0, at_least=False), Figure("more", 1.0, 0.5)]
+    def test_takes_each_metric_s_worst_on_its_own_side(self):
+        one = [Metric("share", 0.9, 0.5), Metric("error", 0.1, 1.0, at_least=False)]
+        two = [Metric("share", 0.8, 0.5), Metric("error", 0.05, 1.0, at_least=False), Metric("more", 1.0, 0.5)]
         found = worst([one, two])
-        assert {figure.name: figure.value for figure in found} == {"share": 0.8, "error": 0.1, "more": 1.0}
+        assert {metric.name: metric.value for metric in found} == {"share": 0.8, "error": 0.1, "more": 1.0}
 
     @pytest.mark.parametrize("values", [(math.nan, 0.9), (0.9, math.nan)])
     def test_nan_is_worse_than_anything(self, values):
-        (found,) = worst([[Figure("share", value, 0.5)] for value in values])
+        (found,) = worst([[Metric("share", value, 0.5)] for value in values])
         assert math.isnan(found.value)

@@ -14,14 +14,14 @@ from export.core.methods import Method
 from export.core.sidecar import Sidecar
 from export.flow.command import run_exporter
 from export.verify.comparison import compare, settle
-from export.verify.tolerances import BOUNDS
+from export.verify.tolerances import TOLERANCES
 from minivlm.images.photos import default_photo
 from minivlm.vision.tee import TEE
 from minivlm.weights.checkpoint import CheckpointInfo, save
 from minivlm.weights.loading import create_model
 from tests.export.detectors import all_equal, equal_objectness, equal_tags, nothing_found
 
-FP32 = BOUNDS["fp32"]
+FP32 = TOLERANCES["fp32"]
 
 
 class OtherOrder(nn.Module):
@@ -71,7 +71,7 @@ def run(detector: TEE, method: Method) -> tuple[Tensor, ...]:
 
 def judged(method: Method, given_: tuple[Tensor, ...]) -> dict[str, bool]:
     expected = settle(method, method.example, run(method.module.detector, method), given_)
-    return {figure.name: figure.passed for figure in compare(method, expected, given_, FP32)}
+    return {metric.name: metric.passed for metric in compare(method, expected, given_, FP32)}
 
 
 @pytest.mark.parametrize("kind", [equal_objectness, equal_tags, all_equal])
@@ -86,7 +86,7 @@ def test_any_order_among_equal_scores_is_right(kind, seed):
 def test_the_order_of_chance_is_another_than_pytorch_s():
     method = method_of(equal_objectness)
     own, other = (run(one, method) for one in (method.module.detector, elsewhere(method.module.detector, 1)))
-    assert not all(figure.passed for figure in compare(method, own, other, FP32))
+    assert not all(metric.passed for metric in compare(method, own, other, FP32))
 
 
 def test_where_no_scores_are_equal_nothing_changes():
@@ -146,4 +146,4 @@ def test_a_real_artifact_of_such_a_detector_is_proven(runtime, kind, tmp_path):
     target = FORMATS[runtime]
     run_exporter(target, "", ["--checkpoint", str(tmp_path / "run"), "--output", str(tmp_path / "out")])
     sidecar = Sidecar.read(artifact_path(tmp_path / "out", "tee-tiny", target, "fp32"))
-    assert all(figure.passed for figure in sidecar.methods[0].parity)
+    assert all(metric.passed for metric in sidecar.methods[0].parity)

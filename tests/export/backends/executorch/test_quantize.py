@@ -58,7 +58,7 @@ class TestKeptFloat:
         assert in_float(decisions(transformer(), Recipe("int8", INT8))) == []
         asked = kept_in_float(["caption_head.decoder", "embeddings.*"])
         kept = in_float(decisions(transformer(), Recipe("int8", (*asked, *INT8))))
-        assert kept == ["caption_head.decoder", "embeddings.positions", "embeddings.types", "embeddings.words"]
+        assert kept == ["caption_head.decoder", "embeddings.positions", "embeddings.types", "embeddings.labels"]
 
 
 class TestWeakestLayer:
@@ -98,15 +98,15 @@ def test_doubling_in_int8_copies_and_rounds_nothing_more():
 
 @pytest.mark.parametrize("model", [pytest.param("tee-tiny", marks=pytest.mark.full), "minilm-tiny"])
 class TestArtifact:
-    def test_passed_its_proof_and_names_what_stays_in_float(self, exported, model):
+    def test_passed_its_verification_and_names_what_stays_in_float(self, exported, model):
         sidecar = json.loads(exported(model, precision="int8").sidecar.read_text())
         assert sidecar["precision"] == "int8"
         assert bool(sidecar["kept_float"]) == (model == "tee-tiny")
         (method,) = sidecar["methods"]
         assert method["delegated_macs"] == 1.0
         assert all(
-            figure["value"] >= figure["bound"] if figure["at_least"] else figure["value"] <= figure["bound"]
-            for figure in method["parity"]
+            metric["value"] >= metric["bound"] if metric["at_least"] else metric["value"] <= metric["bound"]
+            for metric in method["parity"]
         )
 
     def test_is_smaller_than_in_float(self, exported, model):
@@ -117,7 +117,7 @@ class TestArtifact:
 
     def test_runs_as_the_rounded_model_does_in_pytorch(self, exported, model):
         if model == "tee-tiny":
-            pytest.skip("near-equal scores: the proof compares regions by box")
+            pytest.skip("near-equal scores: the verification compares regions by box")
         method = transformer()
         with quiet(), torch.no_grad():
             expected = quantized(method, Recipe("int8", INT8))(*method.example)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.machine import disturbance
-from bench.machine.disturbance import Snapshot, disturbances, snapshot
+from bench.machine import interference
+from bench.machine.interference import Snapshot, interference_between, snapshot
 
 BEFORE = Snapshot(clock=100.0, busy=50.0, stolen=1.0, own=10.0, switches=0, throttled=0.0, frequency=3000.0)
 QUIET = Snapshot(clock=110.0, busy=70.0, stolen=1.0, own=30.0, switches=100, throttled=0.0, frequency=2990.0)
@@ -14,11 +14,11 @@ QUIET = Snapshot(clock=110.0, busy=70.0, stolen=1.0, own=30.0, switches=100, thr
 
 @pytest.fixture(autouse=True)
 def _four_cores(monkeypatch):
-    monkeypatch.setattr(disturbance.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(interference.os, "cpu_count", lambda: 4)
 
 
 def found(**changes) -> list[str]:
-    return disturbances(BEFORE, replace(QUIET, **changes), threads=2, cores=4)
+    return interference_between(BEFORE, replace(QUIET, **changes), threads=2, cores=4)
 
 
 def test_an_undisturbed_one_says_nothing():
@@ -36,7 +36,7 @@ def test_a_hypervisor_s_share_is_of_all_cores():
 
 def test_switches_count_unless_there_are_more_threads_than_cores():
     assert found(switches=2000) == ["200 involuntary context switches a second"]
-    assert disturbances(BEFORE, replace(QUIET, switches=20_000), threads=8, cores=4) == []
+    assert interference_between(BEFORE, replace(QUIET, switches=20_000), threads=8, cores=4) == []
 
 
 def test_a_throttled_container_is_named():

@@ -61,7 +61,7 @@ def snapshot() -> Snapshot:
     )
 
 
-def disturbances(before: Snapshot, after: Snapshot, threads: int, cores: int) -> list[str]:
+def interference_between(before: Snapshot, after: Snapshot, threads: int, cores: int) -> list[str]:
     """Say what disturbed the time between two snapshots.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a comparison judges, in two tables: figures that must agree, and quantities that scatter."""
+"""What a comparison judges, in two tables: metrics that must agree, and quantities that scatter."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,13 +8,13 @@ from bench.records.record import Record
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """A figure that no repeat may change.
+class DeterministicMetric:
+    """A metric that no repeat may change.
 
     Attributes:
         name: Shown to people.
-        read: By name within it (empty where there is one figure only); empty where a record has none.
-        bound: Largest difference as a share of the base's figure; 0 is exactly equal.
+        read: By name within it (empty where there is one metric only); empty where a record has none.
+        bound: Largest difference as a share of the base's metric; 0 is exactly equal.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Scattered:
+class NoisyMetric:
     """A quantity that every repeat measures anew.
 
     Attributes:
@@ -48,22 +48,28 @@ class Scattered:
         return math.log1p(self.floor)
 
 
-FIXED = (
-    Fixed("params", lambda record: _present(record.counts.params if record.counts else None), bound=0.0),
-    Fixed("MACs", lambda record: _present(record.counts.macs if record.counts else None), bound=0.0),
+DETERMINISTIC = (
+    DeterministicMetric("params", lambda record: _present(record.counts.params if record.counts else None), bound=0.0),
+    DeterministicMetric("MACs", lambda record: _present(record.counts.macs if record.counts else None), bound=0.0),
     # Serialisers store names and alignment, which a change of a path moves by some bytes.
-    Fixed("artifact bytes", lambda record: _present(record.artifact.bytes if record.artifact else None), bound=0.001),
-    Fixed("delegated share", lambda record: record.artifact.delegated if record.artifact else {}, bound=1e-6),
-    Fixed("planned memory", lambda record: _present(record.memory.planned_bytes if record.memory else None), bound=0.0),
+    DeterministicMetric(
+        "artifact bytes", lambda record: _present(record.artifact.bytes if record.artifact else None), bound=0.001
+    ),
+    DeterministicMetric(
+        "delegated share", lambda record: record.artifact.delegated if record.artifact else {}, bound=1e-6
+    ),
+    DeterministicMetric(
+        "planned memory", lambda record: _present(record.memory.planned_bytes if record.memory else None), bound=0.0
+    ),
     # Sums in another order, by another number of threads, move the last digits of an error.
-    Fixed("parity", lambda record: record.artifact.parity if record.artifact else {}, bound=0.05),
+    DeterministicMetric("parity", lambda record: record.artifact.parity if record.artifact else {}, bound=0.05),
 )
-"""Deterministic figures with how far they may move."""
+"""Deterministic metrics with how far they may move."""
 
-SCATTERED = (
-    Scattered("latency", "ms", lambda record: record.median, floor=0.03),
-    Scattered("load time", "ms", lambda record: record.load_ms, floor=0.20),
-    Scattered(
+NOISY = (
+    NoisyMetric("latency", "ms", lambda record: record.median, floor=0.03),
+    NoisyMetric("load time", "ms", lambda record: record.load_ms, floor=0.20),
+    NoisyMetric(
         "peak memory",
         "MB",
         lambda record: record.memory.peak_bytes / 1e6 if record.memory else None,

@@ -13,7 +13,7 @@ from torch import Tensor
 from export.core.methods import Method
 from export.runtime.program import Program
 from export.verify.comparison import compare
-from export.verify.tolerances import bounds_of
+from export.verify.tolerances import tolerances_of
 from minivlm.errors import UserError
 
 FORMAT = 1
@@ -89,7 +89,7 @@ def _tensor(pull: Callable[[str], bytes | None], output: Mapping[str, Any]) -> T
 def misses(
     methods: Sequence[Method], program: Program, given: Mapping[str, Sequence[Tensor]], runtime: str, precision: str
 ) -> list[str]:
-    """Compare a phone's outputs with those of the same artifact here; returns what misses its bound.
+    """Compare a phone's outputs with those of the same artifact here; returns what misses its tolerance.
 
     Args:
         methods: As written.
@@ -98,7 +98,7 @@ def misses(
         runtime: Of the artifact.
         precision: Of the artifact.
     """
-    bounds = bounds_of(runtime, precision)
+    tolerances = tolerances_of(runtime, precision)
     found = []
     for method in methods:
         if method.name not in given:
@@ -107,6 +107,6 @@ def misses(
         expected = program.run(method.name, method.example)
         typed = tuple(one.to(like.dtype) for one, like in zip(given[method.name], expected, strict=True))
         found += [
-            f"{method.name}: {figure}" for figure in compare(method, expected, typed, bounds) if not figure.passed
+            f"{method.name}: {metric}" for metric in compare(method, expected, typed, tolerances) if not metric.passed
         ]
     return found
