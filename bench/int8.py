@@ -6,8 +6,8 @@
     python bench/int8.py --records results/int8/records.jsonl       # judge what was measured
 
 fp32 and int8 of each runtime are measured in rounds, each repeat in a process of its own, and judged round by round as
-docs/verdict.md says. Sizes and exactness come from the artifacts. Exit code 1 says that a
-measurement failed.
+docs/verdict.md says. Sizes and metrics of the verification come from the artifacts. Exit code 1 says that a measurement
+failed.
 """
 
 import math
@@ -40,7 +40,7 @@ MODELS = ("tee-0", "minilm")
 PASSED = ("models", "checkpoint", "seed", "runtimes", "repeats", "profile", "artifacts")
 """Flags that mean here what they mean to bench/run.py."""
 FLOOR = next(kind for kind in NOISY if kind.name == "latency").log_floor
-EXACTNESS = (
+SUMMARY = (
     "forward median feature SQNR dB",
     "regions median feature SQNR dB",
     "forward caption_logits SQNR dB",
@@ -81,10 +81,10 @@ class Pair:
         return second.bytes / first.bytes if first and second else math.nan
 
     @property
-    def exactness(self) -> str:
+    def verification(self) -> str:
         """int8's metrics against PyTorch beside fp32's."""
         sides = [one.artifact.parity if one.artifact else {} for one in (self.fp32[0], self.int8[0])]
-        shown = [name for name in EXACTNESS if all(name in side for side in sides)]
+        shown = [name for name in SUMMARY if all(name in side for side in sides)]
         return "; ".join(f"{name} {sides[0][name]:.0f} -> {sides[1][name]:.0f}" for name in shown)
 
 
@@ -144,12 +144,12 @@ def verdict(evidence: Evidence, p: float) -> str:
 
 def int8_table(found: Sequence[Pair]) -> Table:
     """Return a line for each model and runtime."""
-    table = Table("", "bytes", "speed, 99 % interval", "exactness, fp32 -> int8", "worth it here", box=None)
+    table = Table("", "bytes", "speed, 99 % interval", "verification, fp32 -> int8", "worth it here", box=None)
     corrected = holm([pair.evidence.p for pair in found])
     for pair, p in zip(found, corrected, strict=True):
         worth = f"no: {pair.failed}" if pair.failed else verdict(pair.evidence, p)
         name = f"{pair.model}, {pair.runtime}{pair.apart}"
-        cells = (name, f"{pair.size:.0%}", speed(pair.evidence, p), pair.exactness, worth)
+        cells = (name, f"{pair.size:.0%}", speed(pair.evidence, p), pair.verification, worth)
         table.add_row(*map(for_terminal, cells))
     return table
 

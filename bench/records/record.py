@@ -23,7 +23,7 @@ Milliseconds = Annotated[float, Field(ge=1e-6, le=1e9)]
 Seconds = Annotated[float, Field(ge=0.0, le=1e6)]
 Rate = Annotated[float, Field(ge=1e-6, le=1e9)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Exactness = Annotated[float, Field(ge=-1e15, le=1e15)]
+MetricValue = Annotated[float, Field(ge=-1e15, le=1e15)]
 Bytes = Annotated[int, Field(gt=0, le=2**50)]
 Planned = Annotated[int, Field(ge=0, le=2**50)]
 Amount = Annotated[int, Field(gt=0, le=10**18)]
@@ -94,7 +94,7 @@ class ArtifactFile:
     bytes: Bytes
     sha256: str
     delegated: Mapping[str, Share] = field(default_factory=dict)
-    parity: Mapping[str, Exactness] = field(default_factory=dict)
+    parity: Mapping[str, MetricValue] = field(default_factory=dict)
 
 
 class Case(NamedTuple):

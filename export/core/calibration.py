@@ -70,8 +70,8 @@ def calibration_set(
 ) -> Calibration:
     """Prepare photos: as they are, mirrored, and in crops of other brightness, so that few photos cover many levels.
 
-    No more files are read than are needed. What shows the held-out photo is left out, by whatever name, and also where it
-    was scaled, turned, mirrored or encoded anew; a part of it cannot be told.
+    No more files are read than are needed. What shows the held-out photo is left out, by whatever name, and also where
+    it was scaled, turned, mirrored or encoded anew; a part of it cannot be told.
 
     Args:
         folder: Of photos; None takes one of the two that scikit-learn ships, the other than the held-out one.

@@ -151,8 +151,8 @@ def load_state(transformer: FusionTransformer, state: Mapping[str, Tensor], sour
     refuse_quantized(state, source)
     renamed, ignored = rename(without_wrappers(state, source), source)
     head_present = any(key.startswith("caption_head.") for key in renamed)
-    if head_present and TIED_DECODER not in renamed and "embeddings.labels.weight" in renamed:
-        renamed[TIED_DECODER] = renamed["embeddings.labels.weight"]
+    if head_present and TIED_DECODER not in renamed and "embeddings.words.weight" in renamed:
+        renamed[TIED_DECODER] = renamed["embeddings.words.weight"]
 
     wanted = transformer.state_dict()
     parts = [name for name, _ in transformer.named_children()]

@@ -14,7 +14,7 @@ from minivlm.errors import UserError
 from minivlm.weights.state_dicts import shown
 
 MODULES = {
-    "embeddings.word_embeddings": "embeddings.labels",
+    "embeddings.word_embeddings": "embeddings.words",
     "embeddings.position_embeddings": "embeddings.positions",
     "embeddings.token_type_embeddings": "embeddings.types",
     "embeddings.LayerNorm": "embeddings.norm",

@@ -51,10 +51,10 @@ def test_few_rounds_cannot_tell():
     assert speed(pair.evidence, pair.evidence.p).startswith("cannot tell: 1.11 times")
 
 
-def test_size_and_exactness_are_the_artifacts():
+def test_size_and_verification_are_the_artifacts():
     (pair,) = pairs(records(fp32=DRIFTING, times=0.5))
     assert pair.size == 0.25
-    assert pair.exactness == "forward median feature SQNR dB 120 -> 25"
+    assert pair.verification == "forward median feature SQNR dB 120 -> 25"
 
 
 def test_what_was_measured_in_one_precision_only_is_left_out():

@@ -125,7 +125,7 @@ def test_regions_have_no_order() -> None:
 @pytest.mark.parametrize("which", ["token_ids", "token_types", "positions", "regions"])
 @torch.no_grad()
 def test_a_randomized_model_depends_visibly_on_each_input(which: str) -> None:
-    """A quarter of the labels it would put out changes with the input; logits spread as documented, 2 +- 10 %."""
+    """A quarter of the words it would put out changes with the input; logits spread as documented, 2 +- 10 %."""
     model = tiny()
     given = list(inputs(MINILM_TINY))
     _, before = model(*given)
@@ -200,7 +200,7 @@ def test_construction_follows_the_callers_seed() -> None:
 
     first, second = build().state_dict(), build().state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
-    assert first["embeddings.labels.weight"].std().item() == pytest.approx(0.02, rel=0.05)
+    assert first["embeddings.words.weight"].std().item() == pytest.approx(0.02, rel=0.05)
 
 
 class TestMasks:

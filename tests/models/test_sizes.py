@@ -66,7 +66,7 @@ def test_the_model_has_layers_of_these_sizes():
     assert model.vision.box_head.classifier.out_features == 81  # the background is the first
     assert model.vision.attribute_head.classifier.out_features == 10  # and "no attribute"
     assert model.heads["vqa"].classifier.out_features == 20
-    assert model.language.embeddings.labels.weight.shape == (500, 24)
+    assert model.language.embeddings.words.weight.shape == (500, 24)
     assert len(model.language.encoder.layers) == 3
     assert model.language.encoder.layers[0].attention.heads == 2
 

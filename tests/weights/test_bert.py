@@ -194,7 +194,7 @@ def test_old_names_prefix_and_missing_tied_decoder_are_understood(transformers: 
         assert not key.startswith(parts) or torch.equal(old.state_dict()[key], tensor), key
     assert report.untouched == ("region_projection",)
     assert set(report.ignored) == {"cls.seq_relationship.weight", "cls.seq_relationship.bias"}
-    decoder, labels = old.caption_head.decoder.weight, old.embeddings.labels.weight
+    decoder, words = old.caption_head.decoder.weight, old.embeddings.words.weight
     assert torch.equal(decoder, words)
     assert decoder.data_ptr() != words.data_ptr()
 
@@ -219,7 +219,7 @@ def test_a_local_folder_is_read(transformers: Any, tmp_path: Path, safe: bool) -
         torch.save(reference.state_dict(), tmp_path / "pytorch_model.bin")
     model = FusionTransformer(SMALL)
     report = load_pretrained(model, tmp_path)
-    assert torch.equal(model.embeddings.labels.weight, reference.bert.embeddings.word_embeddings.weight)
+    assert torch.equal(model.embeddings.words.weight, reference.bert.embeddings.word_embeddings.weight)
     assert torch.equal(model.caption_head.decoder.weight, reference.bert.embeddings.word_embeddings.weight)
     assert str(report) == (
         "loaded embeddings, encoder, caption_head; not in the file and left as they were: region_projection, pooler"

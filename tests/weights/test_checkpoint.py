@@ -309,7 +309,7 @@ class TestImport:
         model = load_torch_backend(checkpoint=tmp_path / "new").module
         state = model.state_dict()
         published = load_file(bert / "model.safetensors")
-        assert torch.equal(state["language.embeddings.labels.weight"], published["embeddings.word_embeddings.weight"])
+        assert torch.equal(state["language.embeddings.words.weight"], published["embeddings.word_embeddings.weight"])
         assert torch.equal(state["language.pooler.dense.bias"], published["pooler.dense.bias"])
         timm_state = torch.load(backbone, weights_only=True)
         for key, tensor in model.vision.backbone.efficientnet.body.state_dict().items():

@@ -29,7 +29,7 @@ def test_tag_text_names_each_tag_once_in_the_order_of_regions() -> None:
 
 def test_writing_and_reading_give_the_same_words_and_vocabulary_bytes(tmp_path: Path) -> None:
     labels = replace(random_labels(CONFIG), tags=tuple(f"étiquette {number}" for number in range(CONFIG.tags)))
-    write_labels(tmp_path, words)
+    write_labels(tmp_path, labels)
     found = read_labels(tmp_path, CONFIG)
     assert (found.tags, found.answers) == (labels.tags, labels.answers)
     assert (tmp_path / "vocab.txt").read_bytes() == shipped_vocabulary(400).read_bytes()
@@ -83,7 +83,7 @@ def test_how_an_editor_stores_text_is_no_content(
     tmp_path: Path, file: str, mark: bytes, end: bytes, last: bool
 ) -> None:
     labels = random_labels(CONFIG)
-    write_labels(tmp_path, words)
+    write_labels(tmp_path, labels)
     lines = (tmp_path / file).read_bytes().splitlines()
     (tmp_path / file).write_bytes(mark + end.join(lines) + (end if last else b""))
     found = read_labels(tmp_path, CONFIG)

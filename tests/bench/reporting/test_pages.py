@@ -37,7 +37,7 @@ def page(folder: Path, name: str, *records: Record) -> str:
     return render(PAGE_TEXT.format(name=name), folder)
 
 
-def test_networks_have_time_size_use_of_the_machine_and_exactness(tmp_path: Path) -> None:
+def test_networks_have_time_size_use_of_the_machine_and_verification(tmp_path: Path) -> None:
     """Expected by arithmetic: the median of 10, 30 and 20 ms; 4400 MMAC in 20 ms over 800 GMAC/s is 27.5 %."""
     made = page(tmp_path, "networks", *PYTORCH, FLOAT, INT8, CAPTION)
     lines = made.splitlines()

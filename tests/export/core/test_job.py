@@ -84,4 +84,4 @@ def test_at_16_bits_litert_keeps_layers_too():
 
 def test_layers_that_run_are_those_of_the_forward_pass():
     layers = running_layers(fusion_method("forward", create_model("minilm-tiny")))
-    assert {"embeddings.labels", "encoder.layers.1.output", "pooler.dense", "caption_head.decoder"} <= set(layers)
+    assert {"embeddings.words", "encoder.layers.1.output", "pooler.dense", "caption_head.decoder"} <= set(layers)

@@ -82,7 +82,7 @@ class TestTables:
             assert deciding_rule(TABLES[runtime]["int8"], layer, Kind.CONVOLUTION).mode is Mode.FLOAT
 
     def test_a_transformer_keeps_none_of_its_matrices_in_float(self, runtime):
-        for layer, kind in (("embeddings.labels", Kind.EMBEDDING), ("encoder.layers.3.output", Kind.LINEAR)):
+        for layer, kind in (("embeddings.words", Kind.EMBEDDING), ("encoder.layers.3.output", Kind.LINEAR)):
             rule = deciding_rule(TABLES[runtime]["int8"], layer, kind)
             assert rule.mode in (Mode.DYNAMIC, Mode.WEIGHT_ONLY)
             assert rule.bits == 8

@@ -58,7 +58,7 @@ class TestKeptFloat:
         assert in_float(decisions(transformer(), Recipe("int8", INT8))) == []
         asked = kept_in_float(["caption_head.decoder", "embeddings.*"])
         kept = in_float(decisions(transformer(), Recipe("int8", (*asked, *INT8))))
-        assert kept == ["caption_head.decoder", "embeddings.positions", "embeddings.types", "embeddings.labels"]
+        assert kept == ["caption_head.decoder", "embeddings.positions", "embeddings.types", "embeddings.words"]
 
 
 class TestWeakestLayer:
