@@ -95,7 +95,7 @@ FLAGS: Mapping[str, tuple[Callable[[Sequence[str]], None], tuple[str, ...], tupl
             run.main,
             (),
             (
-                *("--device", "--models", "--runtimes", "--precision", "--threads", "--image", "--profile"),
+                *("--device", "--models", "--runtimes", "--precision", "--threads", "--photo", "--image", "--profile"),
                 *("--repeats", "--affinity", "--sustained", "--timeout", "--output", "--serial", "--cool-down"),
             ),
         ),

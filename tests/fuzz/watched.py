@@ -3,6 +3,8 @@
 import multiprocessing
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,19 @@ def work_through(kind: str, rounds: range, originals: Originals, talk: Connectio
     drop_privileges()
     torch.set_num_threads(1)
     for number in rounds:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, inner_folder(Path(name)):
             command = make_round(kind, originals, Path(name), number)
             talk.send((number, command.arguments, None))
             talk.send((number, command.arguments, complaint(command, Path(name)) or ""))
+
+
+@contextmanager
+def inner_folder(work: Path) -> Iterator[None]:
+    """Go down so far within a folder that no name of a round, such as "../../..", leads out of it."""
+    inner = work.joinpath(*"within")
+    inner.mkdir(parents=True)
+    with chdir(inner):
+        yield
 
 
 def watched(kind: str, rounds: range, originals: Originals) -> list[str]:
