@@ -161,7 +161,7 @@ def _typed(given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...
 
 def verification_table(verifications: Sequence[Verification]) -> Table:
     """Return a line for each comparison."""
-    table = Table("artifact", "verdict", "compared", "figures", box=None, pad_edge=False)
+    table = Table("artifact", "verdict", "compared", "metrics", box=None, pad_edge=False)
     for verification in verifications:
         verdict = "proven" if verification.proven else "FAILED"
         if verification.error:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from export import to_executorch
+from export.backends.executorch import exporter
 from export.backends.executorch.program import ExecuTorchProgram, LoweredProgram
 from export.core.catalogue import fusion_method, regions_method
 from export.core.methods import Method
@@ -159,12 +160,12 @@ class TestFailedVerification:
     def lowered_wrongly(self, exported, monkeypatch, request) -> str:
         content = exported(request.param).artifact.read_bytes()
         program = SimpleNamespace(write_to_file=lambda file: file.write(content))
-        monkeypatch.setattr(to_executorch, "export_program", lambda method, recipe: None)
-        monkeypatch.setattr(to_executorch, "lower", lambda programs: LoweredProgram(program, {"forward": 0}))
+        monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
+        monkeypatch.setattr(exporter, "lower", lambda programs: LoweredProgram(program, {"forward": 0}))
         return request.param
 
     @pytest.mark.parametrize(
-        ("lowered_wrongly", "figures"),
+        ("lowered_wrongly", "metrics"),
         [("tee-tiny", "regions matched at IoU 0.9"), ("minilm-tiny", "caption_logits SQNR dB")],
         indirect=["lowered_wrongly"],
     )
@@ -214,7 +215,7 @@ class TestMistakes:
         def fail(*_: object) -> None:
             raise AssertionError("lowering began")
 
-        monkeypatch.setattr(to_executorch, "export_program", fail)
+        monkeypatch.setattr(exporter, "export_program", fail)
 
     @pytest.mark.parametrize(
         ("argv", "parts"),
@@ -274,8 +275,8 @@ class TestMistakes:
             raise OSError(28, "No space left on device")
 
         lowered = LoweredProgram(SimpleNamespace(write_to_file=write_to_file), {"forward": 0})
-        monkeypatch.setattr(to_executorch, "export_program", lambda method, recipe: None)
-        monkeypatch.setattr(to_executorch, "lower", lambda programs: lowered)
+        monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
+        monkeypatch.setattr(exporter, "lower", lambda programs: lowered)
         assert "No space left on device" in refused(capsys, "--model", "minilm-tiny", "--output", str(tmp_path))
         assert list(tmp_path.iterdir()) == []
 

@@ -1,7 +1,7 @@
 """Rank tests over repeats, against published tables, arithmetic and simulation."""
 
 import math
-from itertools import cases, product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ class TestRankSum:
     def test_with_ties_it_is_what_all_ways_to_deal_say(self, values, size):
         size = min(size, len(values) - 1)
         ranks = stats.rankdata(values)
-        sums = [float(ranks[list(places)].sum()) for places in cases(range(len(values)), size)]
+        sums = [float(ranks[list(places)].sum()) for places in combinations(range(len(values)), size)]
         reached = float(ranks[:size].sum())
         tails = (sum(each <= reached for each in sums), sum(each >= reached for each in sums))
         assert rank_sum(values[:size], values[size:]) == pytest.approx(min(1.0, 2.0 * min(tails) / len(sums)))
