@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 
-from bench.costs.counts import OPERATING_POINTS, count_model, count_params
+from bench.costs.counts import OPERATING_POINTS, count_model
 from minivlm.command_line import script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
+from minivlm.models.costs import count_params
 from minivlm.models.registry import build, get_config, list_models
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import write_text

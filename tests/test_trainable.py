@@ -11,7 +11,7 @@ from minivlm.inference.backend import TorchBackend, load_torch_backend
 from minivlm.inference.pipeline import Pipeline
 from minivlm.language.transformer import FusionTransformer
 from minivlm.models.registry import build, get_config
-from minivlm.models.vision_language import VisionLanguageModel, join_regions
+from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.rpn import Anchors
 from minivlm.vision.tee import TEE, level_sizes
@@ -92,7 +92,7 @@ def whole_loss(model: VisionLanguageModel) -> Tensor:
     """The detector's loss, and those of all tasks on regions that it finds."""
     assert isinstance(model.vision, TEE)
     found = model.vision.detect_each(pictures(), torch.full((BATCH, 2), float(SIDE)))
-    regions = torch.stack([join_regions(picture.features, picture.geometry) for picture in found])
+    regions = torch.stack([picture.vectors for picture in found])
     masked, pooled = language_loss(model.language, regions)
     answers = model.head("vqa")(pooled)
     judged = model.head("nlvr2")(pooled, pooled.flip(0))

@@ -5,17 +5,16 @@ variance; a multiply-add counts once; convolutions, linear layers and attention'
 work does not; the attribute head of training counts nowhere.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from export.core.catalogue import REGIONS, TEXT_TOKENS
 from minivlm.language.transformer import FusionTransformer
+from minivlm.models.costs import count_macs, count_params
 from minivlm.models.registry import build, get_config
+from minivlm.models.samples import REGIONS, TEXT_TOKENS
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.grid import GridExtractor
 from minivlm.vision.tee import TEE
@@ -71,24 +70,6 @@ class Count:
 
     def __add__(self, other: "Count") -> "Count":
         return Count(self.params + other.params, self.trainable + other.trainable, self.macs + other.macs)
-
-
-def count_params(module: nn.Module) -> tuple[int, int]:
-    """Return parameters with BatchNorm running statistics, and without."""
-    trainable = sum(parameter.numel() for parameter in module.parameters())
-    running = sum(
-        norm.running_mean.numel() + norm.running_var.numel()
-        for norm in module.modules()
-        if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
-    )
-    return trainable + running, trainable
-
-
-def count_macs(call: Callable[[], Any]) -> tuple[int, Any]:
-    """Run a call and return the multiply-adds of its convolutions and matrix products, and its result."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        result = call()
-    return counter.get_total_flops() // 2, result  # the counter takes a multiply-add for two operations
 
 
 def _component(module: nn.Module, *inputs: Any) -> tuple[Count, Any]:

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from bench.measure.timing import Stage
 from minivlm.images.preprocess import NetworkInput
-from minivlm.inference.backend import Backend
+from minivlm.inference.backend import Backend, caption_context
 from minivlm.language.decoding import CaptionSession
-from minivlm.models.vision_language import join_regions
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE
@@ -126,15 +125,7 @@ class CaptionRun:
 
     @torch.inference_mode()
     def _run_prefill(self) -> None:
-        found, labels = self.regions, self._backend.labels
-        valid = found.scores > 0.0
-        context = self._backend.caption_layout.context(
-            labels.tag_ids(found.tags[valid].tolist()),
-            join_regions(found.features, found.geometry),
-            valid,
-            labels.tokenizer.special,
-        )
-        self._session = self._backend.session(context)
+        self._session = self._backend.session(caption_context(self._backend, self.regions))
 
     @torch.inference_mode()
     def _run_steps(self) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.costs.counts import count_macs, count_params
 from bench.measure.plan import Plan
 from bench.measure.pytorch_runs import compiled_run, eager_run, part_method, shapes
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, Run
@@ -22,6 +21,7 @@ from export.runtime.artifact_backend import backend_of
 from export.runtime.program import Program, load_program
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
+from minivlm.models.costs import count_macs, count_params
 from minivlm.models.registry import build
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model

@@ -12,22 +12,15 @@ from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
 from minivlm.images.preprocess import letterbox
 from minivlm.language.exportable import Prefill, Step
-from minivlm.language.layout import CAPTIONING, HIDDEN, NLVR2, RETRIEVAL, VQA, TextLayout, TransformerInputs
+from minivlm.language.layout import CAPTIONING, NLVR2, RETRIEVAL, VQA, TextLayout, TransformerInputs
 from minivlm.language.tokenizer import SpecialTokens
 from minivlm.language.transformer import FusionTransformer
-from minivlm.models.vision_language import VisionLanguageModel, join_regions
+from minivlm.models.samples import SAMPLE_SEED, sequence_samples
+from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE, check_image_size
 from minivlm.weights.labels import Labels
 from minivlm.weights.loading import NamedModel
-
-TEXT_TOKENS = 35
-REGIONS = 50
-"""Sequence of the paper's Table 2: 35 text tokens and 50 regions."""
-
-SAMPLE_SEED = 2020
-HIDDEN_SHARE = 0.3
-"""Of the tokens in the second input that a transformer is proven on."""
 
 HEAD_LAYOUTS: Mapping[str, TextLayout] = {"vqa": VQA, "nlvr2": NLVR2, "match": RETRIEVAL}
 """The sequence each task head is fixed to; the method has the head's name."""
@@ -96,23 +89,8 @@ class DetectorGraph(nn.Module):
 
 def fusion_method(name: str, module: FusionTransformer) -> Method:
     """Return the method of the paper's Table 2: one pass over 35 text tokens and 50 regions, all text decoded."""
-    config = module.config
-    generator = torch.Generator().manual_seed(SAMPLE_SEED)
-    positions = torch.arange(TEXT_TOKENS)[None]
-
-    def text(mask: Tensor) -> dict[str, Tensor]:
-        return {
-            "token_ids": torch.randint(config.vocabulary, (1, TEXT_TOKENS), generator=generator),
-            "token_types": (positions >= TEXT_TOKENS // 2).to(torch.int64),
-            "positions": positions,
-            "regions": torch.randn(1, REGIONS, config.region_dim, generator=generator),
-            "mask": mask,
-        }
-
-    everything = torch.zeros(1, 1, TEXT_TOKENS + REGIONS)
-    part = torch.where(torch.rand(everything.shape, generator=generator) < HIDDEN_SHARE, HIDDEN, everything)
-    outputs = ("pooled", "caption_logits")
-    return Method(name, module, text(everything), outputs, held_out=[tuple(text(part).values())])
+    seen, part = sequence_samples(module.config)
+    return Method(name, module, seen._asdict(), ("pooled", "caption_logits"), held_out=[tuple(part)])
 
 
 class LanguageSamples:
@@ -126,8 +104,8 @@ class LanguageSamples:
 
     def __init__(self, module: FusionTransformer, special: SpecialTokens, regions: Regions) -> None:
         self.special = special
-        self.vectors = join_regions(regions.features, regions.geometry)
-        self.valid = regions.scores > 0.0
+        self.vectors = regions.vectors
+        self.valid = regions.valid
         self._vocabulary = module.config.vocabulary
         self._generator = torch.Generator().manual_seed(SAMPLE_SEED)
 

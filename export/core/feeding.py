@@ -6,10 +6,11 @@ docs/artifacts.md explains each field; `examples/` uses nothing else.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from export.core.catalogue import HEAD_LAYOUTS, REGIONS, TEXT_TOKENS
+from export.core.catalogue import HEAD_LAYOUTS
 from minivlm.language.layout import CAPTIONING, HIDDEN, TextLayout
 from minivlm.language.tokenizer import LONGEST_WORD
 from minivlm.language.transformer import TransformerConfig
+from minivlm.models.samples import REGIONS, TEXT_TOKENS
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.tee import TEEConfig
 from minivlm.weights.labels import ANSWERS, TAGS, VOCABULARY, Labels

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
+
+from minivlm.models.costs import count_macs
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,4 @@ class Method:
 
 def total_macs(method: Method) -> int:
     """Count a method's multiply-adds as PyTorch runs them."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        method.module(*method.example)
-    return counter.get_total_flops() // 2
+    return count_macs(lambda: method.module(*method.example))[0]

@@ -11,22 +11,13 @@ from export.runtime.artifact_backend import ArtifactBackend
 from export.verify.metrics import compare_logits, mean_divergence
 from export.verify.ties import settled
 from export.verify.tolerances import Tolerances
-from minivlm.inference.backend import Backend, TorchBackend
+from minivlm.inference.backend import Backend, TorchBackend, caption_context
 from minivlm.language.layout import CAPTIONING, CaptionContext
-from minivlm.models.vision_language import join_regions
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE
 
 STEPS = CAPTIONING.caption_length - 1
 """Tokens of a caption of full length after [CLS]."""
-
-
-def caption_context(backend: Backend, regions: Regions) -> CaptionContext:
-    """Lay out what a caption is about."""
-    valid = regions.scores > 0.0
-    tags = backend.labels.tag_ids(regions.tags[valid].tolist())
-    vectors = join_regions(regions.features, regions.geometry)
-    return CAPTIONING.context(tags, vectors, valid, backend.labels.tokenizer.special)
 
 
 def write_freely(backend: Backend, context: CaptionContext) -> list[int]:

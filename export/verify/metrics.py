@@ -13,6 +13,7 @@ from torch import Tensor
 
 from export.core.metric import Metric
 from export.verify.tolerances import Tolerances
+from minivlm.ops import box_iou, match
 from minivlm.vision.regions import Regions
 
 MATCH_IOU = 0.9
@@ -33,25 +34,8 @@ def match_regions(reference: Regions, other: Regions) -> list[tuple[int, int]]:
     Returns:
         (row of `reference`, row of `other`) pairs; rows that only fill the fixed number (score 0) take no part.
     """
-    iou = box_iou(reference.boxes, other.boxes)
-    iou[reference.scores <= 0.0] = 0.0
-    iou[:, other.scores <= 0.0] = 0.0
-    pairs = []
-    while iou.numel() and iou.max() >= MATCH_IOU:
-        row, column = divmod(int(iou.argmax()), iou.shape[1])
-        pairs.append((row, column))
-        iou[row] = 0.0
-        iou[:, column] = 0.0
-    return pairs
-
-
-def box_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Return the (N, M) IoU of (N, 4) with (M, 4) xyxy boxes; 0 with what is empty or not finite."""
-    low = torch.maximum(first[:, None, :2], second[None, :, :2])
-    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = (high - low).clamp(min=0.0).prod(dim=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (first, second)]
-    return torch.nan_to_num(shared / (areas[0][:, None] + areas[1][None] - shared))
+    iou = torch.nan_to_num(box_iou(reference.boxes, other.boxes))
+    return match(iou * reference.valid[:, None] * other.valid, MATCH_IOU)
 
 
 def compare_proposals(reference: Tensor, other: Tensor, tolerances: Tolerances) -> Metric:
@@ -62,7 +46,7 @@ def compare_proposals(reference: Tensor, other: Tensor, tolerances: Tolerances) 
     sides = [boxes[(boxes[:, 2:] > boxes[:, :2]).all(dim=1)] for boxes in (reference, other)]
     if not all(map(len, sides)):
         return Metric("proposals found at IoU 0.9", float(not any(map(len, sides))), tolerances.proposals)
-    same = box_iou(*sides) >= MATCH_IOU
+    same = torch.nan_to_num(box_iou(*sides)) >= MATCH_IOU
     shares = [same.any(dim=dim).double().mean().item() for dim in (0, 1)]
     return Metric("proposals found at IoU 0.9", min(shares), tolerances.proposals)
 
@@ -73,7 +57,7 @@ def compare_regions(reference: Regions, other: Regions, tolerances: Tolerances) 
     if finite < 1.0:
         return [Metric("share of finite values", finite, 1.0)]
     pairs = match_regions(reference, other)
-    found = max(int((regions.scores > 0.0).sum()) for regions in (reference, other))
+    found = max(int(regions.valid.sum()) for regions in (reference, other))
     share = len(pairs) / found if found else 1.0  # nothing on both sides is agreement
     matched = Metric("regions matched at IoU 0.9", share, tolerances.matched)
     if not pairs:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from export.verify.metrics import MATCH_IOU, box_iou
-from minivlm.ops import nonempty
+from export.verify.metrics import MATCH_IOU
+from minivlm.ops import box_iou, nonempty
 from minivlm.vision.regions import Regions, regions_of
 from minivlm.vision.tee import TEE
 

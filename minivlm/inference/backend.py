@@ -93,6 +93,36 @@ class Backend(Protocol):
         ...
 
 
+class Described(Protocol):
+    """What texts about a photo are made from: `Regions` of the network's input, or `PhotoRegions`."""
+
+    @property
+    def tags(self) -> Tensor:
+        """(N,) int64 class ids."""
+        ...
+
+    @property
+    def valid(self) -> Tensor:
+        """(N,) bool, False for rows that only fill."""
+        ...
+
+    @property
+    def vectors(self) -> Tensor:
+        """(N, D + 6) rows for the transformer."""
+        ...
+
+
+def tag_ids(labels: Labels, regions: Described) -> list[int]:
+    """Return the token ids of the valid regions' tags, as texts about the photo begin or end with them."""
+    return labels.tag_ids(regions.tags[regions.valid].tolist())
+
+
+def caption_context(backend: Backend, regions: Described) -> CaptionContext:
+    """Lay out what a caption is about."""
+    ids, special = tag_ids(backend.labels, regions), backend.labels.tokenizer.special
+    return backend.caption_layout.context(ids, regions.vectors, regions.valid, special)
+
+
 @dataclass(frozen=True)
 class TorchBackend:
     """A `VisionLanguageModel` in this process; see `Backend` for what each member means.

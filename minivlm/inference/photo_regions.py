@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from minivlm.images.preprocess import NetworkInput
-from minivlm.models.vision_language import join_regions
-from minivlm.vision.regions import Regions
+from minivlm.vision.regions import Regions, region_vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class PhotoRegions:
     @property
     def vectors(self) -> Tensor:
         """(N, D + 6) rows for the transformer."""
-        return join_regions(self.features, self.geometry)
+        return region_vectors(self.features, self.geometry)
 
     def top(self, count: int) -> "PhotoRegions":
         """Return the best `count` valid regions, or all where there are fewer."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
-from minivlm.inference.backend import NO_NUMBERS, Backend, load_torch_backend
+from minivlm.inference.backend import NO_NUMBERS, Backend, caption_context, load_torch_backend, tag_ids
 from minivlm.inference.features import FeatureStore
 from minivlm.inference.photo_regions import PhotoRegions, in_photo
 from minivlm.inference.results import Answer, Answers, CaptionResult, Judgement, Match, TextUse
@@ -118,8 +118,8 @@ class Pipeline:
             raise UserError(f"captions of {max_length} tokens: this model writes 2 to {layout.caption_length}")
         if not 1 <= beams <= len(self.labels.tokenizer) // 2:
             raise UserError(f"{beams} beams: give at least 1 and at most half of the vocabulary")
-        context = layout.context(self._tag_ids(regions), regions.vectors, regions.valid, special)
-        caption = search(self.backend.session(context), special, max_length=max_length, beams=beams)
+        session = self.backend.session(caption_context(self.backend, regions))
+        caption = search(session, special, max_length=max_length, beams=beams)
         return CaptionResult(
             text=self.labels.tokenizer.decode(caption.token_ids),
             token_ids=caption.token_ids,
@@ -221,12 +221,9 @@ class Pipeline:
             if not self.labels.tokenizer.encode(text):
                 raise UserError(f"the text {text!r:.40} is empty: write at least one word")
 
-    def _tag_ids(self, regions: PhotoRegions) -> list[int]:
-        return self.labels.tag_ids(regions.tags[regions.valid].tolist())
-
     def _arrange(self, layout: TextLayout, ids: Sequence[int], regions: PhotoRegions) -> TransformerInputs:
         special = self.labels.tokenizer.special
-        return layout.arrange(ids, self._tag_ids(regions), regions.vectors, regions.valid, special)
+        return layout.arrange(ids, tag_ids(self.labels, regions), regions.vectors, regions.valid, special)
 
     def _use(self, inputs: TransformerInputs, ids: Sequence[int]) -> TextUse:
         """Compare what was laid out with the text's tokens: those of type 0 that are not hidden, less [CLS], [SEP]."""

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from minivlm.errors import UserError, closest
 from minivlm.language.heads import VQA_ANSWERS, AnswerHead, MatchHead, PairHead
@@ -82,11 +82,6 @@ class VisionLanguageModel(nn.Module):
                 spread = RANDOM_SPREAD / math.sqrt(module.in_features)
                 module.weight.normal_(0.0, spread, generator=generator)
                 module.bias.zero_()
-
-
-def join_regions(features: Tensor, geometry: Tensor) -> Tensor:
-    """Return the transformer's region vectors, (N, D + 6), from (N, D) features and (N, 6) geometry, in this order."""
-    return torch.cat([features, geometry], dim=1)
 
 
 def require_head(name: str, present: Collection[str]) -> None:

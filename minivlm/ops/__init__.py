@@ -1,6 +1,6 @@
 """Box, non-maximum-suppression and RoI operators in plain static-shape PyTorch, exportable to every runtime."""
 
-from minivlm.ops.boxes import BoxCoder, box_iou, clip_boxes, nonempty, pairwise_iou
+from minivlm.ops.boxes import BoxCoder, box_iou, clip_boxes, match, nonempty, pairwise_iou
 from minivlm.ops.nms import NMS, nms, scanned, unrolled
 from minivlm.ops.roi_align import roi_align
 from minivlm.ops.roi_pool import roi_pool
@@ -10,6 +10,7 @@ __all__ = [
     "BoxCoder",
     "box_iou",
     "clip_boxes",
+    "match",
     "nms",
     "nonempty",
     "pairwise_iou",

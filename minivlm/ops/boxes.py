@@ -140,3 +140,22 @@ def pairwise_iou(boxes: Tensor) -> Tensor:
     intersection = width * height
     area = box_area(boxes).clamp(min=SMALLEST)[:, None]  # two empty boxes: 0 / 0 would be NaN
     return intersection / (area + area.T - intersection)
+
+
+def match(overlap: Tensor, least: float) -> list[tuple[int, int]]:
+    """Pair the rows of two sets, each at most once, best overlaps first; of equal ones the first row, then column.
+
+    Args:
+        overlap: (N, M), such as `box_iou`; NaN is a mistake of the caller's.
+        least: Overlap below which there is no pair, above 0.
+
+    Returns:
+        (row, column) of each pair, by falling overlap.
+    """
+    left, pairs = overlap.clone(), []
+    while left.numel() and left.max() >= least:
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        pairs.append((row, column))
+        left[row] = 0.0
+        left[:, column] = 0.0
+    return pairs

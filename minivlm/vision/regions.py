@@ -25,6 +25,21 @@ class Regions(NamedTuple):
     tags: Tensor
     scores: Tensor
 
+    @property
+    def valid(self) -> Tensor:
+        """(N,) bool, False for rows that only fill."""
+        return self.scores > 0.0
+
+    @property
+    def vectors(self) -> Tensor:
+        """(N, D + 6) rows for the transformer, see `region_vectors`."""
+        return region_vectors(self.features, self.geometry)
+
+
+def region_vectors(features: Tensor, geometry: Tensor) -> Tensor:
+    """Return the transformer's rows, (..., D + 6), from (..., D) features and (..., 6) geometry, in this order."""
+    return torch.cat([features, geometry], dim=-1)
+
 
 def check_one_picture(maps: Tensor) -> None:
     """Refuse a batch where regions are found in one picture at a time: all but the first would be lost or mixed in.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
-from minivlm.ops import BoxCoder, box_iou, clip_boxes, pairwise_iou
+from minivlm.ops import BoxCoder, box_iou, clip_boxes, match, pairwise_iou
 from minivlm.ops.boxes import MAX_SIZE_DELTA
 
 
@@ -146,3 +146,26 @@ class TestIoUOfTwoSets:
     def test_with_itself_is_the_one_that_artifacts_use(self):
         boxes = torch.tensor([[0.0, 0, 4, 4], [2.0, 0, 6, 4], [9.0, 9, 10, 10], [1.0, 1, 1, 1], [3.0, 3, 1, 1]])
         assert torch.equal(box_iou(boxes, boxes), pairwise_iou(boxes))
+
+
+class TestMatch:
+    def test_the_best_overlap_goes_first_and_takes_both_rows(self):
+        """By hand: (1, 0) is the largest, which leaves (0, 1); (0, 0) would have been row 0's own best."""
+        overlap = torch.tensor([[0.8, 0.6], [0.9, 0.7]])
+        assert match(overlap, 0.5) == [(1, 0), (0, 1)]
+        assert match(overlap, 0.65) == [(1, 0)]
+
+    def test_no_rows_on_a_side_have_no_pairs(self):
+        assert match(torch.zeros(0, 3), 0.5) == match(torch.zeros(3, 0), 0.5) == []
+
+    @given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 2**31))
+    def test_pairs_are_apart_and_nothing_that_could_pair_is_left(self, rows, columns, seed):
+        overlap = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed))
+        before = overlap.clone()
+        pairs = match(overlap, 0.5)
+        assert torch.equal(overlap, before), "the caller's tensor stays as it is"
+        firsts, seconds = {row for row, _ in pairs}, {column for _, column in pairs}
+        assert len(firsts) == len(seconds) == len(pairs)
+        assert [overlap[pair] for pair in pairs] == sorted((overlap[pair] for pair in pairs), reverse=True)
+        for row in set(range(rows)) - firsts:
+            assert all(overlap[row, column] < 0.5 for column in set(range(columns)) - seconds)

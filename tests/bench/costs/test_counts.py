@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from bench.costs import counts
-from bench.costs.counts import OPERATING_POINTS, OperatingPoint, count_macs, count_params
+from bench.costs.counts import OPERATING_POINTS, OperatingPoint
 from minivlm.language.transformer import FusionTransformer
+from minivlm.models.costs import count_macs, count_params
 from minivlm.models.registry import get_config
 from minivlm.vision.tee import TEE
 

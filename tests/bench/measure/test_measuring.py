@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.costs.counts import OperatingPoint, count_model, count_params
+from bench.costs.counts import OperatingPoint, count_model
 from bench.machine.environment import available_cores
 from bench.measure import measuring
 from bench.measure.measuring import first_run, has_nan, perform, steady_stop
@@ -21,6 +21,7 @@ from export.core.weights import Weights
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.language.transformer import FusionTransformer
+from minivlm.models.costs import count_params
 from minivlm.models.registry import build
 from minivlm.vision.regions import Regions
 from minivlm.weights.loading import WeightsOrigin, describe_model

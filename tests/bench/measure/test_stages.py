@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.costs.counts import OperatingPoint, count_macs, count_model
+from bench.costs.counts import OperatingPoint, count_model
 from bench.measure.pytorch_runs import CompiledBackend, eager_run, part_method
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, DetectorRun
 from bench.measure.timing import run_once
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.inference.backend import TorchBackend, labels_of
+from minivlm.models.costs import count_macs
 from minivlm.weights.loading import load_model
 
 

@@ -5,11 +5,11 @@ import torch
 
 from export.core.sidecar import Sidecar
 from export.runtime.artifact_backend import ArtifactBackend, open_backend
-from export.verify.captions import STEPS, caption_context, follow, verify_captions, write_freely
+from export.verify.captions import STEPS, follow, verify_captions, write_freely
 from export.verify.tolerances import TOLERANCES
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.images.preprocess import NetworkInput
-from minivlm.inference.backend import TorchBackend, load_torch_backend
+from minivlm.inference.backend import TorchBackend, caption_context, load_torch_backend
 
 
 @pytest.fixture(scope="module")
