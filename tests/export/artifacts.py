@@ -50,7 +50,7 @@ def handmade(
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         seconds={},
         versions={},
-        labels=labels,
+        words=labels,
         sizes=sizes_of(described.config),
     ).write(path)
     return path

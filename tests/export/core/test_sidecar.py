@@ -208,7 +208,7 @@ class TestLabels:
         folder.mkdir()
         (folder / "vocab.txt").write_text("a\nb\n")
         (folder / "tags.txt").write_text("cat\ndog\n")
-        return replace(SIDECAR, labels={file.name: sha256(file) for file in folder.iterdir()})
+        return replace(SIDECAR, words={file.name: sha256(file) for file in folder.iterdir()})
 
     def test_that_belong_to_the_artifact_are_taken(self, artifact, sidecar):
         assert sidecar.check_labels(artifact) == labels_folder(artifact)
