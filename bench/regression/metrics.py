@@ -62,7 +62,7 @@ DETERMINISTIC = (
         "planned memory", lambda record: _present(record.memory.planned_bytes if record.memory else None), bound=0.0
     ),
     # Sums in another order, by another number of threads, move the last digits of an error.
-    DeterministicMetric("parity", lambda record: record.artifact.parity if record.artifact else {}, bound=0.05),
+    DeterministicMetric("verification", lambda record: record.artifact.parity if record.artifact else {}, bound=0.05),
 )
 """Deterministic metrics with how far they may move."""
 
