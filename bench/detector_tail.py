@@ -4,7 +4,7 @@ The tail is what lies between the RPN's convolutions and the regions, less the b
 decoding and selection, NMS, RoIAlign and the choice of regions.
 
     python bench/detector_tail.py --threads 2
-    python bench/detector_tail.py --model tee-0 --runtimes executorch,litert --rounds 40
+    python bench/detector_tail.py --model tee-0 --runtimes executorch,litert --repeats 40
     python bench/detector_tail.py --checkpoint DIR     # of a detector, or of a whole model with one
 
 The detector is converted whole and once more without its tail; both run in turns within one process, so that a change
