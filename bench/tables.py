@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from bench.reporting.cells import wide_console
 from bench.reporting.cost_tables import cost_tables, count_all
 from minivlm.command_line import path_argument, script_parser
-from minivlm.console import quiet
 from minivlm.errors import run_command
+from minivlm.quiet import quiet
 from minivlm.storage.files import check_outputs, write_text
 from minivlm.storage.json_text import json_text
 

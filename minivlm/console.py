@@ -1,184 +1,28 @@
-"""What a command shows while it works: named steps with their time, and none of the libraries' chatter."""
+"""What a command shows while it works: what it does and for how long, on stderr, so that stdout holds results only."""
 
-import logging
-import os
-import sys
-import tempfile
-import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import IO, Any, Generic, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from minivlm.process import message_stream
+from minivlm.quiet import quiet
 
-Held = TypeVar("Held")
-
-LAST_LINES = 12
-LAST_BYTES = 8192
-"""How much of what was held back is told when something fails."""
-
-
-class Shared(Generic[Held]):
-    """A state of the whole process: the first block that wants it enters it, the last one to end leaves it.
-
-    Blocks of any thread are counted, so that none puts back what another one still needs. A process that is forked
-    meanwhile counts the blocks of its one thread only.
-
-    Args:
-        enter: Makes the context manager of the state.
-    """
-
-    def __init__(self, enter: Callable[[], AbstractContextManager[Held]]) -> None:
-        self._enter = enter
-        self._lock = threading.Lock()
-        self._inside: list[int] = []  # a thread's identifier for each block
-        self._state: AbstractContextManager[Held] | None = None
-        self._held: Any = None
-        self._watches_forks = False
-
-    @contextmanager
-    def entered(self) -> Iterator[Held]:
-        """Be within the state while the block runs."""
-        with self._lock:
-            self._join()
-        try:
-            yield self._held
-        finally:
-            with self._lock:
-                self._inside.remove(threading.get_ident())
-                self._leave()
-
-    def _join(self) -> None:
-        self._inside.append(threading.get_ident())
-        try:
-            if self._state is None:
-                self._watch_forks()
-                state = self._enter()
-                self._held = state.__enter__()
-                self._state = state
-        except BaseException:
-            self._inside.remove(threading.get_ident())
-            raise
-
-    def _leave(self) -> None:
-        if self._inside or self._state is None:
-            return
-        state, self._state, self._held = self._state, None, None
-        state.__exit__(None, None, None)
-
-    def _watch_forks(self) -> None:
-        if not self._watches_forks and hasattr(os, "register_at_fork"):
-            self._watches_forks = True
-            os.register_at_fork(
-                before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._forked
-            )
-
-    def _forked(self) -> None:
-        self._inside = [thread for thread in self._inside if thread == threading.get_ident()]
-        self._leave()
-        self._lock.release()
-
-
-@contextmanager
-def _redirected(descriptor: int) -> Iterator[IO[bytes] | None]:
-    """Point a file descriptor to a file that nobody else sees; None where it is not open."""
-    try:
-        saved = os.dup(descriptor)
-    except OSError:
-        yield None
-        return
-    try:
-        _flush()
-        with tempfile.TemporaryFile(buffering=0) as held:
-            os.dup2(held.fileno(), descriptor)
-            try:
-                yield held
-                _flush()
-            finally:
-                os.dup2(saved, descriptor)
-    finally:
-        os.close(saved)
-
-
-@contextmanager
-def _unwarned() -> Iterator[None]:
-    """Keep warnings and log entries from being shown."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        level = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(level)
-
-
-# These belong to the process, and so does who holds them.
-_STDOUT = Shared(lambda: _redirected(1))
-_STDERR = Shared(lambda: _redirected(2))
-_NO_WARNINGS = Shared(_unwarned)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what libraries print, warn and log off the terminal, also from native code.
-
-    Compilers and runtimes write to file descriptors 1 and 2 directly, so these are redirected for the whole process
-    while the block runs: this is for commands, who know what else goes on. If the block raises, the last lines that
-    were held back are attached to the exception as notes, because that is where native code says what went wrong.
-    """
-    with _held_back(_STDOUT), _held_back(_STDERR), _NO_WARNINGS.entered():
-        yield
-
-
-@contextmanager
-def without_announcements() -> Iterator[None]:
-    """Keep off the terminal what runtimes announce on stderr while they load, in a process that has other threads.
-
-    Those may print meanwhile: stdout is left alone.
-    """
-    with _held_back(_STDERR):
-        yield
-
-
-@contextmanager
-def _held_back(stream: Shared[IO[bytes] | None]) -> Iterator[None]:
-    with stream.entered() as held:
-        start = _size(held)
-        try:
-            yield
-        except Exception as error:
-            for note in _tail(held, start):
-                error.add_note(note)
-            raise
-
-
-def _size(held: IO[bytes] | None) -> int:
-    return os.fstat(held.fileno()).st_size if held is not None else 0
-
-
-def _tail(held: IO[bytes] | None, start: int) -> list[str]:
-    """Return the last lines since `start`, without moving the place at which others go on writing."""
-    if held is None:
-        return []
-    _flush()
-    content = os.pread(held.fileno(), LAST_BYTES, max(start, _size(held) - LAST_BYTES))
-    return content.decode(errors="replace").splitlines()[-LAST_LINES:]
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()
+MANY = 10
+"""Of more rounds than this, the progress is also shown where there is no terminal."""
 
 
 class Steps:
-    """Prints each step of a command with the time it took, on stderr, so that stdout holds results only."""
+    """Shows what is done, in three manners, and adds up the time of it.
+
+    What libraries print meanwhile stays hidden, see `quiet`.
+
+    Attributes:
+        seconds: Name -> seconds, in the order in which they were first done.
+    """
 
     def __init__(self) -> None:
         # A descriptor of its own: what is shown here must get past `quiet`.
@@ -187,24 +31,54 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show a step: a spinner on a terminal, a line before it elsewhere, and a line with its time after it.
-
-        What libraries print within the step stays hidden, see `quiet`.
-        """
-        start = time.perf_counter()
-        shown: Any = self.console.status(Text(f"{name} ...")) if self.console.is_terminal else _no_status()
+        """Do one of the steps that a long command consists of: each leaves a line with its time."""
         if not self.console.is_terminal:
-            self.console.print(f"  {name} ...", markup=False)
-        with shown, quiet():
+            self.say(f"  {name} ...")
+        before = self.seconds.get(name, 0.0)
+        with self._timed(name), self._status(f"{name} ..."), quiet():
             yield
-        self.seconds[name] = time.perf_counter() - start
-        self.console.print(f"  {name:<44} {self.seconds[name]:6.1f} s", markup=False)
+        self.say(f"  {name:<44} {self.seconds[name] - before:6.1f} s")
+
+    @contextmanager
+    def stage(self, name: str, *, number: int = 1, of: int = 1) -> Iterator[None]:
+        """Do what is shown only to a person who waits at a terminal, or one of several rounds of it."""
+        shown = f"{name} {number}/{of}" if of > 1 else name
+        if not self.console.is_terminal and of > MANY and number % MANY == 0:
+            self.say(shown)
+        with self._timed(name), self._status(f"{shown} ..."), quiet():
+            yield
+
+    @contextmanager
+    def counting(self, name: str, every: int) -> Iterator[Callable[[int, int], None]]:
+        """Do many small things; gives what is told which of them comes next, from 1, and of how many.
+
+        Args:
+            name: Of what is counted.
+            every: How many there are between lines where there is no terminal.
+        """
+        with self._timed(name), self._status(name) as status, quiet():
+
+            def told(number: int, of: int) -> None:
+                shown = f"{name} {number:,}/{of:,}"
+                if status is not None:
+                    status.update(Text(shown))
+                elif number % every == 0:
+                    self.say(shown)
+
+            yield told
 
     def say(self, text: str) -> None:
         """Print a line between steps."""
         self.console.print(text, markup=False, soft_wrap=True)
 
+    def _status(self, text: str) -> AbstractContextManager[Any]:
+        """Show a spinner on a terminal, and nothing elsewhere."""
+        return self.console.status(Text(text)) if self.console.is_terminal else nullcontext()
 
-@contextmanager
-def _no_status() -> Iterator[None]:
-    yield
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from minivlm.console import Steps, quiet, without_announcements
+from minivlm.console import Steps
+from minivlm.quiet import quiet, without_announcements
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -152,7 +153,7 @@ class TestQuiet:
     @pytest.mark.parametrize("closed", [1, 2])
     def test_a_stream_that_is_closed_is_left_alone(self, closed):
         other = 3 - closed
-        script = f"from minivlm.console import quiet\nimport os\nwith quiet(): pass\nos.write({other}, b'open\\n')"
+        script = f"from minivlm.quiet import quiet\nimport os\nwith quiet(): pass\nos.write({other}, b'open\\n')"
         shell = ["sh", "-c", f'exec "$0" -c "$1" {closed}>&-', sys.executable, script]
         done = subprocess.run(shell, capture_output=True, text=True, check=True)
         assert (done.stdout, done.stderr) == (("open\n", "") if other == 1 else ("", "open\n"))
@@ -189,7 +190,7 @@ def run_script(script: str) -> str:
 
 FORKED = """
 import os, threading
-from minivlm.console import quiet
+from minivlm.quiet import quiet
 
 inside, leave = threading.Event(), threading.Event()
 
@@ -215,7 +216,7 @@ print("the parent")
 
 FORKED_WITHIN = """
 import os
-from minivlm.console import quiet
+from minivlm.quiet import quiet
 
 with quiet():
     child = os.fork()
@@ -229,7 +230,7 @@ print("the parent")
 
 MANY_THREADS = """
 import threading
-from minivlm.console import quiet, without_announcements
+from minivlm.quiet import quiet, without_announcements
 
 def work():
     for _ in range(200):
@@ -282,5 +283,36 @@ class TestSteps:
 
         with pytest.raises(RuntimeError):
             fail()
-        assert steps.seconds == {}
         assert capfd.readouterr().err == "  load ...\n"
+
+
+class TestManners:
+    """What is shown where nobody waits at a terminal."""
+
+    def test_a_stage_says_nothing_and_many_rounds_of_it_every_tenth(self, capfd):
+        steps = Steps()
+        for number in range(1, 26):
+            with steps.stage("regions", number=number, of=25):
+                pass
+        with steps.stage("caption"):
+            pass
+        assert capfd.readouterr().err.splitlines() == ["regions 10/25", "regions 20/25"]
+        assert list(steps.seconds) == ["regions", "caption"]
+
+    def test_small_things_are_counted_every_so_often(self, capfd):
+        steps = Steps()
+        with steps.counting("pictures", every=1000) as told:
+            for number in range(1, 2501):
+                told(number, 2500)
+        assert capfd.readouterr().err.splitlines() == ["pictures 1,000/2,500", "pictures 2,000/2,500"]
+
+    def test_time_adds_up_also_of_what_fails(self, monkeypatch):
+        clock = iter(range(100))
+        monkeypatch.setattr("minivlm.console.time.perf_counter", lambda: float(next(clock)))
+        steps = Steps()
+        for _ in range(2):
+            with steps.stage("regions"):
+                pass
+        with pytest.raises(OSError, match="gone"), steps.stage("regions"):
+            raise OSError("gone")
+        assert steps.seconds == {"regions": 3.0}

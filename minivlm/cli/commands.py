@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from minivlm.cli.report import Report, ranking, region_fields, region_lines
-from minivlm.cli.stages import Stages
+from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
 from minivlm.images.plot import Drawn, check_plot_path, save_plot
@@ -98,7 +98,7 @@ def retrieve(arguments: Namespace) -> None:
 
 def checkpoint_random(arguments: Namespace) -> None:
     """Write a random checkpoint."""
-    with Stages().stage("make the checkpoint"):
+    with Steps().stage("make the checkpoint"):
         info = make_random(
             arguments.folder,
             arguments.model,
@@ -111,7 +111,7 @@ def checkpoint_random(arguments: Namespace) -> None:
 
 def checkpoint_import(arguments: Namespace) -> None:
     """Write a checkpoint from published weights."""
-    with Stages().stage("import the weights"):
+    with Steps().stage("import the weights"):
         info = import_weights(
             arguments.folder,
             arguments.model,
@@ -195,12 +195,12 @@ def _inputs(arguments: Namespace, photos: Sequence[str]) -> list[Path]:
 
 def _start(
     arguments: Namespace, photos: Sequence[str], head: str | None = None, *texts: str
-) -> tuple[Stages, Report, Pipeline]:
+) -> tuple[Steps, Report, Pipeline]:
     """Check what can be checked early, and load the model."""
     for photo in photos:
         if not os.path.isfile(photo):  # noqa: PTH113  # no error of the system's, whatever is given for a path
             load_photo(photo)  # says why not
-    stages, report = Stages(), Report(arguments.command)
+    stages, report = Steps(), Report(arguments.command)
     with stages.stage("load"):
         pipeline = Pipeline(_backend(arguments), features=arguments.features, note=report.notes.append)
         if head is not None:
@@ -232,6 +232,6 @@ def _artifact_backend(arguments: Namespace) -> Backend:
     return backend
 
 
-def _regions(pipeline: Pipeline, stages: Stages, photo: str, number: int = 1, of: int = 1) -> PhotoRegions:
+def _regions(pipeline: Pipeline, stages: Steps, photo: str, number: int = 1, of: int = 1) -> PhotoRegions:
     with stages.stage("regions", number=number, of=of):
         return pipeline.regions(photo)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from minivlm.cli.stages import Stages
+from minivlm.console import Steps
 from minivlm.errors import printable
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
@@ -37,7 +37,7 @@ class Report:
                 f"the {what} has {total} tokens, and there was room for {len(use.tokens)}: its end was cut"
             )
 
-    def show(self, pipeline: Pipeline, stages: Stages, *, as_json: bool) -> None:
+    def show(self, pipeline: Pipeline, stages: Steps, *, as_json: bool) -> None:
         """Print results on stdout, and where they come from and notes on stderr.
 
         With `as_json`, everything is in the one object on stdout.

@@ -17,11 +17,11 @@ from export.runtime.artifact_backend import open_backend
 from export.runtime.program import open_program
 from export.verify.comparison import compare, run_reference
 from export.verify.tolerances import tolerances_of
-from minivlm.console import quiet
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.inference.backend import load_torch_backend
 from minivlm.inference.pipeline import Pipeline
+from minivlm.quiet import quiet
 from minivlm.storage.files import sha256, size_bytes
 from minivlm.weights.loading import create_model
 from tests.export.backends.coreml.mil.programs import saved

@@ -14,7 +14,7 @@ from torch import Tensor
 from export.backends.coreml.mil.executor import MilFunction, dtype_name, read_functions
 from export.core.interface import Interface, TensorSpec, prepared, widened
 from export.runtime.program import require_method
-from minivlm.console import without_announcements
+from minivlm.quiet import without_announcements
 
 ELEMENT_TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "int32": "int32"})
 """MIL's names, as far as Core ML takes them for inputs and outputs."""

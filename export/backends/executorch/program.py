@@ -17,8 +17,8 @@ from export.core.interface import Interface, TensorSpec, prepared
 from export.core.methods import Method
 from export.core.recipe import Recipe
 from export.runtime.program import require_method
-from minivlm.console import without_announcements
 from minivlm.errors import UserError
+from minivlm.quiet import without_announcements
 
 HEADER = struct.Struct("<I4s4sIQQQ")
 """A file's first bytes: place of the root table, magic, magic of the extension, its length, bytes of the program, where

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from export.core.methods import Method
-from minivlm.console import quiet
+from minivlm.quiet import quiet
 
 
 def parsed(content: bytes) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor
 from export.backends.litert.graph import graphs, module_of, only, packed, parsed, tensor_name
 from export.core.exporter import LayerOutput
 from export.core.methods import Method
-from minivlm.console import quiet
+from minivlm.quiet import quiet
 
 
 def layers(exact: bytes, quantized: bytes, method: Method) -> Iterator[LayerOutput]:

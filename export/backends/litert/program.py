@@ -13,8 +13,8 @@ from torch import Tensor
 
 from export.core.interface import Interface, TensorSpec, prepared, widened
 from export.runtime.program import require_method
-from minivlm.console import without_announcements
 from minivlm.errors import UserError
+from minivlm.quiet import without_announcements
 
 INTERPRETERS = ("ai_edge_litert", "tflite_runtime")
 """Packages with an `interpreter` module, the better one first."""

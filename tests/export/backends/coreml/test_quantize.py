@@ -17,7 +17,7 @@ from export.core.recipe import Calibration, Recipe
 from export.verify.layers import weakest_layer
 from export.verify.metrics import sqnr
 from export.verify.tolerances import LAYER_SQNR
-from minivlm.console import quiet
+from minivlm.quiet import quiet
 
 SAMPLE = (torch.randn(1, 16, 12, 12, generator=torch.Generator().manual_seed(1)), torch.ones(2))
 

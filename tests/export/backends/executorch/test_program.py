@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from export.backends.executorch.program import ExecuTorchProgram, graph_macs
-from minivlm.console import quiet
 from minivlm.errors import UserError
+from minivlm.quiet import quiet
 
 
 def edge_graph(module: nn.Module, *example: Tensor) -> torch.fx.GraphModule:

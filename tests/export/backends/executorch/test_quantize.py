@@ -18,8 +18,8 @@ from export.core.methods import Method
 from export.core.precision import in_float, kept_in_float
 from export.core.recipe import Recipe
 from export.verify.layers import weakest_layer
-from minivlm.console import quiet
 from minivlm.images.photos import default_photo
+from minivlm.quiet import quiet
 from minivlm.weights.loading import create_model
 
 

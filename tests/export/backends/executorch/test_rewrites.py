@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from export.backends.executorch.rewrites import Doubling, PenaltyNMS, for_executorch
 from export.rewrites.modules import StagedSqueezeExcite, staged_mean
-from minivlm.console import quiet
 from minivlm.ops import NMS, nms, unrolled
+from minivlm.quiet import quiet
 from minivlm.vision.bifpn import Enlarge
 from minivlm.weights.loading import create_model
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from export.backends.onnx.convert import layer_of, onnx_graph
 from export.core.methods import Method
-from minivlm.console import quiet
 from minivlm.ops import NMS, nms
+from minivlm.quiet import quiet
 
 BOXES, KEPT, THRESHOLD = 12, 8, 0.5
 

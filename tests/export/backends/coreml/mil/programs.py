@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from export.backends.coreml.mil.executor import MilFunction, read_functions
-from minivlm.console import quiet
+from minivlm.quiet import quiet
 
 
 def saved(inputs: Sequence[tuple[tuple[int, ...], str]], make: Callable[[Any], Callable[..., Any]], path: Path) -> Path:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.backends.coreml.mil.executor import MilFunction, read_functions, rounded
-from minivlm.console import quiet
 from minivlm.errors import UserError
+from minivlm.quiet import quiet
 from tests.export.backends.coreml.mil.programs import run, saved
 
 
