@@ -22,13 +22,16 @@ SPLITS = ("train", "val", "test", "unseen-style")
 HELD_OUT = "unseen-style"
 """The split that is drawn in the style that training never shows."""
 
-STREAMS = {"picture": 0, "words": 1}
+STREAMS = {"picture": 0, "words": 1, "pool": 2, "pair": 3}
+"""What random numbers are for; "pool" and "pair" are counted by pairs of pictures."""
 MOST = 9
 """Objects in a scene."""
-KINDS = ((1, 2, 3, 4), (20, 35, 30, 15))
+KINDS = ((1, 2, 3, 4), (10, 34, 34, 22))
 """Classes in a scene, and the weights of those numbers."""
-EACH = ((1, 2, 3, 4, 5), (48, 24, 14, 9, 5))
+EACH = ((1, 2, 3, 4, 5), (45, 25, 15, 9, 6))
 """Objects of a class, likewise."""
+POOL = 4
+"""Classes that the two pictures of a pair take most of theirs from: what they share is what can be compared."""
 LENGTHS = ((0.0625, 0.15), (0.17, 0.27), (0.29, 0.44))
 """Least and most share of the picture's side of a small, medium and large drawing: from 16 to 112 pixels of 256."""
 SHIFTS = (43, 85, 128, 171, 213)
@@ -80,7 +83,7 @@ class Composer:
         """Return a picture, RGB, and what is in it."""
         rng = self.generator("picture", index)
         canvas = _Canvas(background(rng, self.side))
-        for chosen in self._choose(rng):
+        for chosen in self._choose(rng, index):
             drawing = self._drawing(chosen)
             tint = self.drawings.tint(chosen.style, chosen.thing, chosen.shift)
             for _ in range(TRIES):
@@ -89,13 +92,12 @@ class Composer:
                     break
         return canvas.image, Scene(side=self.side, objects=canvas.objects())
 
-    def _choose(self, rng: Generator) -> list[_Chosen]:
+    def _choose(self, rng: Generator, index: int) -> list[_Chosen]:
         """Return the objects of a scene, from the back to the front."""
-        kinds = min(_weighted(rng, *KINDS), len(self.choices))
         one_style = bool(rng.integers(2))
         chosen: list[_Chosen] = []
-        for row in rng.choice(len(self.choices), kinds, replace=False):
-            thing, styles = self.choices[int(row)]
+        for row in self._classes(rng, index):
+            thing, styles = self.choices[row]
             style = styles[int(rng.integers(len(styles)))]
             shift = _shift(rng)
             for _ in range(_weighted(rng, *EACH)):
@@ -106,6 +108,13 @@ class Composer:
                 chosen.append(self._one(rng, thing, style, shift))
         order = rng.permutation(len(chosen))[:MOST]
         return [chosen[int(row)] for row in order]
+
+    def _classes(self, rng: Generator, index: int) -> list[int]:
+        """Return the rows of a scene's classes: most of the pair's, some of its own."""
+        most = len(self.choices)
+        pool = self.generator("pool", index // 2).choice(most, min(POOL, most), replace=False)
+        rows = [int(row) for row in rng.permutation(pool)[: min(_weighted(rng, *KINDS), most)]]
+        return list(dict.fromkeys(int(rng.integers(most)) if rng.integers(4) == 0 else row for row in rows))
 
     def _one(self, rng: Generator, thing: Thing, style: str, shift: int) -> _Chosen:
         least, most = LENGTHS[int(rng.integers(len(LENGTHS)))]

@@ -121,8 +121,9 @@ def _packed(npm: str, one: DrawingSet, folder: Path) -> Path:
 def _write_style(folder: Path, drawings: Iterator[tuple[Thing, Image.Image]]) -> int:
     folder.mkdir()
     count = 0
-    for count, (thing, drawing) in enumerate(drawings, start=1):
+    for thing, drawing in drawings:
         trimmed(drawing).save(folder / f"{thing.code}.png")
+        count += 1
     return count
 
 
@@ -156,7 +157,7 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 
 def icon_name(thing: Thing) -> str:
     """Return the name that Iconify gives the drawing of a class: CLDR's, in small letters with hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", thing.cldr.lower().replace("’", ""))
+    return re.sub(r"[^a-z0-9]+", "-", thing.cldr.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", ""))
 
 
 def svg(icons: Mapping[str, Any], icon: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from minivlm.storage.text_files import read_text
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
 SIZES = ("small", "medium", "large")
-"""Of a drawing against its picture; nothing is ever said of a medium one."""
+"""Of a drawing against its picture; no sentence says of a thing that it is medium."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ANYTHING = "thing"
 """The noun that all objects answer to."""
