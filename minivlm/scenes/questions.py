@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from numpy.random import Generator
 
@@ -15,6 +16,7 @@ from minivlm.scenes.wording import RELATIONS, asked, many, single
 QUESTIONS = 6
 YES_OR_NO = ("presence", "several", "more", "related", "located", "largest")
 TRIES = 40
+TRIES_OF_A_KIND = 10
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,13 @@ def questions(scene: Scene, nouns: tuple[str, ...], rng: Generator) -> list[Ques
         nouns: Classes of its world, for what it does not show.
         rng: Decides what is asked.
     """
+    truths = [bool(rng.integers(2)) for _ in range(2)]  # decided before any try: a no is harder to find
+    makers: list[Maker] = [
+        *(partial(_yes_or_no, true=true) for true in truths),
+        _how_many,
+        *[_other] * (QUESTIONS - len(truths) - 1),
+    ]
     found: dict[str, Question] = {}
-    makers: list[Maker] = [_yes_or_no, _yes_or_no, _how_many, _other, _other, _other]
     for maker in makers:
         for _ in range(TRIES):
             question = maker(scene, nouns, rng)
@@ -54,11 +61,10 @@ def questions(scene: Scene, nouns: tuple[str, ...], rng: Generator) -> list[Ques
 Maker = Callable[[Scene, tuple[str, ...], Generator], Question | None]
 
 
-def _yes_or_no(scene: Scene, nouns: tuple[str, ...], rng: Generator) -> Question | None:
-    """Ask for the truth of a fact, which is true in half of the cases whatever its kind."""
+def _yes_or_no(scene: Scene, nouns: tuple[str, ...], rng: Generator, *, true: bool) -> Question | None:
+    """Ask for the truth of a fact."""
     kind = YES_OR_NO[int(rng.integers(len(YES_OR_NO)))]
-    true = bool(rng.integers(2))
-    for _ in range(TRIES):
+    for _ in range(TRIES_OF_A_KIND):
         fact = true_or_false(kind, scene, nouns, rng, true=true)
         if fact is not None:
             return Question(asked(fact, rng), "yes" if true else "no", "yes/no")

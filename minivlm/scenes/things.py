@@ -54,6 +54,12 @@ def thing_of() -> dict[str, Thing]:
 
 
 @cache
+def class_ids() -> dict[str, int]:
+    """Return noun -> the class's id, from 1, as COCO's categories have."""
+    return {thing.noun: number for number, thing in enumerate(all_things(), start=1)}
+
+
+@cache
 def plurals() -> dict[str, str]:
     """Return every noun that a phrase can have -> its plural: classes, groups, and `ANYTHING`."""
     groups = sorted({thing.group for thing in all_things() if thing.group})
