@@ -10,13 +10,15 @@ from minivlm.scenes.wording import sentence
 
 CAPTIONS = 5
 PLAN = (
-    ("listing", "several", "presence"),
-    ("loosely related", "presence"),
-    ("related", "several", "presence"),
+    ("listing",),
+    ("loosely related",),
+    ("related", "more"),
     ("several", "more", "count"),
     ("largest", "located", "more"),
 )
-"""Kinds of facts for each caption, the next one where a scene has nothing of the first."""
+"""Kinds of facts for each caption, in any order."""
+FALLBACK = "presence"
+"""Where a scene has nothing of these kinds."""
 TRIES = 6
 ATTEMPTS = 200
 """Far more than the poorest scene needs: one small thing has a name, a picture of it, and all that it is not."""
@@ -31,7 +33,8 @@ def captions(scene: Scene, nouns: tuple[str, ...], rng: Generator) -> list[str]:
         rng: Decides what is said and how.
     """
     found: dict[str, None] = {}
-    for kinds in PLAN:
+    for plan in PLAN:
+        kinds = [*(plan[int(row)] for row in rng.permutation(len(plan))), FALLBACK]
         facts = (SAMPLERS[kind](scene, rng) for kind in kinds for _ in range(TRIES))
         texts = (sentence(fact, rng) for fact in facts if fact is not None and sure(fact, scene) and fact.holds(scene))
         new = next((text for text in texts if text not in found), None)

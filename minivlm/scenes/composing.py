@@ -32,8 +32,8 @@ EACH = ((1, 2, 3, 4, 5), (45, 25, 15, 9, 6))
 """Objects of a class, likewise."""
 POOL = 4
 """Classes that the two pictures of a pair take most of theirs from: what they share is what can be compared."""
-LENGTHS = ((0.0625, 0.15), (0.17, 0.27), (0.29, 0.44))
-"""Least and most share of the picture's side of a small, medium and large drawing: from 16 to 112 pixels of 256."""
+LENGTHS = ((16, 38), (44, 69), (74, 112))
+"""Least and most pixels of a small, medium and large drawing, in a picture of 256 a side; in others in proportion."""
 SHIFTS = (43, 85, 128, 171, 213)
 """By which hues are turned: if apples are always red, nobody needs to look at an apple to know its colour."""
 SEEN, SEEN_SMALL = 0.4, 0.75
@@ -118,7 +118,7 @@ class Composer:
 
     def _one(self, rng: Generator, thing: Thing, style: str, shift: int) -> _Chosen:
         least, most = LENGTHS[int(rng.integers(len(LENGTHS)))]
-        length = int(rng.integers(int(np.ceil(least * self.side)), int(most * self.side) + 1))
+        length = int(rng.integers(least * self.side // 256, most * self.side // 256 + 1))
         angle = int(rng.integers(-20, 21)) if rng.integers(2) else 0
         return _Chosen(thing, style, length, shift, bool(rng.integers(2)), angle)
 

@@ -48,7 +48,8 @@ def fetch_drawings(folder: Path, sets: tuple[DrawingSet, ...] = SETS) -> dict[st
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("npm is not installed, and the drawings are npm packages: install Node.js, which brings npm")
-    rasteriser()
+    if any("{code}" not in one.path for one in sets):
+        rasteriser()
     steps, counts = Steps(), {}
     with new_folder(folder, "the drawings") as made, tempfile.TemporaryDirectory() as downloads:
         for one in sets:

@@ -19,7 +19,7 @@ LOOKED_AT = 32
 
 DARK, PALE, BRIGHT = 62, 38, 200
 """Value below which all is black; saturation below which all is grey; value from which such grey is white."""
-HUES = ((10, "red"), (30, "orange"), (45, "yellow"), (121, "green"), (181, "blue"), (209, "purple"), (246, "pink"))
+HUES = ((10, "red"), (30, "orange"), (45, "yellow"), (121, "green"), (181, "blue"), (214, "purple"), (246, "pink"))
 """First hue that is beyond a colour, of 256; what is beyond all is red again."""
 
 

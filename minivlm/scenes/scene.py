@@ -8,8 +8,8 @@ APART = 0.08
 """Share of the picture's side by which centres must differ for one thing to be beside another."""
 LARGER = 1.4
 """How many times the area of its box a thing must have to be larger than another."""
-SMALL, LARGE = 0.16, 0.28
-"""Share of the picture's side up to which a drawing's longer side is small, and from which it is large."""
+SMALL, LARGE = 16, 28
+"""Percent of the picture's side up to which a drawing's longer side is small, and from which it is large."""
 MIDDLE = 0.08
 """Share of the picture's side by which a centre must be off the middle to be on the left or right, top or bottom."""
 
@@ -47,7 +47,7 @@ class Placed:
     @property
     def group(self) -> str:
         """The noun of its group, or ""."""
-        return thing_of()[self.noun].group if self.noun in thing_of() else ""
+        return thing_of()[self.noun].group
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -106,14 +106,16 @@ class Phrase:
 
     def fits(self, one: Placed) -> bool:
         """Tell whether an object answers to it."""
-        named = self.noun in (one.noun, one.group, ANYTHING)
-        return named and self.colour in ("", one.colour) and self.size in ("", one.size)
+        return self.colour in ("", one.colour) and self._names(one)
 
     def vague(self, one: Placed) -> bool:
         """Tell whether it could be argued that an object answers to it, by a colour that is not its main one."""
-        named = self.noun in (one.noun, one.group, ANYTHING)
-        coloured = self.colour and self.colour != one.colour and self.colour in one.hints
-        return bool(named and coloured and self.size in ("", one.size))
+        return self.colour not in ("", one.colour) and self.colour in one.hints and self._names(one)
+
+    def _names(self, one: Placed) -> bool:
+        if self.size not in ("", one.size):
+            return False
+        return self.noun == one.noun or (self.noun not in thing_of() and self.noun in (one.group, ANYTHING))
 
     def among(self, scene: Scene) -> list[Placed]:
         """Return the objects of a scene that answer to it."""
@@ -124,11 +126,11 @@ class Phrase:
         return not any(self.vague(one) for one in scene.objects)
 
 
-def size_name(drawn: float, side: int) -> str:
+def size_name(drawn: int, side: int) -> str:
     """Return one of `things.SIZES`.
 
     Args:
         drawn: Longer side of the whole drawing, in pixels.
         side: Of the picture, in pixels.
     """
-    return "small" if drawn <= SMALL * side else "large" if drawn >= LARGE * side else "medium"
+    return "small" if 100 * drawn <= SMALL * side else "large" if 100 * drawn >= LARGE * side else "medium"

@@ -42,9 +42,9 @@ def statements(left: Scene, right: Scene, nouns: tuple[str, ...], rng: Generator
         nouns: Classes of their world, for what they do not show.
         rng: Decides what is said.
     """
-    wanted = [row % 2 == 0 for row in range(STATEMENTS)]
     found: dict[str, Statement] = {}
-    for true in wanted:
+    for row in rng.permutation(STATEMENTS):  # so that the order says nothing
+        true = bool(row % 2)
         maker = MAKERS[int(rng.integers(len(MAKERS)))]
         for attempt in range(TRIES):
             if attempt and attempt % 40 == 0:  # two pictures that share nothing have no true fact of some kinds

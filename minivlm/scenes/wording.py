@@ -15,6 +15,8 @@ RELATIONS = {
     "smaller": ("smaller than",),
 }
 PLACES = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom"}
+SILENT = ("hourglass",)
+"""Words that begin with a vowel to the ear only."""
 ORDERS = {"more": ("more", "than"), "fewer": ("fewer", "than"), "as many": ("as many", "as")}
 
 
@@ -106,7 +108,7 @@ def many(phrase: Phrase) -> str:
 def with_article(phrase: Phrase) -> str:
     """Return a phrase for one object, with "a" or "an"."""
     text = single(phrase)
-    return f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
+    return f"{'an' if text[0] in 'aeiou' or text.startswith(SILENT) else 'a'} {text}"
 
 
 def listed(parts: list[str]) -> str:

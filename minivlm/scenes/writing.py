@@ -25,6 +25,10 @@ from minivlm.storage.files import write_text
 from minivlm.storage.json_text import json_text
 
 QUALITY = 92
+PHOTOS = (
+    "procedural, and parts, blurred, of two photos that come with scikit-learn, both CC-BY-2.0: "
+    "china.jpg by danielbuechele and flower.jpg by vultilion, on Flickr"
+)
 ANSWERS = 10
 """To a question, as people gave them to VQA v2's; here all ten agree."""
 AT_A_TIME = 1000
@@ -186,6 +190,6 @@ def _about(content: _Content, composer: Composer) -> dict[str, Any]:
         "size": composer.side,
         "classes drawn": len(composer.choices),
         "drawings": [asdict(style) for style in composer.drawings.styles if style.style in used],
-        "backgrounds": "procedural, and photos that come with scikit-learn (CC BY 2.0, named in its documentation)",
+        "backgrounds": PHOTOS,
         "versions": {package: version(package) for package in ("numpy", "pillow", "scikit-learn")},
     }
