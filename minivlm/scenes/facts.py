@@ -73,19 +73,26 @@ class Related:
 
     def holds(self, scene: Scene) -> bool:
         """Tell whether it is true of a scene."""
+        return self._holds(scene, barely=False)
+
+    def arguable(self, scene: Scene) -> bool:
+        """Tell whether it is nearly true, and too little to be called so."""
+        return self._holds(scene, barely=True) != self._holds(scene, barely=False)
+
+    def _holds(self, scene: Scene, *, barely: bool) -> bool:
         ones, others = self.one.among(scene), self.other.among(scene)
         if self.definite and not len(ones) == len(others) == 1:
             return False
-        return any(self._holds(scene, one, other) for one in ones for other in others if one is not other)
+        return any(self._of(scene, one, other, barely) for one in ones for other in others if one is not other)
 
-    def _holds(self, scene: Scene, one: Placed, other: Placed) -> bool:
+    def _of(self, scene: Scene, one: Placed, other: Placed, barely: bool) -> bool:
         match self.relation:
             case "larger":
-                return scene.larger(one, other)
+                return scene.larger(one, other, barely=barely)
             case "smaller":
-                return scene.larger(other, one)
+                return scene.larger(other, one, barely=barely)
             case _:
-                return scene.beside(one, self.relation, other)
+                return scene.beside(one, self.relation, other, barely=barely)
 
     def phrases(self) -> tuple[Phrase, ...]:
         """Return what it speaks of."""
@@ -106,8 +113,15 @@ class Located:
 
     def holds(self, scene: Scene) -> bool:
         """Tell whether it is true of a scene."""
+        return self._holds(scene, barely=False)
+
+    def arguable(self, scene: Scene) -> bool:
+        """Tell whether it is nearly true, and too little to be called so."""
+        return self._holds(scene, barely=True) != self._holds(scene, barely=False)
+
+    def _holds(self, scene: Scene, *, barely: bool) -> bool:
         found = self.phrase.among(scene)
-        return len(found) == 1 and scene.on(found[0], self.side)
+        return len(found) == 1 and scene.on(found[0], self.side, barely=barely)
 
     def phrases(self) -> tuple[Phrase, ...]:
         """Return what it speaks of."""

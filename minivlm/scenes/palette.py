@@ -10,8 +10,11 @@ from minivlm.scenes.things import COLOURS
 
 SOLID = 128
 """Alpha from which a pixel counts as the drawing's."""
+GREYS = ("black", "white", "grey")
+STRIKING = 2
+"""Times that a pixel counts that is no grey: a grey pump with a red front is a red pump to whoever sees it."""
 MOST = 0.5
-"""Share of a drawing's pixels from which their colour is the drawing's."""
+"""Share of a drawing's pixels, so counted, from which their colour is the drawing's."""
 SOME = 0.12
 """Share from which a drawing could be said to have a colour, too: of such, nothing is asked and nothing denied."""
 LOOKED_AT = 32
@@ -46,7 +49,7 @@ def tint_of(drawing: Image.Image, shift: int = 0) -> Tint:
     small = turned(drawing.resize((LOOKED_AT, LOOKED_AT), Image.Resampling.BOX), shift)
     solid = np.asarray(small.getchannel("A")) >= SOLID
     names = _names(np.asarray(small.convert("RGB").convert("HSV"))[solid])
-    counts = np.bincount(names, minlength=len(COLOURS))
+    counts = np.bincount(names, minlength=len(COLOURS)) * [1 if name in GREYS else STRIKING for name in COLOURS]
     total = max(1, int(counts.sum()))
     hints = tuple(colour for colour, count in zip(COLOURS, counts, strict=True) if count >= SOME * total)
     best = int(counts.argmax())

@@ -64,11 +64,17 @@ Maker = Callable[[Scene, tuple[str, ...], Generator], Question | None]
 def _yes_or_no(scene: Scene, nouns: tuple[str, ...], rng: Generator, *, true: bool) -> Question | None:
     """Ask for the truth of a fact."""
     kind = YES_OR_NO[int(rng.integers(len(YES_OR_NO)))]
-    for _ in range(TRIES_OF_A_KIND):
-        fact = true_or_false(kind, scene, nouns, rng, true=true)
-        if fact is not None:
-            return Question(asked(fact, rng), "yes" if true else "no", "yes/no")
-    return None
+    # Both are looked for: if one were easier to find, to know the kind of question would be to know the answer.
+    facts = {way: _first(kind, scene, nouns, rng, true=way) for way in (True, False)}
+    fact = facts[true]
+    if fact is None or facts[not true] is None:
+        return None
+    return Question(asked(fact, rng), "yes" if true else "no", "yes/no")
+
+
+def _first(kind: str, scene: Scene, nouns: tuple[str, ...], rng: Generator, *, true: bool) -> Fact | None:
+    found = (true_or_false(kind, scene, nouns, rng, true=true) for _ in range(TRIES_OF_A_KIND))
+    return next((fact for fact in found if fact is not None), None)
 
 
 def true_or_false(kind: str, scene: Scene, nouns: tuple[str, ...], rng: Generator, *, true: bool) -> Fact | None:

@@ -145,8 +145,10 @@ def sure(fact: Fact, scene: Scene) -> bool:
     if not all(phrase.clear(scene) for phrase in fact.phrases()):
         return False
     match fact:
-        case Located() | Related(definite=True):
-            return all(len(phrase.among(scene)) == 1 for phrase in fact.phrases())
+        case Located() | Related():
+            named = all(len(phrase.among(scene)) == 1 for phrase in fact.phrases())
+            loose = isinstance(fact, Related) and not fact.definite
+            return (named or loose) and not fact.arguable(scene)
         case More():
             return all(phrase.among(scene) for phrase in fact.phrases())
         case Extreme():

@@ -6,11 +6,11 @@ from minivlm.scenes.things import ANYTHING, thing_of
 
 APART = 0.08
 """Share of the picture's side by which centres must differ for one thing to be beside another."""
-LARGER = 1.4
+LARGER = 1.5
 """How many times the area of its box a thing must have to be larger than another."""
 SMALL, LARGE = 16, 28
 """Percent of the picture's side up to which a drawing's longer side is small, and from which it is large."""
-MIDDLE = 0.08
+MIDDLE = 0.15
 """Share of the picture's side by which a centre must be off the middle to be on the left or right, top or bottom."""
 
 BESIDE = ("left", "right", "above", "below")
@@ -74,20 +74,27 @@ class Scene:
     side: int
     objects: tuple[Placed, ...]
 
-    def beside(self, one: Placed, relation: str, other: Placed) -> bool:
-        """Tell whether one object is to the left or right of another, or above or below it."""
+    def beside(self, one: Placed, relation: str, other: Placed, *, barely: bool = False) -> bool:
+        """Tell whether one object is to the left or right of another, or above or below it.
+
+        Args:
+            one: The one object.
+            relation: One of `BESIDE`.
+            other: The other object.
+            barely: By however little; as in the next two.
+        """
         across = (other.centre[0] - one.centre[0]) / self.side
         down = (other.centre[1] - one.centre[1]) / self.side
-        return {"left": across, "right": -across, "above": down, "below": -down}[relation] >= APART
+        return {"left": across, "right": -across, "above": down, "below": -down}[relation] >= (0 if barely else APART)
 
-    def on(self, one: Placed, side: str) -> bool:
+    def on(self, one: Placed, side: str, *, barely: bool = False) -> bool:
         """Tell whether an object is on the left or right of the picture, or at its top or bottom."""
         across, down = (place / self.side - 0.5 for place in one.centre)
-        return {"left": -across, "right": across, "top": -down, "bottom": down}[side] >= MIDDLE
+        return {"left": -across, "right": across, "top": -down, "bottom": down}[side] >= (0 if barely else MIDDLE)
 
-    def larger(self, one: Placed, other: Placed) -> bool:
-        """Tell whether one object is clearly larger than another."""
-        return one.area >= LARGER * other.area
+    def larger(self, one: Placed, other: Placed, *, barely: bool = False) -> bool:
+        """Tell whether one object is larger than another."""
+        return one.area >= (1 if barely else LARGER) * other.area
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from minivlm.scenes.facts import Count, PairFact, Pictured, Total, Versus
+from minivlm.scenes.facts import Count, PairFact, Pictured, Related, Total, Versus
 from minivlm.scenes.ghosts import ghost
 from minivlm.scenes.sampling import any_object, count, describe, loosely_related, presence, several
 from minivlm.scenes.scene import Phrase, Scene
@@ -14,7 +14,8 @@ from minivlm.scenes.wording import statement
 
 STATEMENTS = 4
 """For a pair of pictures: half true, half false."""
-TRIES = 400
+TRIES = 200
+TRIES_OF_A_KIND = 25
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Statement:
 
 
 Pair = tuple[Scene, Scene]
+Maker = Callable[[Pair, tuple[str, ...], Generator], PairFact | None]
 
 
 def statements(left: Scene, right: Scene, nouns: tuple[str, ...], rng: Generator) -> list[Statement]:
@@ -43,21 +45,27 @@ def statements(left: Scene, right: Scene, nouns: tuple[str, ...], rng: Generator
         rng: Decides what is said.
     """
     found: dict[str, Statement] = {}
-    for row in rng.permutation(STATEMENTS):  # so that the order says nothing
-        true = bool(row % 2)
+    for _ in range(TRIES):
+        if len(found) == STATEMENTS:
+            break
         maker = MAKERS[int(rng.integers(len(MAKERS)))]
-        for attempt in range(TRIES):
-            if attempt and attempt % 40 == 0:  # two pictures that share nothing have no true fact of some kinds
-                maker = MAKERS[int(rng.integers(len(MAKERS)))]
-            shown = (left, right) if true else _ghosts(left, right, nouns, rng)
-            fact = maker(shown, nouns, rng)
-            if fact is None or not fact.holds(*shown) or fact.holds(left, right) != true:
-                continue
-            text = statement(fact, rng)
-            if text not in found and _sure(fact, left, right):
-                found[text] = Statement(text, true)
-                break
-    return list(found.values())
+        # A true one and a false one of each kind, or to know the kind would be to know the label.
+        both = [_first(maker, (left, right), nouns, rng, true=true) for true in (True, False)]
+        texts = {one.text for one in both if one is not None}
+        if len(texts) == len(both) and not texts & found.keys():
+            found |= {one.text: one for one in both if one is not None}
+    made = list(found.values())
+    return [made[int(row)] for row in rng.permutation(len(made))]
+
+
+def _first(maker: Maker, pair: Pair, nouns: tuple[str, ...], rng: Generator, *, true: bool) -> Statement | None:
+    """Return a statement of a kind that is true, or false, of two pictures; None if none was found."""
+    for _ in range(TRIES_OF_A_KIND):
+        shown = pair if true else _ghosts(*pair, nouns, rng)
+        fact = maker(shown, nouns, rng)
+        if fact is not None and fact.holds(*shown) and fact.holds(*pair) == true and _sure(fact, *pair):
+            return Statement(statement(fact, rng), true)
+    return None
 
 
 def _ghosts(left: Scene, right: Scene, nouns: tuple[str, ...], rng: Generator) -> Pair:
@@ -74,10 +82,12 @@ def _ghosts(left: Scene, right: Scene, nouns: tuple[str, ...], rng: Generator) -
 
 
 def _sure(fact: PairFact, left: Scene, right: Scene) -> bool:
-    return all(phrase.clear(scene) for phrase in fact.phrases() for scene in (left, right))
-
-
-Maker = Callable[[Pair, tuple[str, ...], Generator], PairFact | None]
+    for scene in (left, right):
+        if not all(phrase.clear(scene) for phrase in fact.phrases()):
+            return False
+        if isinstance(fact, Pictured) and isinstance(fact.fact, Related) and fact.fact.arguable(scene):
+            return False
+    return True
 
 
 def _one_side(shown: Pair, nouns: tuple[str, ...], rng: Generator) -> PairFact | None:

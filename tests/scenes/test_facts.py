@@ -2,7 +2,8 @@
 
 import pytest
 
-from minivlm.scenes.facts import extreme
+from minivlm.scenes.facts import Located, Related, extreme
+from minivlm.scenes.sampling import sure
 from minivlm.scenes.scene import Phrase, size_name
 from minivlm.scenes.truth import Verdict, judge, judge_pair
 from tests.scenes.made_up import scene, thing
@@ -155,12 +156,35 @@ def test_centres_must_differ_by_a_twelfth_to_be_beside() -> None:
         assert (judge("the dog is to the left of the cat", shown) is Verdict.TRUE) == expected
 
 
-def test_areas_must_differ_by_two_fifths_to_be_larger() -> None:
-    for width, expected in ((14, True), (13, False)):
+def test_areas_must_differ_by_half_to_be_larger() -> None:
+    for width, expected in ((15, True), (14, False)):
         shown = scene(thing("dog", (0, 0, width, 10)), thing("cat", (100, 0, 110, 10)))
         assert (judge("the dog is larger than the cat", shown) is Verdict.TRUE) == expected
         assert (extreme(shown, "largest") is not None) == expected
         assert (extreme(shown, "smallest") is not None) == expected
+
+
+def test_a_centre_must_be_off_the_middle_by_a_seventh_to_be_on_a_side() -> None:
+    # Centres at 70 and 71 of 200: 0.15 off the middle, and not quite.
+    for left, expected in ((60, True), (61, False)):
+        shown = scene(thing("dog", (left, 0, left + 20, 20)))
+        assert (judge("the dog is on the left", shown) is Verdict.TRUE) == expected
+
+
+def test_what_is_true_by_little_is_arguable_and_not_asked() -> None:
+    shown = scene(thing("dog", (40, 0, 60, 20)), thing("cat", (50, 100, 73, 120)))
+    for fact, expected in (
+        (Related(Phrase("dog"), "left", Phrase("cat")), True),  # by 11.5 of 200
+        (Related(Phrase("cat"), "left", Phrase("dog")), False),
+        (Related(Phrase("dog"), "above", Phrase("cat")), False),
+        (Related(Phrase("cat"), "larger", Phrase("dog")), True),  # 460 to 400
+        (Related(Phrase("cat"), "left", Phrase("dog"), definite=False), False),
+        (Located(Phrase("cat"), "bottom"), True),  # its centre is at 110
+        (Located(Phrase("cat"), "top"), False),
+        (Located(Phrase("cat"), "left"), False),
+    ):
+        assert fact.arguable(shown) == expected
+        assert sure(fact, shown) != expected
 
 
 def test_one_thing_alone_is_neither_largest_nor_smallest() -> None:

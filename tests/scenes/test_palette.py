@@ -44,6 +44,13 @@ def test_most_pixels_decide_and_the_others_are_hints(width: int, name: str) -> N
     assert set(found.hints) == {"red", "blue"}
 
 
+@pytest.mark.parametrize(("width", "name"), [(24, "red"), (18, "grey")])
+def test_a_striking_colour_counts_twice(width: int, name: str) -> None:
+    drawing = square("#808080")
+    drawing.paste("#ff0000", (0, 0, width, 64))  # 48 to 40, and 36 to 46
+    assert tint_of(drawing).name == name
+
+
 def test_a_drawing_of_three_equal_colours_has_none() -> None:
     drawing = square("#0000ff")
     drawing.paste("#ff0000", (0, 0, 22, 64))

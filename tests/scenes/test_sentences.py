@@ -16,9 +16,8 @@ from minivlm.scenes.things import answers
 from minivlm.scenes.truth import Verdict, judge, judge_pair
 from tests.scenes.made_up import scene, thing
 
-MOST_OF_A_NUMBER = 0.45
-"""No number may be the answer to a larger share of questions of how many."""
-MOST_OF_A_COLOUR = 0.30
+MOST_OF_A_NUMBER, MOST_OF_A_COLOUR = 0.45, 0.40
+"""No number may be the answer to a larger share of questions of how many, nor a colour to those of colours."""
 NOISE = 0.12
 """By which a share of 120 fair coins may differ from a half: 2.6 standard deviations."""
 
