@@ -124,15 +124,15 @@ class Composer:
 
     def _drawing(self, chosen: _Chosen) -> Image.Image:
         """Return a drawing as large, turned and coloured as it is to be."""
-        drawing = self.drawings.image(chosen.style, chosen.thing)
+        drawing = self.drawings.premultiplied(chosen.style, chosen.thing)
         if chosen.mirrored:
             drawing = drawing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if chosen.angle:
             # Turning small drawings is faster, and twice the size wanted is sharp enough.
             drawing = _scaled(drawing, min(2 * chosen.length, max(drawing.size)))
             drawing = drawing.rotate(chosen.angle, Image.Resampling.BILINEAR, expand=True)
-            drawing = drawing.crop(drawing.getchannel("A").getbbox())
-        return turned(_scaled(drawing, chosen.length), chosen.shift)
+            drawing = drawing.crop(drawing.getchannel("a").getbbox())
+        return turned(_scaled(drawing, chosen.length).convert("RGBA"), chosen.shift)
 
 
 def _corner(rng: Generator, size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -65,6 +65,7 @@ class Drawings:
         self.styles = _styles(folder / ABOUT)
         self._there = {style.style: _codes(folder / style.style) for style in self.styles}
         self._images: dict[tuple[str, str], Image.Image] = {}
+        self._premultiplied: dict[tuple[str, str], Image.Image] = {}
         self._tints: dict[tuple[str, str, int], Tint] = {}
 
     def choices(self, *, held_out: bool) -> list[tuple[Thing, tuple[str, ...]]]:
@@ -99,6 +100,13 @@ class Drawings:
         if key not in self._images:
             self._images[key] = _opened(self.folder / style / f"{thing.code}.png")
         return self._images[key]
+
+    def premultiplied(self, style: str, thing: Thing) -> Image.Image:
+        """Return a drawing, RGBa: colours times alpha, which Pillow would work out anew for each scaling and turn."""
+        key = (style, thing.code)
+        if key not in self._premultiplied:
+            self._premultiplied[key] = self.image(style, thing).convert("RGBa")
+        return self._premultiplied[key]
 
     def tint(self, style: str, thing: Thing, shift: int) -> Tint:
         """Return the colour of a drawing whose hues are turned by `shift`; see `palette.turned`."""

@@ -52,7 +52,16 @@ class TestCaptions:
 
     def test_they_speak_of_places_numbers_colours_and_sizes(self, said: list[list[str]]) -> None:
         text = "\n".join(line for lines in said for line in lines)
-        for word in ("left of", "above", "two", "red", "small", "more", "(larg|bigg|small)er than", "largest thing"):
+        for word in (
+            "left of",
+            "above",
+            "two",
+            "red",
+            "small",
+            "more",
+            "(larger|bigger|smaller) than",
+            "largest thing",
+        ):
             assert re.search(rf"\b{word}\b", text)
 
     def test_one_small_thing_of_no_colour_has_five_too(self, composer: Composer, nouns: tuple[str, ...]) -> None:
