@@ -22,6 +22,8 @@ LOOKED_AT = 32
 
 DARK, PALE, BRIGHT = 62, 38, 200
 """Value below which all is black; saturation below which all is grey; value from which such grey is white."""
+SLATE = 90
+"""Saturation below which green and blue of middle value pass for grey, and darker ones for black."""
 HUES = ((10, "red"), (30, "orange"), (45, "yellow"), (121, "green"), (181, "blue"), (214, "purple"), (246, "pink"))
 """First hue that is beyond a colour, of 256; what is beyond all is red again."""
 
@@ -63,12 +65,13 @@ def _names(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
     by_hue = np.array([COLOURS.index(name) for name in (*(name for _, name in HUES), "red")])
     names = by_hue[np.searchsorted(limits, hue, side="right")]
     warm = (hue >= 4) & (hue < 40)
-    names[warm & ((value < 165) | ((saturation < 120) & (value < 225)))] = COLOURS.index("brown")
+    names[warm & ((value < 190) | ((saturation < 150) & (value < 235)))] = COLOURS.index("brown")
     reddish = (hue < 4) | (hue >= 240)
     names[reddish & (saturation < 130) & (value >= 165)] = COLOURS.index("pink")
-    names[saturation < PALE] = COLOURS.index("grey")
+    slate = (hue >= 100) & (hue < 190) & (saturation < SLATE) & (value < BRIGHT)
+    names[slate | (saturation < PALE)] = COLOURS.index("grey")
     names[(saturation < PALE) & (value >= BRIGHT)] = COLOURS.index("white")
-    names[(value < DARK) | ((saturation < 90) & (value < DARK + 20))] = COLOURS.index("black")
+    names[(value < DARK) | ((saturation < SLATE) & (value < DARK + 22))] = COLOURS.index("black")
     return names
 
 

@@ -35,7 +35,7 @@ AT_A_TIME = 1000
 """Pictures after which a line is shown."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Content:
     """What has been made of a set so far."""
 
@@ -93,7 +93,7 @@ def _add(content: _Content, composer: Composer, index: int, before: Scene | None
     _save(image, folder / name)
     key = index + 1
     content.images.append({"id": key, "file_name": name, "width": scene.side, "height": scene.side})
-    content.boxes += [box(one, len(content.boxes) + row, key) for row, one in enumerate(scene.objects, start=1)]
+    content.boxes.extend([box(one, len(content.boxes) + row, key) for row, one in enumerate(scene.objects, start=1)])
     nouns = tuple(thing.noun for thing, _ in composer.choices)
     rng = composer.generator("words", index)
     for text in captions(scene, nouns, rng):
