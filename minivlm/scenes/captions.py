@@ -36,7 +36,7 @@ def captions(scene: Scene, nouns: tuple[str, ...], rng: Generator) -> list[str]:
     for plan in PLAN:
         kinds = [*(plan[int(row)] for row in rng.permutation(len(plan))), FALLBACK]
         facts = (SAMPLERS[kind](scene, rng) for kind in kinds for _ in range(TRIES))
-        texts = (sentence(fact, rng) for fact in facts if fact is not None and sure(fact, scene) and fact.holds(scene))
+        texts = (sentence(fact, rng) for fact in facts if fact is not None and sure(fact, scene))
         new = next((text for text in texts if text not in found), None)
         if new is not None:
             found[new] = None

@@ -28,6 +28,8 @@ from minivlm.storage.json_text import json_text
 RASTER = 192
 """Pixels a side at which SVG is drawn, before its margins are cut off."""
 NPM_SECONDS = 600.0
+DAMAGES = (tarfile.TarError, OSError, EOFError, zlib.error, LookupError, ValueError, TypeError, AttributeError)
+"""What reading a file raises that is cut off, or holds something else than its name says."""
 
 
 def fetch_drawings(folder: Path, sets: tuple[DrawingSet, ...] = SETS) -> dict[str, int]:
@@ -90,7 +92,7 @@ def drawn(package: Path, one: DrawingSet) -> Iterator[tuple[Thing, Image.Image]]
                 yield from _from_files(archive, one.path)
             else:
                 yield from _from_icons(archive, one)
-    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, zlib.error) as error:
+    except DAMAGES as error:
         raise UserError(f"{one.package} {one.version} is damaged ({error}): run npm cache verify, and again") from None
 
 

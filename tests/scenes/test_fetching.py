@@ -135,6 +135,13 @@ def test_icons_are_found_by_name_or_alias_and_drawn(tmp_path: Path) -> None:
     assert trimmed(found["dog"]).size == (SIDE // 3 + 1, SIDE)
 
 
+@pytest.mark.parametrize("content", [b"[]", b"{", b'{"icons": 3}', b'{"icons": {"dog": []}}'])
+def test_icons_that_are_none_are_one_line(tmp_path: Path, content: bytes) -> None:
+    package = pack(tmp_path / "icons.tgz", {"package/icons.json": content})
+    with pytest.raises(UserError, match="is damaged"):
+        list(drawn(package, SETS[1]))
+
+
 def test_an_icon_keeps_its_own_frame() -> None:
     text = svg({"width": 16, "height": 16}, {"body": "<g/>", "left": 2, "top": -1, "width": 20})
     assert 'viewBox="2 -1 20 16"' in text

@@ -1,6 +1,7 @@
 """Every fact that can be worded is read back as itself."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,7 +9,7 @@ from minivlm.scenes.facts import Both, Count, Extreme, Fact, Located, More, Pair
 from minivlm.scenes.reading import read_caption, read_statement
 from minivlm.scenes.scene import BESIDE, SIDES, Phrase
 from minivlm.scenes.things import COLOURS, plurals
-from minivlm.scenes.wording import asked, sentence, statement
+from minivlm.scenes.wording import asked, sentence, statement, with_article
 
 PHRASES = st.builds(
     Phrase, st.sampled_from(sorted(plurals())), st.sampled_from(("", *COLOURS)), st.sampled_from(("", "small", "large"))
@@ -69,3 +70,17 @@ def test_questions_end_as_questions_do(one: Phrase, other: Phrase, relation: str
     text = asked(Related(one, relation, other), np.random.default_rng(seed))
     assert text.startswith("is the ")
     assert text.endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        (Phrase("apple"), "an apple"),
+        (Phrase("apple", "red"), "a red apple"),
+        (Phrase("dog", "orange"), "an orange dog"),
+        (Phrase("hourglass"), "an hourglass"),
+        (Phrase("house"), "a house"),
+    ],
+)
+def test_articles(phrase: Phrase, text: str) -> None:
+    assert with_article(phrase) == text
