@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from minivlm.cli import commands
-from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed
+from minivlm.cli import commands, data_commands
+from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
 
@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_nlvr2(subparsers)
     _add_retrieve(subparsers)
     _add_checkpoint(subparsers)
+    _add_data(subparsers)
     return parser
 
 
@@ -152,6 +153,37 @@ def _add_checkpoint(subparsers: Any) -> None:
     )
     imported.add_argument(
         "--backbone", type=name_argument, metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file"
+    )
+
+
+def _add_data(subparsers: Any) -> None:
+    parser = subparsers.add_parser("data", help="make and check data to learn from", description="Work with data sets.")
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    drawings = _command(
+        kinds,
+        "drawings",
+        data_commands.drawings,
+        "fetch the drawings that scenes are composed of, by npm",
+        "minivlm data drawings drawings",
+    )
+    scenes = _command(
+        kinds,
+        "scenes",
+        data_commands.scenes,
+        "compose pictures with boxes, captions, questions and statements",
+        "minivlm data scenes scenes/train --split train --count 20000 --seed 0\n"
+        "minivlm data scenes scenes/unseen --split unseen-style --count 500 --seed 0",
+    )
+    for one in (drawings, scenes):
+        one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
+    scenes.add_argument("--split", required=True, choices=data_commands.SPLITS, help="each has pictures of its own")
+    scenes.add_argument("--count", required=True, type=positive, metavar="N", help="pictures")
+    scenes.add_argument("--seed", type=seed, default=0, metavar="N", help="of all that is random (default: 0)")
+    scenes.add_argument(
+        "--size", type=whole_argument(128, 512), default=256, metavar="N", help="pixels a side (default: %(default)s)"
+    )
+    scenes.add_argument(
+        "--drawings", type=path_argument, default="drawings", metavar="DIR", help="made by minivlm data drawings"
     )
 
 
