@@ -47,7 +47,8 @@ class TestVersions:
     def test_the_table_of_platforms_is_of_the_pinned_versions(self) -> None:
         table = (ROOT / "docs/platforms.md").read_text(encoding="utf-8")
         extras = PROJECT["optional-dependencies"]
-        pins = [*PROJECT["dependencies"], *extras["onnx"], *extras["litert"], *extras["coreml"]]
+        brought = ("onnx", "litert", "coreml", "evaluate", "scenes")
+        pins = [*PROJECT["dependencies"], *(pin for name in brought for pin in extras[name])]
         for pin in pins:
             name, _, version = pin.partition(";")[0].partition("==")
             assert f"| {name} {version} |" in table

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "minivlm": (
         *("minivlm", "minivlm.ops", "minivlm.storage", "minivlm.vision", "minivlm.language", "minivlm.models"),
-        *("minivlm.images", "minivlm.weights", "minivlm.inference", "minivlm.cli"),
+        *("minivlm.images", "minivlm.weights", "minivlm.inference", "minivlm.scenes", "minivlm.datasets"),
+        *("minivlm.evaluation", "minivlm.cli"),
     ),
     "export": (
         *("export.core", "export.rewrites", "export.runtime", "export.backends.coreml.mil"),

@@ -19,10 +19,10 @@ from PIL import Image
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.scenes.drawings import ABOUT, SIDE, STYLE_FIELDS
-from minivlm.scenes.folders import check_new, new_folder
 from minivlm.scenes.sets import SETS, DrawingSet
 from minivlm.scenes.things import Thing, all_things
 from minivlm.storage.files import write_text
+from minivlm.storage.folders import check_new, new_folder
 from minivlm.storage.json_text import json_text
 
 RASTER = 192

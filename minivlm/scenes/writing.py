@@ -16,12 +16,12 @@ from minivlm.console import Steps
 from minivlm.scenes.captions import captions
 from minivlm.scenes.composing import Composer
 from minivlm.scenes.drawings import Drawings
-from minivlm.scenes.folders import check_new, new_folder
 from minivlm.scenes.questions import QUESTIONS, questions
 from minivlm.scenes.scene import Placed, Scene
 from minivlm.scenes.statements import statements
 from minivlm.scenes.things import COLOURS, SIZES, all_things, answers, class_ids
 from minivlm.storage.files import write_text
+from minivlm.storage.folders import check_new, new_folder
 from minivlm.storage.json_text import json_text
 
 QUALITY = 92

@@ -10,7 +10,7 @@ from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.models.registry import vision_language_config
 from minivlm.models.sizes import with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
-from minivlm.storage.files import assembling, exists, is_folder
+from minivlm.storage.folders import check_new, new_folder
 from minivlm.vision.tee import TEE
 from minivlm.weights import checkpoint
 from minivlm.weights.backbone import BackboneReport, load_backbone
@@ -45,7 +45,7 @@ def make_random(
         UserError: No such model or size, no vocabulary of that size, or the folder is in use or cannot be written.
     """
     config = with_sizes(vision_language_config(name), sizes or {})
-    check_free(folder)
+    check_new(folder, "the checkpoint")
     labels = random_labels(config, None if vocabulary is None else read_vocabulary(vocabulary, config))
     model = load_model(name, seed=seed, sizes=sizes)
     info = CheckpointInfo(name, model.origin.description, random=True, heads=config.heads)
@@ -80,7 +80,7 @@ def import_weights(
     config = with_sizes(vision_language_config(name), sizes or {})
     if bert is None and backbone is None:
         raise UserError("nothing to import: pass --bert, --backbone or both, or make a random checkpoint instead")
-    check_free(folder)
+    check_new(folder, "the checkpoint")
     model = load_model(name, seed=seed, sizes=sizes)
     sources, details = {}, {}
     if backbone is not None:
@@ -113,32 +113,10 @@ def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, labe
     Raises:
         UserError: The folder is in use or cannot be written, or a weight is not finite.
     """
-    check_free(folder)
-    with assembling(folder.resolve()) as made:  # a link stays one, and "." has a name
-        made.mkdir()
+    with new_folder(folder, "the checkpoint") as made:
         write_labels(made, labels)
         checkpoint.save(made, module, info)
     return info
-
-
-def check_free(folder: Path) -> None:
-    """Refuse a folder in which a checkpoint could overwrite something, or whose place none could take.
-
-    Raises:
-        UserError: It is not a folder, not empty, or cannot be replaced.
-    """
-    if folder == Path() or folder.is_mount():
-        raise UserError(f"{folder} cannot be replaced as a whole: name a new folder in it for the checkpoint")
-    if not exists(folder):
-        return
-    if not is_folder(folder):
-        raise UserError(f"{folder} is a file: name a new folder for the checkpoint")
-    try:
-        used = any(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"cannot look into {folder} ({error.strerror}): name a new folder for the checkpoint") from None
-    if used:
-        raise UserError(f"the folder {folder} is not empty: name a new one for the checkpoint, or empty it")
 
 
 def _import_backbone(model: NamedModel, source: str) -> BackboneReport:
