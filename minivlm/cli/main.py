@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minivlm.cli import commands
+from minivlm.cli.check_commands import add_check
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
@@ -41,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_nlvr2(subparsers)
     _add_retrieve(subparsers)
     _add_checkpoint(subparsers)
+    _add_data(subparsers)
     return parser
 
 
@@ -153,6 +155,11 @@ def _add_checkpoint(subparsers: Any) -> None:
     imported.add_argument(
         "--backbone", type=name_argument, metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file"
     )
+
+
+def _add_data(subparsers: Any) -> None:
+    parser = subparsers.add_parser("data", help="look at data, or make some", description="Look at data.")
+    add_check(parser.add_subparsers(dest="kind", metavar="KIND", required=True), _command)
 
 
 def _task(subparsers: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:

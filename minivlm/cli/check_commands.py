@@ -1,0 +1,111 @@
+"""The subcommand `minivlm data check`: what data holds, before hours are spent on it."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from minivlm.cli.stages import Stages
+from minivlm.command_line import path_argument
+from minivlm.console import quiet
+from minivlm.datasets.check import check_data, unknown_files
+from minivlm.datasets.folder import DataFiles, find_data
+from minivlm.datasets.report import left_out
+from minivlm.process import message_stream
+from minivlm.storage.json_text import json_text
+
+FILE_FLAGS = {
+    "boxes": "detection JSON as COCO has it",
+    "captions": "captions of COCO or Karpathy's, or a plain list",
+    "questions": "questions of VQA v2",
+    "annotations": "answers of VQA v2",
+    "nlvr2": "JSON lines of NLVR2",
+}
+
+
+def add_check(kinds: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the subcommand.
+
+    Args:
+        kinds: Subparsers of `minivlm data`.
+        command: Makes a parser from subparsers, a name, what to run, a summary and an example.
+    """
+    parser = command(
+        kinds,
+        "check",
+        check,
+        "say what data holds, what is broken and what would be left out",
+        "minivlm data check my-data\nminivlm data check --captions dataset_coco.json --images coco --no-pictures",
+    )
+    parser.add_argument("folder", nargs="?", type=path_argument, metavar="DIR", help="files are told by what they hold")
+    add_file_flags(parser)
+    parser.add_argument("--no-pictures", action="store_true", help="look for the pictures without opening them")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+
+def add_file_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name single files of data."""
+    for name, meaning in FILE_FLAGS.items():
+        parser.add_argument(f"--{name}", type=path_argument, metavar="FILE", help=f"{meaning} (default: in DIR)")
+    parser.add_argument("--images", type=path_argument, metavar="DIR", help="pictures (default: DIR/images, or DIR)")
+
+
+def given_files(arguments: argparse.Namespace) -> DataFiles:
+    """Return the files that the flags name."""
+    return DataFiles(**{name: getattr(arguments, name) for name in (*FILE_FLAGS, "images")})
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Print what there is and what is wrong with it."""
+    stages = Stages()
+    with stages.stage("find"):
+        files, unknown = find_data(arguments.folder, given_files(arguments))
+    progress = Progress("pictures")
+    with progress, quiet():
+        reports = check_data(files, open_pictures=None if arguments.no_pictures else progress)
+    if unknown:
+        reports = (*reports, unknown_files(arguments.folder or Path(), unknown))
+    total = sum(left_out(report.findings) for report in reports)
+    if arguments.json:
+        print(json_text({"command": "data check", "reports": [one.fields for one in reports], "left_out": total}))
+        return
+    for report in reports:
+        print("\n".join(report.lines))
+    print(f"left out: {total:,}" if total else "nothing is left out")
+
+
+class Progress:
+    """Shows how many of many small steps are done: a line on a terminal, a line every so often elsewhere.
+
+    Args:
+        name: Of what is counted.
+        every: How many steps there are between lines where there is no terminal.
+    """
+
+    def __init__(self, name: str, every: int = 1000) -> None:
+        from rich.console import Console
+
+        self._name = name
+        self._every = every
+        # A descriptor of its own: what is shown must get past `quiet`.
+        self._console = Console(file=message_stream())
+        self._status = self._console.status(name) if self._console.is_terminal else None
+
+    def __enter__(self) -> "Progress":
+        """Begin to show."""
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the line away."""
+        if self._status is not None:
+            self._status.stop()
+
+    def __call__(self, number: int, of: int) -> None:
+        """Say which step comes next, from 1, and of how many."""
+        text = f"{self._name} {number:,}/{of:,}"
+        if self._status is not None:
+            self._status.update(text)
+        elif number % self._every == 0:
+            self._console.print(text, markup=False)
