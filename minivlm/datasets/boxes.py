@@ -5,6 +5,7 @@ bbox as x, y, width and height in pixels, iscrowd). An annotation may have `attr
 `attributes` of the file (id, name).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,7 @@ def _read_corners(
         findings.leave_out("boxes that are not four numbers", name)
         return None
     x, y, width, height = finite
-    if width <= 0.0 or height <= 0.0:
+    if not (x < x + width < math.inf and y < y + height < math.inf):  # of huge numbers, a side may round to nothing
         findings.leave_out("boxes without area", name)
         return None
     if size is None:
