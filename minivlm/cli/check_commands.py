@@ -1,8 +1,9 @@
 """The subcommand `minivlm data check`: what data holds, before hours are spent on it."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from minivlm.cli.stages import Stages
@@ -14,13 +15,16 @@ from minivlm.datasets.report import left_out
 from minivlm.process import message_stream
 from minivlm.storage.json_text import json_text
 
-FILE_FLAGS = {
-    "boxes": "detection JSON as COCO has it",
-    "captions": "captions of COCO or Karpathy's, or a plain list",
-    "questions": "questions of VQA v2",
-    "annotations": "answers of VQA v2",
-    "nlvr2": "JSON lines of NLVR2",
-}
+FILE_FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "boxes": "detection JSON as COCO has it",
+        "captions": "captions of COCO or Karpathy's, or a plain list",
+        "questions": "questions of VQA v2",
+        "annotations": "answers of VQA v2",
+        "nlvr2": "JSON lines of NLVR2",
+    }
+)
+"""Kind of a file -> what it is."""
 
 
 def add_check(kinds: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -43,16 +47,18 @@ def add_check(kinds: Any, command: Callable[..., argparse.ArgumentParser]) -> No
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
-def add_file_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name single files of data."""
-    for name, meaning in FILE_FLAGS.items():
-        parser.add_argument(f"--{name}", type=path_argument, metavar="FILE", help=f"{meaning} (default: in DIR)")
+def add_file_flags(parser: argparse.ArgumentParser, kinds: Iterable[str] = tuple(FILE_FLAGS)) -> None:
+    """Add the flags that name single files of data, of the kinds given."""
+    for kind in kinds:
+        parser.add_argument(
+            f"--{kind}", type=path_argument, metavar="FILE", help=f"{FILE_FLAGS[kind]} (default: in DIR)"
+        )
     parser.add_argument("--images", type=path_argument, metavar="DIR", help="pictures (default: DIR/images, or DIR)")
 
 
 def given_files(arguments: argparse.Namespace) -> DataFiles:
     """Return the files that the flags name."""
-    return DataFiles(**{name: getattr(arguments, name) for name in (*FILE_FLAGS, "images")})
+    return DataFiles(**{name: getattr(arguments, name, None) for name in (*FILE_FLAGS, "images")})
 
 
 def check(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from minivlm.cli import commands
 from minivlm.cli.check_commands import add_check
+from minivlm.cli.evaluate_commands import add_evaluate
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_retrieve(subparsers)
     _add_checkpoint(subparsers)
     _add_data(subparsers)
+    add_evaluate(subparsers, _command)
     return parser
 
 

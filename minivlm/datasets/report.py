@@ -10,7 +10,8 @@ from minivlm.errors import printable
 NAMED = 5
 """Of what was found, so many are named; all are counted."""
 
-LONGEST_NAME = 60
+LONGEST_NAME = 160
+"""Characters; a path in it ends with what is most worth to know, so the middle goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,8 @@ class Findings:
         names = self._names.setdefault(key, [])
         if len(names) < NAMED:
             shown = printable(str(name))
-            names.append(shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}...")
+            half = LONGEST_NAME // 2
+            names.append(shown if len(shown) <= LONGEST_NAME else f"{shown[:half]}...{shown[-half:]}")
 
     @property
     def found(self) -> tuple[Finding, ...]:

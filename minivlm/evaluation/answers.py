@@ -29,7 +29,12 @@ CONTRACTIONS = (
 """Words that people write without one of their apostrophes."""
 
 _MISSPELT = MappingProxyType(
-    {word[:place] + word[place + 1 :]: word for word in CONTRACTIONS for place, char in enumerate(word) if char == "'"}
+    {
+        word[:place] + word[place + 1 :]: word
+        for word in CONTRACTIONS.split()
+        for place, char in enumerate(word)
+        if char == "'"
+    }
 )
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _PERIOD = re.compile(r"\.(?!\d)")  # the original's "not after a digit" has no effect, as it is misspelt there

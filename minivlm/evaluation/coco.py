@@ -10,8 +10,17 @@ import numpy as np
 from minivlm.errors import UserError
 from minivlm.evaluation.detection import Found, Truth
 
-NAMES = ("AP", "AP50", "AP75", "AP small", "AP medium", "AP large", "AR1", "AR10", "AR100", "AR small", "AR medium")
-NAMES = (*NAMES, "AR large")
+SIZES = ("small", "medium", "large")
+NAMES = (
+    "AP",
+    "AP50",
+    "AP75",
+    *(f"AP {size}" for size in SIZES),
+    "AR1",
+    "AR10",
+    "AR100",
+    *(f"AR {size}" for size in SIZES),
+)
 """What `COCOeval.summarize` gives, in its order."""
 
 MISSING = "COCO mAP needs pycocotools, which is not installed: pip install 'minivlm-edge[evaluate]'"
