@@ -92,7 +92,7 @@ def check_pictures(
         try:
             photo = load_photo(path)
         except UserError as error:
-            findings.leave_out("pictures that cannot be read", error)
+            findings.leave_out("pictures that cannot be read", fault_of(path, error))
             continue
         readable += 1
         said = sizes.get(path)
@@ -100,3 +100,10 @@ def check_pictures(
             what = "pictures of another size than the data says"
             findings.note(what, f"{path.name}: {photo.width}x{photo.height}, not {said[1]}x{said[0]}")
     return Report(title="pictures", source=source, counts=(("readable", readable),), findings=findings.found)
+
+
+def fault_of(picture: Path, error: UserError) -> str:
+    """Return what is wrong with a picture, with its name where the message has its path: many may be told of."""
+    said = str(error)
+    rest = said.removeprefix(repr(str(picture)))
+    return said if rest == said else f"{picture.name}{rest}"

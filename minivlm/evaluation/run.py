@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from minivlm.datasets.pictures import fault_of
 from minivlm.datasets.report import Finding, Findings
 from minivlm.errors import UserError
 from minivlm.evaluation.records import Record, RecordFile
@@ -70,7 +71,7 @@ class KeptRegions:
         except UserError as error:
             if str(error) == NO_NUMBERS or str(error).startswith("cannot write"):
                 raise
-            raise UnusableError("examples whose picture cannot be used", str(error)) from None
+            raise UnusableError("examples whose picture cannot be used", fault_of(picture, error)) from None
         self._kept[picture] = regions
         if len(self._kept) > self._size:
             self._kept.popitem(last=False)

@@ -74,7 +74,7 @@ def test_the_command_says_what_is_there_and_what_is_broken(data: Path, capsys: p
     assert (code, err) == (0, "")
     assert "boxes: " in out
     assert "2 pictures, 3 boxes, 2 classes" in out
-    assert "left out: 1 pictures that cannot be read ('" in out
+    assert "left out: 1 pictures that cannot be read (b.png is no readable JPEG," in out
     assert "left out: 1 files of no known kind (notes.json)" in out
     assert out.endswith("left out: 2\n")
 
