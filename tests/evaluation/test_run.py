@@ -130,7 +130,7 @@ def test_a_file_goes_on_only_with_what_made_it(tmp_path: Path) -> None:
     open_records(path, {"task": "vqa", "data": "a"}, resume=False).add({"id": "1", "answer": "yes"})
     with pytest.raises(UserError, match=r"kept.jsonl is there: go on with it by --resume"):
         open_records(path, {"task": "vqa", "data": "a"}, resume=False)
-    with pytest.raises(UserError, match=r'its data is "a", and now "b"'):
+    with pytest.raises(UserError, match=r'its data is "a", and now it is "b"'):
         open_records(path, {"task": "vqa", "data": "b"}, resume=True)
     path.write_text('{"task": "vqa"}\n{"id": "1"}\n')
     with pytest.raises(UserError, match="first line does not say so"):
