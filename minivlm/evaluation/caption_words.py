@@ -20,7 +20,7 @@ BRACKETS: Mapping[str, str] = MappingProxyType(
 all has been made lower case: they stay, and so they do here."""
 
 ABBREVIATIONS = (
-    "mr mrs ms dr st mt ft jr sr ave co corp inc ltd vs etc prof gen rd blvd sgt capt lt col rev hon sen rep gov pres"
+    "mr mrs ms dr st mt ft jr sr ave co corp inc ltd vs etc prof gen rd blvd sgt capt lt col rev hon sen rep gov"
     " dept univ bros jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri est al cf tel ext bldg ph md"
 )
 """That keep their period wherever they are."""
@@ -55,7 +55,7 @@ TYPESET: Mapping[str, str] = MappingProxyType(
 
 _CLITICS = r"(?:s|m|d|re|ve|ll)\b"
 _LETTERS = r"[^\W\d_]+"
-_PIECE = rf"(?:\d++(?:[.,:/]\d++)*+(?:st|nd|rd|th)?+(?![^\W\d_])|(?!{_LETTERS}n't\b)[^\W_]+)"
+_PIECE = rf"(?:\d++(?:[.,:/]\d++)*+(?:st|[nr]d|th)?+(?![^\W\d_])|(?!{_LETTERS}n't\b)[^\W_]+)"
 _TOKEN = re.compile(
     rf"""
     https?://\S+ | www\.\S+ | [^\s@]+@[^\s@]+\.[^\W_]+                        # addresses
@@ -63,7 +63,7 @@ _TOKEN = re.compile(
     | (?:{"|".join(ABBREVIATIONS.split())})\.(?!\w)                           # dr.
     | no\.(?=\s?\d)                                                           # no. 5
     | (?:[^\W\d_]\.)+                                                         # u.s., p.m.
-    | {_LETTERS}(?=n't\b) | n't\b                                             # could n't
+    | {_LETTERS}(?=n't\b)                                                     # could n't
     | (?:(?<=\w)|(?<=')|(?<!\S))'{_CLITICS}                                   # 's
     | 'n' | 'tis\b | 'twas\b | (?<!\S)'\d\ds?\b | y'all\b | d'(?!\w)
     | (?<!\w)\.\d+ | \d+:\d\d(?=[ap]m\b)                                      # 9:30 am

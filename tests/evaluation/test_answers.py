@@ -34,7 +34,7 @@ def test_an_answer_is_worth_a_third_for_each_who_gave_it(same: int, worth: float
         ("dont", "don't"),
         ("couldntve", "couldntve"),  # the original knows what lacks one apostrophe only
         ("couldn'tve", "couldn't've"),
-        ("oclock", "o'clock"),
+        ("maam", "ma'am"),
         ("man's", "man's"),
         ("yes.", "yes"),
         ("3.5", "3.5"),

@@ -46,6 +46,16 @@ def test_cider_d_is_pycocoevalcap_s() -> None:
     assert cider_d(SAID, WANTED) == pytest.approx(CIDER, abs=1e-12)
 
 
+def test_words_that_are_said_too_often_are_pycocoevalcap_s() -> None:
+    said = ["red red red bus bus on the street", "dogs on on the grass grass", "a man a man on a horse"]
+    wanted = [["a red red bus on the street", "the bus is red"], ["two dogs on the grass"], ["a man on a horse"]]
+    words, references = [one.split() for one in said], [[one.split() for one in many] for many in wanted]
+    # Bleu(4) and Cider() of pycocoevalcap 1.2.
+    assert bleu4(words, references) == pytest.approx(0.48549177167659496, abs=1e-8)
+    expected = [2.864085878998784, 3.4863597029283087, 6.688280793242179]
+    assert cider_d(words, references) == pytest.approx(expected, abs=1e-12)
+
+
 def test_bleu_4_by_hand() -> None:
     # 5 of 6 words, 3 of 5 pairs, 2 of 4 triples, 1 of 3 fours; the closest reference has 7 words, and so the penalty.
     said, wanted = ["a", "b", "c", "d", "x", "e"], [["a", "b", "c", "d", "e", "f", "g"], ["z"] * 9]

@@ -174,8 +174,10 @@ def test_a_detector_without_numbers_is_no_fault_of_the_picture(
         raise UserError(NO_NUMBERS)
 
     monkeypatch.setattr(pipeline, "regions", refuse)
+    records = RecordFile(None)
     with pytest.raises(UserError, match="NaN"):
-        evaluate(task_of("caption", data, pipeline), pipeline, RecordFile(None))
+        evaluate(task_of("caption", data, pipeline), pipeline, records)
+    assert records.records == {}
 
 
 def test_where_nothing_can_be_used_one_line_says_why(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -273,6 +275,18 @@ def test_two_results_are_compared_over_what_both_answered(tmp_path: Path) -> Non
     assert found.difference.low > 0.0
     assert found.difference.verdict == "the second is better"
     assert [note[:30] for note in found.notes] == ["the data of the two differs: o", "15 results have no partner in "]
+
+
+def test_captions_are_compared_by_the_references_of_what_both_answered(tmp_path: Path) -> None:
+    said = {"1": "a red bus in the city", "2": "two dogs on the grass", "3": "a red cat in the house"}
+    wanted = {key: [text.replace("red", "large"), "a small bus"] for key, text in said.items()}
+    for name, keys in (("first", "12"), ("second", "123")):
+        records = open_records(tmp_path / f"{name}.jsonl", {"task": "caption"}, resume=False)
+        for key in keys:
+            records.add({"id": key, "caption": said[key], "references": wanted[key]})
+    found = compare(tmp_path / "first.jsonl", tmp_path / "second.jsonl")
+    # The two said the same of what both looked at; the third picture would make other words rare.
+    assert (found.difference.examples, found.difference.low, found.difference.high) == (2, 0.0, 0.0)
 
 
 def test_results_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
