@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from minivlm.cli import commands, data_commands
+from minivlm.cli.check_commands import add_check
+from minivlm.cli.evaluate_commands import add_evaluate
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
@@ -42,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_retrieve(subparsers)
     _add_checkpoint(subparsers)
     _add_data(subparsers)
+    add_evaluate(subparsers, _command)
     return parser
 
 
@@ -174,6 +177,7 @@ def _add_data(subparsers: Any) -> None:
         "minivlm data scenes scenes/train --split train --count 20000 --seed 0\n"
         "minivlm data scenes scenes/unseen --split unseen-style --count 500 --seed 0",
     )
+    add_check(kinds, _command)
     for one in (drawings, scenes):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
     scenes.add_argument("--split", required=True, choices=data_commands.SPLITS, help="each has pictures of its own")

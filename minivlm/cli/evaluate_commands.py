@@ -1,0 +1,192 @@
+"""The subcommands `minivlm evaluate TASK` and `minivlm evaluate compare`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from minivlm.cli.check_commands import add_file_flags, given_files
+from minivlm.cli.commands import DEFAULT_MODEL, _backend
+from minivlm.command_line import name_argument, path_argument, positive, seed
+from minivlm.console import Steps
+from minivlm.datasets.folder import find_data
+from minivlm.datasets.report import Report
+from minivlm.errors import UserError, printable
+from minivlm.evaluation.building import Settings, build_task
+from minivlm.evaluation.compare import compare
+from minivlm.evaluation.records import open_records
+from minivlm.evaluation.run import Outcome, evaluate, fingerprint
+from minivlm.inference.pipeline import Pipeline
+from minivlm.storage.files import check_outputs, sha256, write_text
+from minivlm.storage.json_text import json_text
+
+MakeParser = Callable[..., argparse.ArgumentParser]
+
+TASKS: Mapping[str, str] = MappingProxyType(
+    {
+        "detection": "boxes and their names: mAP as on Visual Genome and COCO, recall",
+        "caption": "sentences: BLEU-4, CIDEr, METEOR and SPICE where Java is",
+        "vqa": "answers: accuracy over ten people's answers",
+        "nlvr2": "verdicts on statements about two pictures: accuracy, consistency",
+        "retrieval": "pictures for texts and texts for pictures: recall at 1, 5, 10",
+    }
+)
+
+
+NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "detection": ("boxes",),
+        "caption": ("captions",),
+        "vqa": ("questions", "annotations"),
+        "nlvr2": ("nlvr2",),
+        "retrieval": ("captions",),
+    }
+)
+"""Task -> kinds of files that it reads."""
+
+
+def add_evaluate(subparsers: Any, command: MakeParser) -> None:
+    """Add the subcommand.
+
+    Args:
+        subparsers: Of `minivlm`.
+        command: Makes a parser from subparsers, a name, what to run, a summary and an example.
+    """
+    parser = subparsers.add_parser(
+        "evaluate", help="score a model on data, or compare two results", description="Score a model on data."
+    )
+    tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
+    for name, summary in TASKS.items():
+        example = f"minivlm evaluate {name} --data my-data --checkpoint my-checkpoint --output results"
+        _add_task(command(tasks, name, run_task, summary, example), name)
+    one = command(
+        tasks,
+        "compare",
+        run_compare,
+        "tell whether one of two results is better, by a paired bootstrap over their examples",
+        "minivlm evaluate compare fp32/vqa.jsonl int8/vqa.jsonl",
+    )
+    one.add_argument("first", type=path_argument, metavar="A.jsonl", help="of evaluate TASK --output DIR")
+    one.add_argument("second", type=path_argument, metavar="B.jsonl", help="of the same task and data")
+    one.add_argument("--seed", type=seed, default=0, metavar="N", help="of the resampling (default: %(default)s)")
+    one.add_argument("--json", type=path_argument, metavar="FILE", help="write the result there, too")
+
+
+def _add_task(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument("--data", type=path_argument, metavar="DIR", help="folder with the data's files")
+    add_file_flags(parser, NEEDED[name])
+    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights and words; it knows its model")
+    parser.add_argument("--artifact", type=path_argument, metavar="FILE", help="an exported model instead of PyTorch")
+    parser.add_argument(
+        "--model", type=name_argument, metavar="NAME", help=f"default: {DEFAULT_MODEL}, or the checkpoint's"
+    )
+    parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
+    parser.add_argument("--features", type=path_argument, metavar="DIR", help="keep the pictures' regions there")
+    parser.add_argument("--limit", type=positive, metavar="N", help="take only the first N examples (or pictures)")
+    parser.add_argument("--json", type=path_argument, metavar="FILE", help="write the result there, too")
+    parser.add_argument(
+        "--output", type=path_argument, metavar="DIR", help=f"keep what is said of every example, in {name}.jsonl"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with what is in --output")
+    if name in ("caption", "retrieval"):
+        parser.add_argument(
+            "--split", type=name_argument, default="test", metavar="NAME", help="where there are (default: %(default)s)"
+        )
+    if name == "caption":
+        parser.add_argument("--beams", type=positive, default=1, metavar="K", help="hypotheses (default: %(default)s)")
+    if name == "detection":
+        parser.add_argument("--proposals", action="store_true", help="score the first stage, too (PyTorch only)")
+
+
+def run_task(arguments: argparse.Namespace) -> None:
+    """Score a model, print the result, and keep what was asked for."""
+    if arguments.resume and arguments.output is None:
+        raise UserError("--resume goes on with what is in a folder: name it with --output DIR")
+    kept = None if arguments.output is None else arguments.output / f"{arguments.task}.jsonl"
+    outputs = [path for path in (arguments.json, kept and kept.with_suffix(".json")) if path is not None]
+    steps, notes = Steps(), list[str]()
+    with steps.stage("find the data"):
+        files, _ = find_data(arguments.data, given_files(arguments))
+    inputs = [getattr(files, kind) for kind in files.kinds]
+    check_outputs(outputs, inputs)
+    with steps.stage("load"):
+        pipeline = Pipeline(_backend(arguments), features=arguments.features, note=notes.append)
+        settings = _settings(arguments)
+        task, report = build_task(arguments.task, files, pipeline, settings)
+        records = open_records(kept, _header(arguments, pipeline, fingerprint(task), settings), resume=arguments.resume)
+    with steps.counting(arguments.task, every=100) as progress:
+        outcome = evaluate(task, pipeline, records, limit=arguments.limit, progress=progress)
+    fields = _fields(arguments, pipeline, report, outcome)
+    for path in outputs:
+        write_text(path, f"{json_text(fields)}\n")
+    _show(pipeline, report, outcome, notes)
+
+
+def run_compare(arguments: argparse.Namespace) -> None:
+    """Compare two results, and print the interval of their difference."""
+    if arguments.json is not None:
+        check_outputs([arguments.json], [arguments.first, arguments.second])
+    found = compare(arguments.first, arguments.second, seed=arguments.seed)
+    difference = found.difference
+    if arguments.json is not None:
+        write_text(arguments.json, f"{json_text({**asdict(found), 'verdict': difference.verdict})}\n")
+    print(f"{found.task}, {found.score}, {difference.examples:,} examples, times 100")
+    for path, model, mean in zip(
+        (arguments.first, arguments.second), found.models, (difference.first, difference.second), strict=True
+    ):
+        print(f"{100 * mean:8.2f}  {printable(str(path))} ({printable(model)})")
+    interval = f"95 % of resamples: {100 * difference.low:+.2f} to {100 * difference.high:+.2f}"
+    print(f"{100 * difference.mean:+8.2f}  {interval}: {difference.verdict}")
+    _print_notes(found.notes)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    given = {name: getattr(arguments, name) for name in ("limit", "split", "beams", "proposals") if name in arguments}
+    return Settings(**given)
+
+
+def _header(arguments: argparse.Namespace, pipeline: Pipeline, data: str, settings: Settings) -> dict[str, Any]:
+    """Return what records depend on: a run that goes on must have the same."""
+    artifact: Path | None = arguments.artifact
+    return {
+        "task": arguments.task,
+        "model": pipeline.backend.model,
+        "weights": asdict(pipeline.backend.origin),
+        "artifact": None if artifact is None else {"name": artifact.name, "sha256": sha256(artifact)},
+        "data": data,
+        # How many are taken is no part of a result, but of which texts a picture was compared with: `data` says those.
+        "settings": {name: value for name, value in asdict(settings).items() if name != "limit"},
+    }
+
+
+def _fields(arguments: argparse.Namespace, pipeline: Pipeline, report: Report, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "command": f"evaluate {arguments.task}",
+        "model": pipeline.backend.model,
+        "artifact": None if arguments.artifact is None else arguments.artifact.name,
+        "weights": asdict(pipeline.backend.origin),
+        "data": report.fields,
+        **asdict(outcome),
+    }
+
+
+def _show(pipeline: Pipeline, report: Report, outcome: Outcome, notes: list[str]) -> None:
+    print("\n".join(report.lines))
+    print(f"{outcome.task}: {outcome.examples:,} examples, all numbers times 100")
+    for name, value in outcome.values.items():
+        print(f"{100 * value:8.2f}  {name}")
+    for finding in outcome.findings:
+        print(f"  {finding.line}")
+    sys.stdout.flush()
+    origin = pipeline.backend.origin
+    if origin.random:
+        print(f"weights: {printable(origin.description)}: outputs mean nothing", file=sys.stderr)
+    _print_notes((*outcome.notes, *notes))
+
+
+def _print_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        print(f"note: {printable(note)}", file=sys.stderr)

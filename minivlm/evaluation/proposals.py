@@ -1,0 +1,27 @@
+"""What a detector's first stage proposes: only networks in this process show it."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from minivlm.errors import UserError
+from minivlm.inference.backend import Backend, TorchBackend
+
+
+@torch.no_grad()
+def proposal_corners(backend: Backend, photo: Image.Image) -> NDArray[np.float64]:
+    """Return (P, 4) proposals in xyxy pixels of a photo.
+
+    Raises:
+        UserError: The backend runs an artifact, which gives regions only, or its detector has no such stage.
+    """
+    vision = backend.module.vision if isinstance(backend, TorchBackend) else None
+    if vision is None or not hasattr(vision, "propose"):
+        raise UserError("--proposals needs a detector in PyTorch that proposes boxes: leave it out, or --artifact")
+    fitted = backend.fit(photo)
+    proposed = vision.propose(vision.backbone(fitted.image), fitted.extent)
+    boxes: Tensor = proposed if isinstance(proposed, Tensor) else proposed[0][proposed[1]]
+    corners: NDArray[np.float64] = fitted.to_photo(boxes.float()).double().numpy()
+    return corners

@@ -1,0 +1,79 @@
+"""`minivlm evaluate` on the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minivlm.cli.main import main
+from tests.evaluation.made import data_folder
+from tests.tiny import NAME
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data_folder(tmp_path_factory.mktemp("data"))
+
+
+def run(capfd: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, str, str]:
+    code = 0
+    try:
+        main(["evaluate", *(str(argument) for argument in arguments)])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    return (code, *capfd.readouterr())
+
+
+def test_a_task_is_scored_kept_and_gone_on_with(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    flags = ("vqa", "--data", data, "--model", NAME, "--output", tmp_path / "out")
+    code, out, err = run(capfd, *flags, "--limit", 3, "--json", tmp_path / "result.json")
+    assert code == 0
+    assert "left out: 1 questions without answers (5)" in out
+    assert "vqa: 3 examples" in out
+    assert err == "weights: random (seed 0): outputs mean nothing\n"
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result == json.loads((tmp_path / "out" / "vqa.json").read_text())
+    assert (result["command"], result["examples"], result["weights"]["random"]) == ("evaluate vqa", 3, True)
+    assert 0.0 <= result["values"]["accuracy"] <= 1.0
+    code, out, err = run(capfd, *flags)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert "--resume" in err
+    code, out, _ = run(capfd, *flags, "--resume")
+    assert (code, "vqa: 5 examples" in out) == (0, True)
+    code, out, err = run(capfd, *flags, "--resume", "--seed", 1)
+    assert (code, out, "its weights is" in err) == (2, "", True)
+
+
+def test_two_results_are_compared(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for number in (0, 1):
+        folder = tmp_path / str(number)
+        run(capfd, "nlvr2", "--data", data, "--model", NAME, "--seed", number, "--output", folder)
+    files = [tmp_path / str(number) / "nlvr2.jsonl" for number in (0, 1)]
+    code, out, err = run(capfd, "compare", *files, "--json", tmp_path / "difference.json")
+    assert (code, err) == (0, "")
+    assert out.startswith("nlvr2, accuracy of a statement, 2 examples, times 100\n")
+    assert "95 % of resamples: " in out
+    found = json.loads((tmp_path / "difference.json").read_text())
+    assert found["difference"]["low"] <= found["difference"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["vqa", "--resume"], "--output"),
+        (["vqa", "--data", "no-such"], "is no folder"),
+        (["vqa"], "holds no data"),
+        (["caption", "--data", "DATA", "--captions", "DATA/boxes.json", "--split", "x"], ""),
+        (["nothing"], "invalid choice"),
+        (["compare", "DATA/boxes.json", "DATA/boxes.json"], "first line"),
+        (["detection", "--data", "DATA", "--json", "DATA/boxes.json"], "would be overwritten"),
+    ],
+)
+def test_a_mistake_is_one_line(flags: list[str], said: str, data: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    given = [flag.replace("DATA", str(data)) for flag in flags]
+    model = [] if flags[0] in ("compare", "nothing") else ["--model", NAME]
+    code, out, err = run(capfd, *given, *model)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
