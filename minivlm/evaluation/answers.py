@@ -1,9 +1,10 @@
 """VQA's accuracy over ten people's answers, and its normalisation of answers.
 
 The rule is that of Antol et al. 2015 as VQA v2's evaluation applies it (GT-Vision-Lab/VQA, vqaEval.py): an answer is
-compared with every nine of the ten, each time worth min(1, those that gave it / 3), and the mean counts. Where the ten
-are not all the same, they and the answer are normalised first; where they are, all is compared as it is. Older copies of that program, which
-are still around, always normalise the model's answer, and of people's answers take out the punctuation only.
+compared with every nine of the ten, each time worth min(1, those that gave it / 3), and the mean counts. Where the
+ten are not all the same, they and the answer are normalised first; where they are, all is compared as it is. Older
+copies of that program, which are still around, always normalise the model's answer, and of people's answers take out
+the punctuation only.
 """
 
 import re
