@@ -116,6 +116,8 @@ def run_task(arguments: argparse.Namespace) -> None:
         pipeline = Pipeline(_backend(arguments), features=arguments.features, note=notes.append)
         settings = _settings(arguments)
         task, report = build_task(arguments.task, files, pipeline, settings)
+        if task.head is not None:  # before there is a file to go on with
+            pipeline.require(task.head)
         records = open_records(kept, _header(arguments, pipeline, fingerprint(task), settings), resume=arguments.resume)
     with steps.counting(arguments.task, every=100) as progress:
         outcome = evaluate(task, pipeline, records, limit=arguments.limit, progress=progress)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from minivlm.datasets.json_data import read_json, read_json_lines
+from minivlm.datasets.pictures import PictureFolder
 from minivlm.datasets.report import Findings
 from minivlm.errors import UserError
 from minivlm.storage.files import is_file, is_folder
@@ -60,7 +61,7 @@ def find_data(folder: Path | None, given: DataFiles) -> tuple[DataFiles, tuple[s
         The files, and names of JSON files in the folder that are none of the kinds.
 
     Raises:
-        UserError: No folder; no data in it; two files of a kind; or no folder with pictures.
+        UserError: No folder; neither data nor pictures in it; two files of a kind; or no folder with pictures.
     """
     if folder is not None and not is_folder(folder):
         raise UserError(f"{folder} is no folder: give the folder with the data, or name its files with flags")
@@ -68,13 +69,17 @@ def find_data(folder: Path | None, given: DataFiles) -> tuple[DataFiles, tuple[s
     unknown: tuple[str, ...] = ()
     if folder is not None:
         files, unknown = _complete(folder, given)
-    if not files.kinds and files.images is None:
+    pictures = _images_in(folder) if folder is not None and files.images is None else files.images
+    if not files.kinds and (pictures is None or (files.images is None and not PictureFolder(pictures).files)):
         names = ", ".join(USUAL_NAMES.values())
         raise UserError(f"{folder or 'no folder'} holds no data: give {names} in a folder, or name files with flags")
-    if files.images is None:
-        anchor = folder or next(getattr(files, kind) for kind in files.kinds).parent
-        files = replace(files, images=anchor / "images" if is_folder(anchor / "images") else anchor)
-    return files, unknown
+    if pictures is None:
+        pictures = _images_in(next(getattr(files, kind) for kind in files.kinds).parent)
+    return replace(files, images=pictures), unknown
+
+
+def _images_in(folder: Path) -> Path:
+    return folder / "images" if is_folder(folder / "images") else folder
 
 
 def _complete(folder: Path, given: DataFiles) -> tuple[DataFiles, tuple[str, ...]]:

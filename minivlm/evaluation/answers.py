@@ -1,8 +1,10 @@
 """VQA's accuracy over ten people's answers, and its normalisation of answers.
 
 The rule is that of Antol et al. 2015 as VQA v2's evaluation applies it (GT-Vision-Lab/VQA, vqaEval.py): an answer is
-compared with every nine of the ten, each time worth min(1, those that gave it / 3), and the mean counts. Where the ten
-are not all the same, they and the answer are normalised first; where they are, all is compared as it is.
+compared with every nine of the ten, each time worth min(1, those that gave it / 3), and the mean counts. Where the
+ten are not all the same, they and the answer are normalised first; where they are, all is compared as it is. Older
+copies of that program, which are still around, always normalise the model's answer, and of people's answers take out
+the punctuation only.
 """
 
 import re
@@ -52,8 +54,7 @@ def accuracy(answer: str, people: Sequence[str]) -> float:
         answer: The model's.
         people: Ten answers in VQA v2, at least one; the rule is the same for other numbers.
     """
-    said = answer.replace("\n", " ").replace("\t", " ").strip()
-    given = list(people)
+    said, *given = (one.replace("\n", " ").replace("\t", " ").strip() for one in (answer, *people))
     if len(set(given)) > 1:
         said, given = normalised(said), [normalised(one) for one in given]
     same = sum(one == said for one in given)

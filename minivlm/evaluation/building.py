@@ -13,6 +13,7 @@ from minivlm.datasets.pictures import PictureFolder
 from minivlm.datasets.questions import read_questions
 from minivlm.datasets.report import Report
 from minivlm.errors import UserError
+from minivlm.evaluation.proposals import require_proposals
 from minivlm.evaluation.tasks import CaptionTask, DetectionTask, QuestionTask, RetrievalTask, StatementTask, Task
 from minivlm.inference.pipeline import Pipeline
 
@@ -55,6 +56,8 @@ def build_task(name: str, files: DataFiles, pipeline: Pipeline, settings: Settin
             boxes = read_boxes(_need(files, "boxes"), PictureFolder(folder))
             tags = pipeline.labels.tags
             _require_a_class(boxes.classes, tags)
+            if settings.proposals:
+                require_proposals(pipeline.backend)
             return DetectionTask(data=boxes, tags=tags, proposals=settings.proposals), boxes.report
         case "vqa":
             questions = read_questions(_need(files, "questions"), files.annotations, PictureFolder(folder))

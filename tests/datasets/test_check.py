@@ -97,9 +97,11 @@ def test_a_picture_of_another_size_is_noted(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_folder_of_pictures_alone_is_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "--images", pictures(tmp_path / "some", "a.png", "b/c.png"))
-    assert code == 0
-    assert "2 in the folder, 2 needed, 2 readable" in out
+    folder = pictures(tmp_path / "some", "a.png", "b/c.png")
+    for arguments in ([folder], ["--images", folder]):
+        code, out, _ = run(capsys, *arguments)
+        assert code == 0
+        assert "2 in the folder, 2 needed, 2 readable" in out
 
 
 @pytest.mark.parametrize("given", ["", "no-such", "boxes.json", "answers"])

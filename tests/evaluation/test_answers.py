@@ -56,7 +56,7 @@ def test_normalised_are_answers_of_people_who_differ_and_those_of_one_mind_are_t
     assert accuracy("2", ["two"] * 9 + ["three"]) == 1.0
     assert accuracy("2", ["two"] * 10) == 0.0  # so is the official rule
     assert accuracy("two", ["two"] * 10) == 1.0
-    assert accuracy(" two\n", ["two"] * 10) == 1.0
+    assert accuracy(" two\n", ["two "] * 9 + ["two"]) == 1.0
 
 
 ANSWERS = st.lists(st.text(max_size=8) | st.sampled_from(["yes", "no", "a dog", "2", "two"]), min_size=1, max_size=10)
@@ -71,7 +71,7 @@ def test_any_text_is_worth_0_to_1_whatever_the_order(answer: str, people: list[s
 
 @given(answer=st.text(max_size=12))
 def test_what_all_ten_say_is_worth_1(answer: str) -> None:
-    assert accuracy(answer, [answer.replace("\n", " ").replace("\t", " ").strip()] * 10) == pytest.approx(1.0)
+    assert accuracy(answer, [answer] * 10) == pytest.approx(1.0)
 
 
 @given(answer=st.text(max_size=12))

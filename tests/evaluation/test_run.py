@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -223,6 +224,14 @@ def test_detection_knows_what_it_looks_at(data: Path, pipeline: Pipeline, monkey
 def test_proposals_are_scored_on_request(data: Path, pipeline: Pipeline) -> None:
     outcome = evaluate(task_of("detection", data, pipeline, proposals=True), pipeline, RecordFile(None), limit=2)
     assert 0.0 < outcome.values["proposal recall@.5"] <= 1.0
+
+
+def test_proposals_of_a_runtime_that_shows_none_are_refused_before_the_first_example(
+    data: Path, pipeline: Pipeline
+) -> None:
+    other = Pipeline(SimpleNamespace(words=pipeline.words))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="--proposals needs a detector in PyTorch"):
+        task_of("detection", data, other, proposals=True)
 
 
 def test_classes_that_no_tag_has_are_refused(pipeline: Pipeline, tmp_path: Path) -> None:
