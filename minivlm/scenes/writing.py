@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import Image
 
-import minivlm
 from minivlm.console import Steps
 from minivlm.scenes.captions import captions
 from minivlm.scenes.composing import Composer
@@ -110,8 +109,8 @@ def _add(content: _Content, composer: Composer, index: int, before: Scene | None
                     "identifier": f"{composer.split}-{index // 2}-{row // 2}-{row % 2}",
                     "sentence": statement.text,
                     "label": str(statement.true),
-                    "left_url": f"images/{index:012}.jpg",
-                    "right_url": f"images/{name}",
+                    "left": f"{index:012}.jpg",
+                    "right": name,
                 }
             )
     return scene
@@ -161,7 +160,7 @@ def _write(folder: Path, content: _Content, composer: Composer) -> None:
     coco: dict[str, Any] = {"info": info, "images": content.images}
     vqa = {"info": info, "data_type": "scenes", "data_subtype": composer.split}
     files = {
-        "boxes.json": coco | {"annotations": content.boxes, "categories": categories},
+        "boxes.json": coco | {"annotations": content.boxes, "categories": categories, "attributes": [*COLOURS, *SIZES]},
         "captions.json": coco | {"annotations": content.captions},
         "questions.json": vqa | {"task_type": "Open-Ended", "questions": content.questions},
         "annotations.json": vqa | {"annotations": content.answers},
@@ -183,7 +182,7 @@ def _write(folder: Path, content: _Content, composer: Composer) -> None:
 def _about(content: _Content, composer: Composer) -> dict[str, Any]:
     used = {style for _, styles in composer.choices for style in styles}
     return {
-        "made by": f"minivlm {minivlm.__version__}",
+        "made by": f"minivlm {version('minivlm-edge')}",
         "split": composer.split,
         "seed": composer.seed,
         "count": len(content.images),

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from minivlm.cli.main import main
+from minivlm.datasets.check import check_data
+from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError
 from minivlm.scenes.composing import Composer
 from minivlm.scenes.drawings import Drawings
@@ -66,6 +68,7 @@ def test_boxes_are_of_cocos_shape(made: Path) -> None:
     assert list(names.values()) == read_lines(made / "classes.txt", "", "") == [thing.noun for thing in all_things()]
     assert [entry["id"] for entry in content["annotations"]] == list(range(1, len(content["annotations"]) + 1))
     attributes = set(read_lines(made / "attributes.txt", "", ""))
+    assert set(content["attributes"]) == attributes
     for entry in content["annotations"]:
         assert entry["image_id"] in images
         assert entry["category_id"] in names
@@ -100,9 +103,9 @@ def test_statements_are_of_nlvr2s_shape_and_name_pictures(made: Path) -> None:
     assert len({line["identifier"] for line in lines}) == 8
     assert sorted(line["label"] for line in lines) == ["False"] * 4 + ["True"] * 4
     for line in lines:
-        assert (made / line["left_url"]).is_file()
-        assert (made / line["right_url"]).is_file()
-        assert line["left_url"] != line["right_url"]
+        assert (made / "images" / line["left"]).is_file()
+        assert (made / "images" / line["right"]).is_file()
+        assert line["left"] != line["right"]
 
 
 def test_captions_are_five_a_picture(made: Path) -> None:
@@ -214,3 +217,14 @@ def test_boxes_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "boxes.json").write_text(content)
     with pytest.raises(UserError, match=r"boxes\.json does not describe scenes"):
         read_scenes(tmp_path / "boxes.json")
+
+
+def test_the_whole_set_is_data_that_nothing_is_left_out_of(made: Path) -> None:
+    """`minivlm data check` reads the same files for training and evaluation."""
+    files, unknown = find_data(made, DataFiles())
+    reports = {report.title: report for report in check_data(files, open_pictures=lambda number, of: None)}
+    assert unknown == ()
+    assert {title: report.findings for title, report in reports.items()} == dict.fromkeys(reports, ())
+    assert set(reports) == {"boxes", "captions", "questions", "nlvr2", "pictures"}
+    assert dict(reports["nlvr2"].counts)["statements"] == 8
+    assert dict(reports["boxes"].counts)["attributes"] == len(read_lines(made / "attributes.txt", "", ""))
