@@ -1,4 +1,4 @@
-"""How exact a whole model is, one part's errors under the next: an artifact's regions under its own captions."""
+"""End-to-end verification of a whole model: captions from the artifact's own detections, beside PyTorch's."""
 
 from collections.abc import Sequence
 from typing import cast

@@ -7,7 +7,7 @@ Dropout is where BERT has it, and its modules are called in training only: a cal
 operator of every exported graph and a cost of every captioning step.
 
 Shapes: B batch, T text tokens, N regions, S = T + N, h hidden size, H heads, d = h / H, V vocabulary. Q and K are the
-numbers of tokens that ask and that are asked. Masks are added to attention scores: 0 lets a token be seen, a large
+lengths of queries and of keys. Masks are added to attention scores: 0 lets a token be seen, a large
 negative number hides it.
 """
 
