@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import torch
 from export.core.formats import FORMATS, artifact_path
 from export.flow.command import run_exporter
 from minivlm.images.photos import default_photo
+from minivlm.vision.efficientnet import import_timm
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,3 +55,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported
 def photo_path(request: pytest.FixtureRequest) -> Path:
     """Both photos that scikit-learn ships: a sharp temple before a dull sky, and one flower before a blurred ground."""
     return default_photo().with_name(request.param)
+
+
+@pytest.fixture(scope="session")
+def transformers() -> Any:
+    """The independent implementation that BERT's numbers and token ids come from."""
+    pytest.importorskip("transformers")
+    import_timm()  # transformers imports torchvision too, and needs the same help where its library does not load
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    return transformers

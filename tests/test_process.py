@@ -79,8 +79,8 @@ class TestStderr:
 
     @pytest.mark.parametrize("redirection", ["2>&-", ">&- 2>&- <&-", pytest.param("2> /dev/full", marks=full_device)])
     def test_steps_and_stages_work_without_one(self, tmp_path, redirection):
-        body = "from minivlm.console import Steps; from minivlm.console import Steps\n"
-        body += "    with Steps().step('one'), Stages().stage('two'): print('chatter')"
+        body = "from minivlm.console import Steps\n"
+        body += "    with Steps().step('one'), Steps().stage('two'): print('chatter')"
         assert shell(tmp_path, body, redirection).returncode == 0
 
 

@@ -87,7 +87,7 @@ class TestCaption:
             caption_layout = CAPTIONING
 
             def session(self, context: CaptionContext) -> CaptionSession:
-                language, mask = self.module.language, self.words.tokenizer.special.mask
+                language, mask = self.module.language, self.labels.tokenizer.special.mask
                 prefill, step = Prefill(language, CAPTIONING), Step(language, CAPTIONING, mask)
                 return CompiledSession(prefill, step, CAPTIONING, context)
 
