@@ -107,7 +107,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
 
 
 LAYER_SQNR = 15.0
-"""dB of a layer's output in the quantized model, all errors before it included, below which the layer is reported as degraded."""
+"""dB of a layer's output in the quantized model, errors before it included, below which it is reported as degraded."""
 
 
 def tolerances_of(runtime: str, precision: str) -> Tolerances:
