@@ -90,21 +90,26 @@ def match_boxes(boxes: Tensor, truth: Truth, rule: Matching) -> Tensor:
     return torch.where(found, rows, torch.where(most < rule.negative, background, IGNORED))
 
 
-def match_anchors(anchors: Tensor, truth: Truth, extent: Tensor) -> Tensor:
-    """Match as `ANCHOR_MATCHING` says; anchors that cross the photo's edge learn nothing (`STRADDLE_THRESH` 0).
+def match_anchors(anchors: Tensor, truth: Truth, extent: Tensor, *, crossing: bool) -> Tensor:
+    """Match as `ANCHOR_MATCHING` says.
 
     Args:
         anchors: (N, 4) xyxy pixels.
         truth: Of the picture.
         extent: (2,) height and width in pixels of the photo within the network's input.
+        crossing: Whether anchors that cross the photo's edge learn; in maskrcnn-benchmark (`STRADDLE_THRESH` 0), and
+            Ren et al. (2015), they do not.
 
     Returns:
         (N,) int64, as `match_boxes`.
     """
+    matches = match_boxes(anchors, truth, ANCHOR_MATCHING)
+    if crossing:
+        return matches
     height, width = extent.unbind(0)
     x1, y1, x2, y2 = anchors.unbind(1)
     inside = (x1 >= 0.0) & (y1 >= 0.0) & (x2 <= width) & (y2 <= height)
-    return torch.where(inside, match_boxes(anchors, truth, ANCHOR_MATCHING), IGNORED)
+    return torch.where(inside, matches, IGNORED)
 
 
 def within_crowds(boxes: Tensor, crowds: Tensor) -> Tensor:

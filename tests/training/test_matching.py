@@ -22,6 +22,8 @@ from tests.training.made import boxes_of, random_boxes, seeds, truth_of
 SQUARE = [20.0, 20.0, 40.0, 40.0]
 """400 square pixels; one that starts d pixels lower shares (20 - d) / (20 + d) with it."""
 
+WHOLE = torch.tensor([128.0, 128.0])
+
 
 def lower(*shifts: float) -> torch.Tensor:
     return boxes_of(*([20.0, 20.0 + shift, 40.0, 40.0 + shift] for shift in shifts))
@@ -51,18 +53,25 @@ class TestAnchors:
     def test_the_best_finds_a_box_however_little_it_overlaps(self):
         anchors = boxes_of([0.0, 0.0, 24.0, 24.0], [60.0, 60.0, 80.0, 80.0])
         assert box_iou(anchors[:1], boxes_of(SQUARE)) < 0.1
-        assert match_anchors(anchors, truth_of(boxes_of(SQUARE)), torch.tensor([128.0, 128.0])).tolist() == [0, -1]
+        assert match_anchors(anchors, truth_of(boxes_of(SQUARE)), WHOLE, crossing=False).tolist() == [0, -1]
 
     def test_an_object_that_no_anchor_touches_is_nobodys(self):
         far = truth_of(boxes_of([100.0, 100.0, 110.0, 110.0]))
         assert match_boxes(lower(0.0, 5.0), far, ANCHOR_MATCHING).tolist() == [BACKGROUND, BACKGROUND]
 
-    def test_those_that_cross_the_photo_learn_nothing(self):
+    def test_those_that_cross_the_photo_learn_only_where_they_should(self):
         anchors = lower(0.0, 1.0)  # the photo ends at 40, where the first does, too
-        assert match_anchors(anchors, truth_of(anchors), torch.tensor([40.0, 128.0])).tolist() == [0, IGNORED]
-        assert match_anchors(anchors, truth_of(anchors), torch.tensor([128.0, 39.5])).tolist() == [IGNORED, IGNORED]
+        assert match_anchors(anchors, truth_of(anchors), torch.tensor([40.0, 128.0]), crossing=False).tolist() == [
+            0,
+            IGNORED,
+        ]
+        assert match_anchors(anchors, truth_of(anchors), torch.tensor([128.0, 39.5]), crossing=False).tolist() == [
+            IGNORED,
+            IGNORED,
+        ]
         left = anchors - torch.tensor([20.5, 0.0, 20.5, 0.0])
-        assert match_anchors(left, truth_of(anchors), torch.tensor([128.0, 128.0])).tolist() == [IGNORED, IGNORED]
+        assert match_anchors(left, truth_of(anchors), WHOLE, crossing=False).tolist() == [IGNORED, IGNORED]
+        assert match_anchors(left, truth_of(left), WHOLE, crossing=True).tolist() == [0, 1]
 
     def test_of_every_level_find_objects_of_their_size(self):
         config = RPNConfig(anchor_sizes=(8, 16, 32, 64, 128))
@@ -71,7 +80,7 @@ class TestAnchors:
         boxes = boxes_of(
             *([48.0 - size / 2, 48.0 - size / 2, 48.0 + size / 2, 48.0 + size / 2] for size in (8, 32, 64))
         )
-        matches = match_anchors(anchors, truth_of(boxes), torch.tensor([128.0, 128.0]))
+        matches = match_anchors(anchors, truth_of(boxes), WHOLE, crossing=False)
         _, levels = grid.boxes(torch.arange(grid.count))
         assert [levels[matches == row].unique().tolist() for row in range(3)] == [[0], [2], [3]]
 
