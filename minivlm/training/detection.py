@@ -91,6 +91,10 @@ class DetectionLosses:
         rest = self.objectness + self.anchor_deltas + self.classes + self.deltas
         return rest + ATTRIBUTE_WEIGHT * self.attributes
 
+    def detached(self) -> "DetectionLosses":
+        """Return the same numbers, which keep no graph in memory."""
+        return DetectionLosses(**{name: value.detach() for name, value in vars(self).items()})
+
 
 def detection_losses(
     model: TEE, batch: Batch, generator: torch.Generator, lessons: Lessons = LESSONS

@@ -1,5 +1,6 @@
 """What a detector was and can be trained with: the paper's two stages, and one for a small world on a CPU."""
 
+import math
 from dataclasses import dataclass, replace
 
 from minivlm.training.detection import LESSONS, SMALL_LESSONS, Lessons
@@ -40,9 +41,9 @@ class Recipe:
         batch: Pictures a step.
         epochs: How often each picture is shown.
         warmup: Steps of linear warm-up.
-        warmup_start: Share of the learning rate at its first step.
+        warmup_start: Share of the learning rate that the warm-up rises from; its last step is at the full rate.
         final: Share of the learning rate at the end of the cosine (Loshchilov and Hutter 2017).
-        clip: Largest norm of all gradients together, or None.
+        clip: Largest length of all gradients together, infinite where they are not clipped.
         sides: Short sides in pixels that a picture is scaled to, one drawn for each.
         longest: Long side in pixels that scaling does not exceed.
         rpn: Anchors, and how many of them become proposals while training.
@@ -63,7 +64,7 @@ class Recipe:
     warmup: int
     warmup_start: float
     final: float
-    clip: float | None
+    clip: float
     sides: tuple[int, ...]
     longest: int
     rpn: RPNConfig
@@ -84,7 +85,7 @@ OBJECTS365 = Recipe(
     warmup=500,
     warmup_start=1.0 / 3.0,
     final=0.0,
-    clip=None,
+    clip=math.inf,
     sides=tuple(range(256, 737, 32)),
     longest=1333,
     rpn=RPNConfig(pre_nms=10_000, proposals=2000),
