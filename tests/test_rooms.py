@@ -16,7 +16,7 @@ FLOORS = {
     "minivlm": (
         *("minivlm", "minivlm.ops", "minivlm.storage", "minivlm.vision", "minivlm.language", "minivlm.models"),
         *("minivlm.images", "minivlm.weights", "minivlm.inference", "minivlm.scenes", "minivlm.datasets"),
-        *("minivlm.evaluation", "minivlm.cli"),
+        *("minivlm.evaluation", "minivlm.training", "minivlm.cli"),
     ),
     "export": (
         *("export.core", "export.rewrites", "export.runtime", "export.backends.coreml.mil"),

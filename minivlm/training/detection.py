@@ -1,0 +1,250 @@
+"""What a detector's outputs cost: losses of Faster R-CNN (Ren et al. 2015) and of attributes (Anderson et al. 2018).
+
+The paper names neither losses nor weights ("an additional head is added to train with attribute classes", section
+4.1). Sums and their denominators are those of maskrcnn-benchmark, as in `minivlm.training.matching`; the attributes'
+share is that of `models/vg/ResNet-101/faster_rcnn_end2end_final/train.prototxt` in peteanderson80/bottom-up-attention.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minivlm.training.matching import Truth, match_anchors
+from minivlm.training.sampling import (
+    ANCHOR_SAMPLING,
+    ROI_SAMPLING,
+    SMALL_ROI_SAMPLING,
+    Rois,
+    Sampling,
+    sample,
+    sample_rois,
+)
+from minivlm.vision.box_head import AttributeHead
+from minivlm.vision.rpn import Anchors
+from minivlm.vision.tee import TEE, level_sizes
+
+RPN_BETA = 1.0 / 9.0
+"""Delta below which smooth L1 is a square in the RPN; in the box head, whose deltas are ten times larger, it is 1."""
+ATTRIBUTE_WEIGHT = 0.5
+"""Share of the attributes' loss in the total, bottom-up attention's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Pictures to learn from in one step.
+
+    Attributes:
+        images: (B, 3, H, W) float32, normalised as the detector's config says.
+        extents: (B, 2) float32 height and width in pixels of each photo in its image's top-left corner.
+        truths: What is annotated in each.
+    """
+
+    images: Tensor
+    extents: Tensor
+    truths: tuple[Truth, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """Which anchors and RoIs learn.
+
+    Attributes:
+        crossing: Whether anchors that cross the photo's edge do. Where they do not, anchors as large as the photo never
+            learn, nor does the level that they belong to.
+        rois: How many RoIs of a picture.
+    """
+
+    crossing: bool
+    rois: Sampling
+
+
+LESSONS = Lessons(crossing=False, rois=ROI_SAMPLING)
+"""maskrcnn-benchmark's, the likely ones of the paper."""
+SMALL_LESSONS = Lessons(crossing=True, rois=SMALL_ROI_SAMPLING)
+"""For small inputs and CPUs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionLosses:
+    """Losses of a batch, () float32 each, under autocast, too; 0 where there is nothing to learn from.
+
+    Attributes:
+        objectness: Binary cross-entropy over the sampled anchors.
+        anchor_deltas: Smooth L1 of the anchors that find objects, over the sampled anchors.
+        classes: Cross-entropy over the sampled RoIs.
+        deltas: Smooth L1 of the RoIs that find objects, over the sampled RoIs.
+        attributes: Cross-entropy over the RoIs whose object has attributes, unweighted.
+    """
+
+    objectness: Tensor
+    anchor_deltas: Tensor
+    classes: Tensor
+    deltas: Tensor
+    attributes: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """() float32, what training makes smaller."""
+        rest = self.objectness + self.anchor_deltas + self.classes + self.deltas
+        return rest + ATTRIBUTE_WEIGHT * self.attributes
+
+    def detached(self) -> "DetectionLosses":
+        """Return the same numbers, which keep no graph in memory."""
+        return DetectionLosses(**{name: value.detach() for name, value in vars(self).items()})
+
+
+def detection_losses(
+    model: TEE, batch: Batch, generator: torch.Generator, lessons: Lessons = LESSONS
+) -> DetectionLosses:
+    """Run a detector on pictures and compare all its outputs with what is annotated.
+
+    Args:
+        model: In the mode and with the gradients that the caller wants.
+        batch: On the model's device.
+        generator: Source of chance, on the CPU, for which anchors and RoIs learn.
+        lessons: Which of them may.
+    """
+    levels = model.backbone(batch.images)
+    objectness, moves = model.rpn.each(levels)
+    sizes = level_sizes(levels)
+    wanted = anchor_targets(model, sizes, batch, generator, lessons)
+    of_objectness, of_moves = anchor_losses(objectness, moves, wanted)
+    proposed = model.selector.each(objectness, moves, sizes, batch.extents)
+    rois = [
+        sample_rois(proposals[valid], truth, lessons.rois, generator)
+        for (proposals, valid), truth in zip(proposed, batch.truths, strict=True)
+    ]
+    features, class_logits, deltas = describe(model, levels, rois)
+    of_classes, of_deltas = roi_losses(model, class_logits, deltas, rois, batch.truths)
+    return DetectionLosses(
+        objectness=of_objectness,
+        anchor_deltas=of_moves,
+        classes=of_classes,
+        deltas=of_deltas,
+        attributes=attribute_loss(model.attribute_head, features, rois, batch.truths),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorTargets:
+    """What the sampled anchors of a batch should say.
+
+    Attributes:
+        rows: (S,) int64 of all pictures' anchors, picture after picture.
+        labels: (S,) float32, 1 where there is an object.
+        deltas: (P, 4) float32 of those where there is one.
+    """
+
+    rows: Tensor
+    labels: Tensor
+    deltas: Tensor
+
+
+def anchor_targets(
+    model: TEE, sizes: Sequence[tuple[int, int]], batch: Batch, generator: torch.Generator, lessons: Lessons
+) -> AnchorTargets:
+    """Match and sample anchors.
+
+    Args:
+        model: For its anchors, and how it writes boxes as deltas.
+        sizes: (height, width) in cells of every level.
+        batch: For what is annotated, and where the photos end.
+        generator: Source of chance.
+        lessons: Which of them may learn.
+    """
+    anchors = Anchors(model.config.rpn, sizes).all_boxes(batch.images.device)
+    rows, labels, deltas = [], [], []
+    for index, (truth, extent) in enumerate(zip(batch.truths, batch.extents, strict=True)):
+        matches = match_anchors(anchors, truth, extent, crossing=lessons.crossing)
+        positive, negative = sample(matches, ANCHOR_SAMPLING, generator)
+        rows.append(torch.cat([positive, negative]) + index * len(anchors))
+        labels.append(torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]))
+        deltas.append(model.selector.coder.encode(truth.boxes[matches[positive]], anchors[positive]))
+    return AnchorTargets(rows=torch.cat(rows), labels=torch.cat(labels).to(anchors.device), deltas=torch.cat(deltas))
+
+
+def anchor_losses(objectness: Tensor, moves: Tensor, targets: AnchorTargets) -> tuple[Tensor, Tensor]:
+    """Compare what the RPN says of sampled anchors.
+
+    Args:
+        objectness: (B, N) logits.
+        moves: (B, N, 4) deltas.
+        targets: What it should say.
+
+    Returns:
+        The losses `objectness` and `anchor_deltas`.
+    """
+    count = max(len(targets.rows), 1)
+    logits, found = objectness.flatten()[targets.rows], moves.flatten(0, 1)[targets.rows[targets.labels > 0.0]]
+    of_objectness = F.binary_cross_entropy_with_logits(logits, targets.labels, reduction="sum")
+    of_moves = F.smooth_l1_loss(found, targets.deltas, reduction="sum", beta=RPN_BETA)
+    return of_objectness / count, of_moves / count
+
+
+def describe(model: TEE, levels: Sequence[Tensor], rois: Sequence[Rois]) -> tuple[Tensor, Tensor, Tensor]:
+    """Run the box head on sampled RoIs; a picture that is all crowd has none, and nothing can be read for it.
+
+    Returns:
+        features: (all R, D), class_logits: (all R, classes), deltas: (all R, 4), picture after picture.
+    """
+    some = [index for index, each in enumerate(rois) if len(each.boxes)]
+    if not some:
+        side = model.config.pool_size
+        return model.box_head(levels[0].new_zeros((0, model.config.channels, side, side)))
+    of_some = levels if len(some) == len(rois) else [level[some] for level in levels]
+    return model.box_head(model.pool_each(of_some, [rois[index].boxes for index in some]))
+
+
+def roi_losses(
+    model: TEE, class_logits: Tensor, deltas: Tensor, rois: Sequence[Rois], truths: Sequence[Truth]
+) -> tuple[Tensor, Tensor]:
+    """Compare what the box head says of sampled RoIs.
+
+    Args:
+        model: For how boxes are written as deltas.
+        class_logits: (all R, classes).
+        deltas: (all R, 4).
+        rois: Of each picture; their rows in this order.
+        truths: Of each picture.
+
+    Returns:
+        The losses `classes` and `deltas`.
+    """
+    classes = torch.cat([each.classes for each in rois])
+    targets = [
+        model.coder.encode(truth.boxes[each.objects], each.boxes[: len(each.objects)])
+        for each, truth in zip(rois, truths, strict=True)
+    ]
+    count = max(len(classes), 1)
+    of_classes = F.cross_entropy(class_logits, classes, reduction="sum")
+    of_deltas = F.smooth_l1_loss(deltas[classes > 0], torch.cat(targets), reduction="sum")
+    return of_classes / count, of_deltas / count
+
+
+def attribute_loss(
+    head: AttributeHead | None, features: Tensor, rois: Sequence[Rois], truths: Sequence[Truth]
+) -> Tensor:
+    """Compare what the attribute head says of the RoIs whose objects have attributes, given their true classes.
+
+    Bottom-up attention asks for one attribute a RoI. Where an object has several, each is asked for with equal weight.
+
+    Args:
+        head: None gives 0.
+        features: (all R, D).
+        rois: Of each picture; their rows in this order.
+        truths: Of each picture.
+
+    Returns:
+        The loss `attributes`.
+    """
+    classes = torch.cat([each.classes for each in rois])
+    wanted = torch.cat([truth.attributes[each.objects] for each, truth in zip(rois, truths, strict=True)]).float()
+    said = wanted.any(dim=1)  # of the RoIs that find objects
+    if head is None or not said.any():
+        return features.new_zeros((), dtype=torch.float32)
+    rows = (classes > 0).nonzero().flatten()[said]
+    each = wanted[said]
+    return F.cross_entropy(head(features[rows], classes[rows]), each / each.sum(dim=1, keepdim=True))

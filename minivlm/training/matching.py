@@ -1,0 +1,119 @@
+"""Which annotated object an anchor or a proposal is to find, and which ones are background (Ren et al. 2015).
+
+The numbers are the defaults of maskrcnn-benchmark, of which MiniVLM's first author's fork trains the nearest published
+kin of the TEE (`configs/e2e_faster_rcnn_efficient_det_tb.yaml` in amsword/maskrcnn-benchmark): the paper gives none.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minivlm.ops import box_iou, nonempty
+from minivlm.ops.boxes import SMALLEST, box_area
+
+BACKGROUND = -1
+"""Matches no object."""
+IGNORED = -2
+"""Neither object nor background: learns nothing."""
+
+CROWD_SHARE = 0.7
+"""Share of a box's own area within a crowd from which on it is no background (Detectron's `CROWD_FILTER_THRESH`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What is annotated in one picture, of which there may be nothing.
+
+    Attributes:
+        boxes: (G, 4) float32 xyxy pixels of the network's input, with width and height.
+        classes: (G,) int64; the background is class 0, so objects start at 1.
+        attributes: (G, A) bool, which of the detector's attribute classes each object has; none where nobody said.
+        crowds: (C, 4) float32 xyxy pixels around many objects each: what lies within is neither asked for nor punished.
+    """
+
+    boxes: Tensor
+    classes: Tensor
+    attributes: Tensor
+    crowds: Tensor
+
+    def __post_init__(self) -> None:
+        rows = {len(self.boxes), len(self.classes), len(self.attributes)}
+        if len(rows) > 1:
+            raise ValueError(f"boxes, classes and attributes describe the same objects: not {sorted(rows)} rows")
+        if not nonempty(self.boxes).all():
+            raise ValueError("an annotated box has width and height: leave others out")
+        if (self.classes < 1).any():
+            raise ValueError("class 0 is the background: classes of objects start at 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """From overlaps to matches.
+
+    Attributes:
+        positive: Least IoU with an object of a box that is to find it.
+        negative: IoU with every object below which a box is background; between the two it learns nothing.
+        best_counts: Whether the boxes that overlap an object most are to find it, however little that is.
+    """
+
+    positive: float
+    negative: float
+    best_counts: bool
+
+
+ANCHOR_MATCHING = Matching(positive=0.7, negative=0.3, best_counts=True)
+ROI_MATCHING = Matching(positive=0.5, negative=0.5, best_counts=False)
+
+
+def match_boxes(boxes: Tensor, truth: Truth, rule: Matching) -> Tensor:
+    """Give each box the object that it overlaps most.
+
+    Args:
+        boxes: (N, 4) xyxy pixels.
+        truth: Of their picture.
+        rule: What overlaps count.
+
+    Returns:
+        (N,) int64 row of `truth.boxes`, or `BACKGROUND`, or `IGNORED`.
+    """
+    background = torch.where(within_crowds(boxes, truth.crowds), IGNORED, BACKGROUND)
+    if not len(truth.boxes) or not len(boxes):
+        return background
+    overlap = box_iou(boxes, truth.boxes)  # (N, G)
+    most, rows = overlap.max(dim=1)
+    found = most >= rule.positive
+    if rule.best_counts:
+        best = overlap.max(dim=0).values
+        # An object that no box touches has a best overlap of 0, which would make every distant box one of its best.
+        found |= ((overlap == best) & (best > 0.0)).any(dim=1)
+    return torch.where(found, rows, torch.where(most < rule.negative, background, IGNORED))
+
+
+def match_anchors(anchors: Tensor, truth: Truth, extent: Tensor, *, crossing: bool) -> Tensor:
+    """Match as `ANCHOR_MATCHING` says.
+
+    Args:
+        anchors: (N, 4) xyxy pixels.
+        truth: Of the picture.
+        extent: (2,) height and width in pixels of the photo within the network's input.
+        crossing: Whether anchors that cross the photo's edge learn; in maskrcnn-benchmark (`STRADDLE_THRESH` 0), and
+            Ren et al. (2015), they do not.
+
+    Returns:
+        (N,) int64, as `match_boxes`.
+    """
+    matches = match_boxes(anchors, truth, ANCHOR_MATCHING)
+    if crossing:
+        return matches
+    height, width = extent.unbind(0)
+    x1, y1, x2, y2 = anchors.unbind(1)
+    inside = (x1 >= 0.0) & (y1 >= 0.0) & (x2 <= width) & (y2 <= height)
+    return torch.where(inside, matches, IGNORED)
+
+
+def within_crowds(boxes: Tensor, crowds: Tensor) -> Tensor:
+    """Return (N,) bool: which (N, 4) boxes lie by `CROWD_SHARE` of their area within one of the (C, 4) crowds."""
+    corners = torch.maximum(boxes[:, None, :2], crowds[:, :2]), torch.minimum(boxes[:, None, 2:], crowds[:, 2:])
+    shared = box_area(torch.cat(corners, dim=2))  # (N, C)
+    return (shared >= CROWD_SHARE * box_area(boxes).clamp(min=SMALLEST)[:, None]).any(dim=1)
