@@ -8,7 +8,7 @@ from typing import Any
 
 from minivlm.datasets.report import Findings
 from minivlm.errors import UserError
-from minivlm.storage.files import exists, is_file, is_folder
+from minivlm.storage.text_files import read_text
 
 
 def read_json(path: Path, what: str, way_out: str) -> Any:
@@ -22,7 +22,7 @@ def read_json(path: Path, what: str, way_out: str) -> Any:
     Raises:
         UserError: It is not there, cannot be read, or is no JSON.
     """
-    text = _read_text(path, what, way_out)
+    text = read_text(path, what, way_out, most=None)
     try:
         return json.loads(text)
     except RecursionError:
@@ -56,7 +56,7 @@ def read_json_lines(path: Path, what: str, way_out: str, findings: Findings) -> 
         UserError: The file cannot be read, or no line of it is an object.
     """
     entries, wrong = [], 0
-    for number, line in enumerate(_read_text(path, what, way_out).split("\n"), start=1):
+    for number, line in enumerate(read_text(path, what, way_out, most=None).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -124,21 +124,3 @@ def number(value: Any) -> float | None:
         return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None
-
-
-def _read_text(path: Path, what: str, way_out: str) -> str:
-    """Read a text of any size; vocabularies and configs have a bound, `storage.text_files.read_text`."""
-    if is_folder(path):
-        raise UserError(f"{path} is a folder and should be {what}: {way_out}")
-    if not exists(path):
-        raise UserError(f"cannot read {what} {path} (No such file or directory): {way_out}")
-    if not is_file(path):  # reading a pipe or a device may never end
-        raise UserError(f"{path} is no regular file and should be {what}: {way_out}")
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not {what}, as it is not UTF-8 at byte {error.start}: {way_out}") from None
-    except OSError as error:
-        raise UserError(f"cannot read {what} {path} ({error.strerror or error}): {way_out}") from None
-    except MemoryError:
-        raise UserError(f"{path} does not fit into this machine's memory: split it") from None

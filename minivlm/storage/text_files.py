@@ -13,7 +13,7 @@ BYTE_ORDER_MARK = "\ufeff"
 OTHER_MARKS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 
 
-def read_text(path: Path, what: str, way_out: str) -> str:
+def read_text(path: Path, what: str, way_out: str, most: int | None = MOST_BYTES) -> str:
     r"""Read a text file in UTF-8, without the byte-order mark it may begin with, its lines ended by "\n".
 
     The mark and Windows' "\r\n" say how a text is stored and are no part of it. A "\r" elsewhere stays.
@@ -22,11 +22,12 @@ def read_text(path: Path, what: str, way_out: str) -> str:
         path: Of the file.
         what: What it should be, for messages, such as "a checkpoint's config".
         way_out: What the user can do, the end of every message.
+        most: Bytes that it may have; None for what may be as large as memory.
 
     Raises:
         UserError: There is none, it cannot be read, or it is no text in UTF-8.
     """
-    data = _read_bytes(path, what, way_out)
+    data = _read_bytes(path, what, way_out, most)
     for mark, name in OTHER_MARKS.items():
         if data.startswith(mark):
             raise UserError(f"{path} is {name}, and {what} is UTF-8: save it as UTF-8")
@@ -37,7 +38,7 @@ def read_text(path: Path, what: str, way_out: str) -> str:
     return text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
 
 
-def _read_bytes(path: Path, what: str, way_out: str) -> bytes:
+def _read_bytes(path: Path, what: str, way_out: str, most: int | None) -> bytes:
     if is_folder(path):
         raise UserError(f"{path} is a folder and should be {what}: {way_out}")
     if not exists(path):
@@ -46,13 +47,15 @@ def _read_bytes(path: Path, what: str, way_out: str) -> bytes:
         raise UserError(f"{path} is no regular file and should be {what}: {way_out}")
     try:
         with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(-1 if most is None else most + 1)
     except PermissionError:
         raise UserError(f"no permission to read {what} {path}: allow it, or use a copy of your own") from None
     except OSError as error:
         raise UserError(f"cannot read {what} {path} ({error.strerror or error}): {way_out}") from None
-    if len(data) > MOST_BYTES:
-        raise UserError(f"{path} is larger than {MOST_BYTES >> 20} MiB and should be {what}: {way_out}")
+    except MemoryError:
+        raise UserError(f"{path} does not fit into this machine's memory: split it") from None
+    if most is not None and len(data) > most:
+        raise UserError(f"{path} is larger than {most >> 20} MiB and should be {what}: {way_out}")
     return data
 
 
