@@ -67,7 +67,6 @@ def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
 def measure(session: Session, steps: Steps) -> list[Record]:
     """Measure a run to its end, report it, and return its records."""
     check_plan(session.plan, session.folder)
-    session.check_weights()
     plan = session.plan
     with alone_in(session.folder):
         session.begin()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from export.core.formats import FORMATS
 from export.flow.command import run_exporter
-from minivlm.errors import UserError, closest, run_command
+from minivlm.errors import UserError, run_command, unknown
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"usage: python -m export {{{','.join(FORMATS)}}} ...\n\n{__doc__ or ''}".rstrip())
         return
     if words[0] not in FORMATS:
-        raise UserError(f"unknown format {words[0]!r}: {closest(words[0], list(FORMATS))}")
+        raise UserError(unknown("format", words[0], list(FORMATS)))
     run_exporter(FORMATS[words[0]], f"Export a model to {FORMATS[words[0]].title}.", words[1:])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from minivlm.errors import UserError, closest, printable
+from minivlm.errors import UserError, printable, unknown
 
 Item = TypeVar("Item")
 
@@ -82,7 +82,7 @@ def known_argument(kind: str, known: Iterable[str]) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in names:
-            raise argparse.ArgumentTypeError(f"unknown {kind} {printable(text)[:80]!r}: {closest(text, names)}")
+            raise argparse.ArgumentTypeError(unknown(kind, text, names))
         return text
 
     return read

@@ -27,6 +27,11 @@ def closest(given: str, known: list[str]) -> str:
     return f"known: {', '.join(known)}"
 
 
+def unknown(kind: str, given: str, known: list[str]) -> str:
+    """Return the message about a name that is none of the known ones; `kind` is what was to be named."""
+    return f"unknown {kind} {printable(given)[:80]!r}: {closest(given, known)}"
+
+
 def run_command(main: Callable[[], None]) -> None:
     """Run a command line's `main`, and end the process as a shell expects.
 

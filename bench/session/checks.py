@@ -10,16 +10,17 @@ from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.records.runtimes import COMPILED, PYTORCH_RUNTIMES
 from bench.session.flags import MOST_THREADS
+from bench.session.session import NEW_RUN
 from export.core.format import PRECISIONS
 from export.core.formats import FORMATS, require_runtime
 from export.core.request import check_writable
-from minivlm.errors import UserError, closest, printable
+from minivlm.errors import UserError, unknown
 from minivlm.images.photos import load_photo
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import check_outputs
 from minivlm.vision.tee import TEEConfig, check_image_size
-from minivlm.weights.loading import DescribedModel
+from minivlm.weights.loading import DescribedModel, WeightsOrigin
 
 WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv")
 """What a run writes into its folder."""
@@ -42,6 +43,7 @@ def check_plan(plan: Plan, output: Path) -> None:
     _check_known("precision", plan.precisions, PRECISIONS)
     _check_known("runtime", plan.runtimes or [], [*PYTORCH_RUNTIMES, *FORMATS])
     described = [plan.weights.describe(model) for model in plan.models]
+    _check_weights(plan, described[0].origin, output)
     if plan.image_size is not None:
         _check_image_size(plan.image_size, described)
     for runtime in plan.runtimes or []:
@@ -51,6 +53,15 @@ def check_plan(plan: Plan, output: Path) -> None:
     inputs = [plan.photo] if plan.weights.checkpoint is None else [plan.photo, plan.weights.checkpoint]
     check_outputs((output / name for name in WRITTEN), inputs)
     check_writable(output)
+
+
+def _check_weights(plan: Plan, origin: WeightsOrigin, output: Path) -> None:
+    """Refuse to go on with other weights than those that a run began with."""
+    if origin != plan.origin:
+        raise UserError(
+            f"the weights are {origin.description}, and the run in {output} began with {plan.origin.description}: "
+            f"put those back, or {NEW_RUN}"
+        )
 
 
 def _check_numbers(plan: Plan) -> None:
@@ -98,4 +109,4 @@ def _check_known(kind: str, named: Iterable[str], known: Iterable[str]) -> None:
     names = list(known)
     for name in named:
         if name not in names:
-            raise UserError(f"unknown {kind} {printable(name)[:80]!r}: {closest(name, names)}")
+            raise UserError(unknown(kind, name, names))

@@ -81,19 +81,6 @@ class Session:
                     f"leave the flag out, or {NEW_RUN}"
                 )
 
-    def check_weights(self) -> None:
-        """Refuse to go on with other weights than those that the run began with.
-
-        Raises:
-            UserError: They changed since, or are gone.
-        """
-        weights = self.plan.weights.describe(self.plan.models[0]).origin
-        if weights != self.plan.origin:
-            raise UserError(
-                f"the weights are {weights.description}, and the run in {self.folder} began with "
-                f"{self.plan.origin.description}: put those back, or {NEW_RUN}"
-            )
-
     def begin(self) -> None:
         """Write down what is needed to continue this run.
 

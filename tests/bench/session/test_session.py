@@ -15,6 +15,7 @@ from bench.measure.plan import Plan
 from bench.records.file import append, read
 from bench.records.record import Case, Record
 from bench.session import session as sessions
+from bench.session.checks import check_plan
 from bench.session.flags import given, make_parser
 from bench.session.session import Session, alone_in, rounds
 from minivlm.console import Steps
@@ -292,14 +293,14 @@ class TestWeights:
         return tmp_path
 
     def test_that_it_began_with_go_on(self, folder):
-        Session.last(folder).check_weights()
+        check_plan(Session.last(folder).plan, folder)
 
     def test_others_are_refused_and_the_plan_stays(self, folder):
         before = (folder / "plan.json").read_text()
         shutil.rmtree(folder / "mine")
         make_random(folder / "mine", "minivlm-tiny", seed=2)
         with pytest.raises(UserError, match=r"are random \(seed 2\), sha256 .*, and the run in .* began with random"):
-            Session.last(folder).check_weights()
+            check_plan(Session.last(folder).plan, folder)
         assert (folder / "plan.json").read_text() == before
 
 
