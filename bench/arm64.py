@@ -25,8 +25,7 @@ from torch import Tensor
 
 from bench.emulation.machine import Machine, ready_machine
 from bench.reporting.cells import wide_console
-from bench.session.flags import add_runtimes_flag
-from export.core.format import PRECISIONS
+from export.core.flags import add_precision_flag, add_runtimes_flag
 from export.core.formats import FORMATS, check_precision, exporter_of, require_tools
 from export.core.identity import find_artifact
 from export.core.job import Job, prepare
@@ -39,7 +38,7 @@ from export.runtime.program import Program, open_program
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.metrics import worst
 from export.verify.tolerances import tolerances_of
-from minivlm.command_line import known_argument, list_argument, path_argument, script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.images.photos import default_photo
@@ -226,14 +225,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add_runtimes_flag(parser, list(RUNTIMES), list(RUNTIMES))
-    add(
-        "--precision",
-        type=list_argument(known_argument("precision", PRECISIONS)),
-        default=["fp32", "int8"],
-        metavar="A,B",
-        help=f"of {', '.join(PRECISIONS)} (default: fp32,int8)",
-    )
+    add_runtimes_flag(parser, list(RUNTIMES))
+    add_precision_flag(parser, ["fp32", "int8"])
     add(
         "--artifacts",
         type=path_argument,

@@ -22,9 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.reporting.cells import Cell, Row, Table, wide_console
-from bench.session.flags import add_runtimes_flag, add_threads_flag
+from bench.session.flags import add_threads_flag
 from export.core.catalogue import regions_method
 from export.core.exporter import Exporter
+from export.core.flags import add_runtimes_flag
 from export.core.format import Family, Format
 from export.core.formats import FORMATS, exporter_of, family_of, program_class
 from export.core.methods import Method
@@ -126,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     parser.add_argument("--model", help="a detector (default: the checkpoint's, or tee-0)")
     add_weights_flags(parser)
-    add_runtimes_flag(parser, runtimes, runtimes)
+    add_runtimes_flag(parser, runtimes)
     add_threads_flag(parser)
     parser.add_argument(
         "--repeats", "--rounds", type=whole_argument(2, 10**6), default=20, metavar="N", help="default: %(default)s"

@@ -28,8 +28,9 @@ from bench.regression.comparable import describe_failures
 from bench.regression.evidence import ALPHA, Evidence, holm, paired_evidence
 from bench.regression.metrics import NOISY
 from bench.reporting.cells import wide_console
-from bench.session.flags import add_runtimes_flag, add_threads_flag, plan_with
+from bench.session.flags import add_threads_flag, plan_with
 from bench.session.session import RECORDS, Session
+from export.core.flags import add_runtimes_flag
 from export.core.formats import FORMATS
 from export.core.weights import add_models_flag, add_weights_flags
 from minivlm.command_line import integer_argument, path_argument, script_parser
@@ -169,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     runtimes = [name for name, target in FORMATS.items() if target.runs_here]
     add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add_runtimes_flag(parser, runtimes, runtimes)
+    add_runtimes_flag(parser, runtimes)
     add_threads_flag(parser)
     add("--repeats", type=integer_argument, default=10, metavar="N", help="rounds (default: %(default)s)")
     add("--profile", default="quick", help="of bench/run.py (default: %(default)s)")

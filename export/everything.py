@@ -17,14 +17,14 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.table import Table
 
-from export.core.format import PRECISIONS
+from export.core.flags import add_precision_flag, add_runtimes_flag
 from export.core.formats import FORMATS, artifact_path, check_precision, family_of
 from export.core.metric import Metric
 from export.core.request import check_writable
 from export.core.sidecar import Sidecar
 from export.core.weights import Weights, add_models_flag, add_weights_flags, read_weights
 from export.verify.metrics import worst
-from minivlm.command_line import known_argument, list_argument, path_argument, script_parser
+from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import run_command
 from minivlm.process import run_child
@@ -95,20 +95,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add(
-        *("--runtimes", "--formats"),
-        type=list_argument(known_argument("runtime", FORMATS)),
-        default=list(FORMATS),
-        metavar="A,B",
-        help=f"default: {','.join(FORMATS)}",
-    )
-    add(
-        "--precision",
-        type=list_argument(known_argument("precision", PRECISIONS)),
-        default=["fp32", "int8"],
-        metavar="A,B",
-        help=f"of {', '.join(PRECISIONS)} (default: fp32,int8)",
-    )
+    add_runtimes_flag(parser, list(FORMATS), "--formats")
+    add_precision_flag(parser, ["fp32", "int8"])
     add("--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
     arguments = parser.parse_args(argv)
     weights = read_weights(arguments.checkpoint, arguments.seed)

@@ -12,7 +12,7 @@ from bench.measure.plan import DEFAULT_RUNTIMES, Plan
 from bench.measure.timing import PROFILES
 from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.reporting.latency import TRANSFORMERS
-from export.core.format import PRECISIONS
+from export.core.flags import add_precision_flag
 from export.core.formats import FORMATS
 from export.core.request import parse_image_size
 from export.core.weights import add_models_flag, add_weights_flags, read_weights
@@ -60,17 +60,6 @@ def add_threads_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_runtimes_flag(parser: argparse.ArgumentParser, known: Sequence[str], default: Sequence[str]) -> None:
-    """Add the flag of the runtimes to work on."""
-    parser.add_argument(
-        "--runtimes",
-        type=list_argument(known_argument("runtime", known)),
-        default=list(default),
-        metavar="A,B",
-        help=f"of {', '.join(known)} (default: {','.join(default)})",
-    )
-
-
 def make_parser(description: str) -> argparse.ArgumentParser:
     """Return the parser of all flags that make a plan, and of the folder for its records."""
     parser = script_parser(description)
@@ -100,13 +89,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         help=f"of {', '.join(runtimes)} (default: {', '.join(DEFAULT_RUNTIMES)}, and of the others those artifacts "
         "that are there); artifacts that are missing are exported",
     )
-    add(
-        "--precision",
-        type=list_argument(known_argument("precision", PRECISIONS)),
-        default=["fp32"],
-        metavar="A,B",
-        help=f"of {', '.join(PRECISIONS)} (default: fp32)",
-    )
+    add_precision_flag(parser, ["fp32"])
     add(
         "--threads",
         type=list_argument(threads_argument),

@@ -202,13 +202,14 @@ def _start(
             load_photo(photo)  # says why not
     stages, report = Steps(), Report(arguments.command)
     with stages.stage("load"):
-        pipeline = Pipeline(_backend(arguments), features=arguments.features, note=report.notes.append)
+        pipeline = Pipeline(backend_of(arguments), features=arguments.features, note=report.notes.append)
         if head is not None:
             pipeline.require(head, *texts)
     return stages, report, pipeline
 
 
-def _backend(arguments: Namespace) -> Backend:
+def backend_of(arguments: Namespace) -> Backend:
+    """Open the model or artifact that a command line names."""
     if arguments.artifact is not None:
         return _artifact_backend(arguments)
     if arguments.checkpoint is not None and arguments.seed is not None:

@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 
-from minivlm.scenes.composing import SPLITS as SPLITS
 from minivlm.scenes.fetching import fetch_drawings
 from minivlm.scenes.writing import make_scenes
 

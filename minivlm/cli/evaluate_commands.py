@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from minivlm.cli.check_commands import add_file_flags, given_files
-from minivlm.cli.commands import DEFAULT_MODEL, _backend
+from minivlm.cli.commands import DEFAULT_MODEL, backend_of
 from minivlm.command_line import name_argument, path_argument, positive, seed
 from minivlm.console import Steps
 from minivlm.datasets.folder import find_data
@@ -113,7 +113,7 @@ def run_task(arguments: argparse.Namespace) -> None:
     inputs = [getattr(files, kind) for kind in files.kinds]
     check_outputs(outputs, inputs)
     with steps.stage("load"):
-        pipeline = Pipeline(_backend(arguments), features=arguments.features, note=notes.append)
+        pipeline = Pipeline(backend_of(arguments), features=arguments.features, note=notes.append)
         settings = _settings(arguments)
         task, report = build_task(arguments.task, files, pipeline, settings)
         if task.head is not None:  # before there is a file to go on with

@@ -10,6 +10,7 @@ from minivlm.cli.evaluate_commands import add_evaluate
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
+from minivlm.scenes.composing import SPLITS
 
 DESCRIPTION = """\
 Find regions in photos, describe photos, and answer questions about them.
@@ -180,7 +181,7 @@ def _add_data(subparsers: Any) -> None:
     add_check(kinds, _command)
     for one in (drawings, scenes):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
-    scenes.add_argument("--split", required=True, choices=data_commands.SPLITS, help="each has pictures of its own")
+    scenes.add_argument("--split", required=True, choices=SPLITS, help="each has pictures of its own")
     scenes.add_argument("--count", required=True, type=positive, metavar="N", help="pictures")
     scenes.add_argument("--seed", type=seed, default=0, metavar="N", help="of all that is random (default: 0)")
     scenes.add_argument(

@@ -66,8 +66,7 @@ def scoring_of(task: str) -> Scoring:
 
 
 def _detection_metrics(records: Records) -> Metrics:
-    names = sorted({one["name"] for record in records for key in ("truth", "found") for one in record[key]})
-    labels = {name: label for label, name in enumerate(names)}
+    labels = _labels(records)
     every = [_truth(record, labels, known_only=False) for record in records]
     truths = [_truth(record, labels, known_only=True) for record in records]
     found = [_found(record, labels) for record in records]
@@ -91,13 +90,18 @@ def _detection_metrics(records: Records) -> Metrics:
 
 
 def _detection_scores(records: Records) -> dict[str, float]:
-    names = sorted({one["name"] for record in records for key in ("truth", "found") for one in record[key]})
-    labels = {name: label for label, name in enumerate(names)}
+    labels = _labels(records)
     shares = {
         record["id"]: recall(_truth(record, labels, known_only=False), _found(record, labels), named=True)
         for record in records
     }
     return {key: share for key, share in shares.items() if share is not None}
+
+
+def _labels(records: Records) -> dict[str, int]:
+    """Number the classes that records name."""
+    names = {one["name"] for record in records for key in ("truth", "found") for one in record[key]}
+    return {name: label for label, name in enumerate(sorted(names))}
 
 
 def _truth(record: Mapping[str, Any], labels: Mapping[str, int], *, known_only: bool) -> Truth:
