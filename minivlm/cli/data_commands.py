@@ -1,7 +1,10 @@
 """What the subcommands of `minivlm data` do."""
 
 from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
 
+from minivlm.datasets.easy_vqa import write_easy_vqa
 from minivlm.scenes.fetching import fetch_drawings
 from minivlm.scenes.writing import make_scenes
 
@@ -22,4 +25,13 @@ def scenes(arguments: Namespace) -> None:
         seed=arguments.seed,
         side=arguments.size,
     )
-    print(f"{arguments.folder}: {', '.join(f'{count:,} {what}' for what, count in made.items())}")
+    _tell(arguments.folder, made)
+
+
+def easy_vqa(arguments: Namespace) -> None:
+    """Write a split of easy-VQA."""
+    _tell(arguments.folder, write_easy_vqa(arguments.folder, arguments.split))
+
+
+def _tell(folder: Path, made: Mapping[str, int]) -> None:
+    print(f"{folder}: {', '.join(f'{count:,} {what}' for what, count in made.items())}")

@@ -8,6 +8,7 @@ from minivlm.cli import commands, data_commands
 from minivlm.cli.check_commands import add_check
 from minivlm.cli.evaluate_commands import add_evaluate
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
+from minivlm.datasets import easy_vqa as easy_vqa_data
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
 from minivlm.scenes.composing import SPLITS
@@ -178,8 +179,18 @@ def _add_data(subparsers: Any) -> None:
         "minivlm data scenes scenes/train --split train --count 20000 --seed 0\n"
         "minivlm data scenes scenes/unseen --split unseen-style --count 500 --seed 0",
     )
+    easy_vqa = _command(
+        kinds,
+        "easy-vqa",
+        data_commands.easy_vqa,
+        "fetch easy-VQA, drawn shapes and questions about them, by pip",
+        "minivlm data easy-vqa easy-vqa/train --split train\nminivlm data easy-vqa easy-vqa/test --split test",
+    )
+    easy_vqa.add_argument(
+        "--split", required=True, choices=easy_vqa_data.SPLITS, help="to learn from, or to be judged by"
+    )
     add_check(kinds, _command)
-    for one in (drawings, scenes):
+    for one in (drawings, scenes, easy_vqa):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
     scenes.add_argument("--split", required=True, choices=SPLITS, help="each has pictures of its own")
     scenes.add_argument("--count", required=True, type=positive, metavar="N", help="pictures")

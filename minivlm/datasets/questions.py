@@ -94,6 +94,23 @@ def read_questions(questions: Path, annotations: Path | None, pictures: PictureF
     return QuestionData(examples=held, report=report)
 
 
+def agreed_annotation(question: str, answer: str, answer_type: str) -> dict[str, Any]:
+    """Return what VQA v2 says of a question to which all people gave one answer; ids are left to the caller.
+
+    Args:
+        question: Its first two words are its type.
+        answer: The answer.
+        answer_type: "yes/no", "number" or "other".
+    """
+    given = {"answer": answer, "answer_confidence": "yes"}
+    return {
+        "question_type": " ".join(question.rstrip("?").split()[:2]),
+        "answer_type": answer_type,
+        "multiple_choice_answer": answer,
+        "answers": [given | {"answer_id": number} for number in range(1, USUAL_ANSWERS + 1)],
+    }
+
+
 def _read_question(
     entry: dict[str, Any], answered: Mapping[str, _Answered] | None, pictures: PictureFolder, findings: Findings
 ) -> QuestionExample | None:

@@ -5,8 +5,6 @@ import importlib
 import io
 import json
 import re
-import shutil
-import subprocess
 import tarfile
 import tempfile
 import zlib
@@ -17,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from minivlm.console import Steps
+from minivlm.datasets.packages import find_npm, npm_packed
 from minivlm.errors import UserError
 from minivlm.scenes.drawings import ABOUT, SIDE, STYLE_FIELDS
 from minivlm.scenes.sets import SETS, DrawingSet
@@ -27,7 +26,6 @@ from minivlm.storage.json_text import json_text
 
 RASTER = 192
 """Pixels a side at which SVG is drawn, before its margins are cut off."""
-NPM_SECONDS = 600.0
 DAMAGES = (tarfile.TarError, OSError, EOFError, zlib.error, LookupError, ValueError, TypeError, AttributeError)
 """What reading a file raises that is cut off, or holds something else than its name says."""
 
@@ -47,16 +45,14 @@ def fetch_drawings(folder: Path, sets: tuple[DrawingSet, ...] = SETS) -> dict[st
         UserError: npm, the rasteriser or a package cannot be had, or the folder is in use or cannot be written.
     """
     check_new(folder, "the drawings")
-    npm = shutil.which("npm")
-    if npm is None:
-        raise UserError("npm is not installed, and the drawings are npm packages: install Node.js, which brings npm")
+    find_npm()
     if any("{code}" not in one.path for one in sets):
         rasteriser()
     steps, counts = Steps(), {}
     with new_folder(folder, "the drawings") as made, tempfile.TemporaryDirectory() as downloads:
         for one in sets:
             with steps.step(f"{one.style} ({one.package})"):
-                package = _packed(npm, one, Path(downloads))
+                package = npm_packed(one.package, one.version, Path(downloads))
                 counts[one.style] = _write_style(made / one.style, drawn(package, one))
         styles = {one.style: {name: getattr(one, name) for name in STYLE_FIELDS} for one in sets}
         write_text(made / ABOUT, json_text({"styles": styles}) + "\n")
@@ -103,22 +99,6 @@ def trimmed(drawing: Image.Image) -> Image.Image:
     longer = max(cut.size)
     size = tuple(max(1, (side * SIDE + longer // 2) // longer) for side in cut.size)
     return cut.resize((size[0], size[1]), Image.Resampling.LANCZOS)
-
-
-def _packed(npm: str, one: DrawingSet, folder: Path) -> Path:
-    """Have npm fetch a package from wherever it is set up to fetch from; returns the tarball."""
-    command = [npm, "pack", f"{one.package}@{one.version}", "--silent", "--pack-destination", str(folder)]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=NPM_SECONDS, check=False, cwd=folder)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"npm could not fetch {one.package}: {error}; check the network, and run it again") from None
-    lines = ended.stdout.split()
-    if ended.returncode != 0 or not lines:
-        said = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[0]
-        raise UserError(
-            f"npm could not fetch {one.package}@{one.version} ({said}): check the network and npm config get registry"
-        )
-    return folder / lines[-1]
 
 
 def _write_style(folder: Path, drawings: Iterator[tuple[Thing, Image.Image]]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from minivlm.console import Steps
+from minivlm.datasets.questions import agreed_annotation
 from minivlm.scenes.captions import captions
 from minivlm.scenes.composing import Composer
 from minivlm.scenes.drawings import Drawings
@@ -28,8 +29,6 @@ PHOTOS = (
     "procedural, and parts, blurred, of two photos that come with scikit-learn, both CC-BY-2.0: "
     "china.jpg by danielbuechele and flower.jpg by vultilion, on Flickr"
 )
-ANSWERS = 10
-"""To a question, as people gave them to VQA v2's; here all ten agree."""
 AT_A_TIME = 1000
 """Pictures after which a line is shown."""
 
@@ -100,7 +99,7 @@ def _add(content: _Content, composer: Composer, index: int, before: Scene | None
     for row, question in enumerate(questions(scene, nouns, rng)):
         ids = {"image_id": key, "question_id": key * QUESTIONS + row}
         content.questions.append(ids | {"question": question.text})
-        content.answers.append(ids | _answers(question.text, question.answer, question.kind))
+        content.answers.append(ids | agreed_annotation(question.text, question.answer, question.kind))
     if before is not None and index % 2:
         pair = composer.generator("pair", index // 2)
         for row, statement in enumerate(statements(before, scene, nouns, pair)):
@@ -136,16 +135,6 @@ def box(one: Placed, number: int, image: int) -> dict[str, Any]:
         "hints": list(one.hints),
         "visible": one.visible,
         "style": one.style,
-    }
-
-
-def _answers(question: str, answer: str, kind: str) -> dict[str, Any]:
-    one = {"answer": answer, "answer_confidence": "yes"}
-    return {
-        "question_type": " ".join(question.rstrip("?").split()[:2]),
-        "answer_type": kind,
-        "multiple_choice_answer": answer,
-        "answers": [one | {"answer_id": number} for number in range(1, ANSWERS + 1)],
     }
 
 
