@@ -16,8 +16,9 @@ from minivlm.inference.backend import Backend, load_torch_backend
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from minivlm.models.sizes import SIZES
-from minivlm.storage.files import check_outputs
-from minivlm.weights.making import import_weights, make_random
+from minivlm.storage.files import check_outputs, size_bytes
+from minivlm.weights.checkpoint import weights_file
+from minivlm.weights.making import halve, import_weights, make_random
 
 DEFAULT_MODEL = "minivlm"
 
@@ -117,6 +118,8 @@ def checkpoint_import(arguments: Namespace) -> None:
             arguments.model,
             bert=arguments.bert,
             backbone=arguments.backbone,
+            detector=arguments.detector,
+            vocabulary=arguments.vocabulary,
             seed=arguments.seed,
             sizes=_sizes(arguments),
         )
@@ -124,6 +127,14 @@ def checkpoint_import(arguments: Namespace) -> None:
     for part, source in info.sources.items():
         print(f"  {part}: {source}")
     print("what is random must be trained before outputs mean anything")
+
+
+def checkpoint_halve(arguments: Namespace) -> None:
+    """Write a checkpoint at half the size."""
+    with Steps().stage("write the checkpoint"):
+        info = halve(arguments.source, arguments.folder)
+    after, before = (size_bytes(weights_file(folder)) / 1e6 for folder in (arguments.folder, arguments.source))
+    print(f"{arguments.folder}: {info.model}, {after:.1f} MB of weights instead of {before:.1f}")
 
 
 def _sizes(arguments: Namespace) -> dict[str, int]:

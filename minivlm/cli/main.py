@@ -139,8 +139,18 @@ def _add_checkpoint(subparsers: Any) -> None:
         "published weights of the parts; what they do not hold is random",
         "minivlm checkpoint import my-checkpoint --bert microsoft/MiniLM-L12-H384-uncased"
         " --backbone timm/efficientnet_b0.ra_in1k\n"
-        "minivlm checkpoint import my-checkpoint --bert folder/ --backbone efficientnet_b0.pth",
+        "minivlm checkpoint import my-checkpoint --bert folder/ --backbone efficientnet_b0.pth\n"
+        "minivlm checkpoint import my-checkpoint --model minivlm-tiny --detector my-detector",
     )
+    halved = _command(
+        kinds,
+        "halve",
+        commands.checkpoint_halve,
+        "the same weights in half the bytes: float16, computed with in float32",
+        "minivlm checkpoint halve my-checkpoint my-small-checkpoint",
+    )
+    halved.add_argument("source", type=path_argument, metavar="CHECKPOINT", help="folder")
+    halved.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
     for one in (random, imported):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
         one.add_argument(
@@ -150,14 +160,17 @@ def _add_checkpoint(subparsers: Any) -> None:
         for name, size in SIZES.items():
             flag = f"--{name.replace('_', '-')}"
             one.add_argument(flag, dest=name, type=positive, metavar="N", help=f"{size.meaning} (default: the model's)")
-    random.add_argument(
-        "--vocabulary", type=path_argument, metavar="FILE", help="vocab.txt with as many lines as --tokens says"
-    )
+        one.add_argument(
+            "--vocabulary", type=path_argument, metavar="FILE", help="vocab.txt with as many lines as --tokens says"
+        )
     imported.add_argument(
         "--bert", type=name_argument, metavar="NAME|FOLDER", help="BERT or MiniLM: on the Hugging Face hub, or local"
     )
     imported.add_argument(
         "--backbone", type=name_argument, metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file"
+    )
+    imported.add_argument(
+        "--detector", type=path_argument, metavar="CHECKPOINT", help="folder with a detector's weights and tags"
     )
 
 

@@ -236,7 +236,10 @@ def load_torch_backend(name: str | None = None, *, checkpoint: Path | str | None
         vision_language_config(name)  # before anything is built
     named = load_model(name, checkpoint=checkpoint, seed=seed)
     if not isinstance(named.module, VisionLanguageModel):
-        raise UserError(f"checkpoint {checkpoint} holds {named.name}, only a part of a vision-language model")
+        raise UserError(
+            f"checkpoint {checkpoint} holds {named.name}, only a part of a vision-language model: put a detector into a"
+            " whole one by minivlm checkpoint import DIR --detector"
+        )
     return TorchBackend(named, labels_of(named.module.config, None if checkpoint is None else Path(checkpoint)))
 
 

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from minivlm.errors import UserError, closest
 from minivlm.models.sizes import sizes_of
@@ -26,6 +27,8 @@ from minivlm.weights.state_dicts import check_values, read_state_file, shown
 FORMAT = 1
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+STORED = torch.float16
+"""What weights may be stored in that are computed with in float32."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,15 @@ def read_info(folder: Path) -> CheckpointInfo:
 def load_weights(folder: Path, module: nn.Module) -> str:
     """Fill a module from `model.safetensors` and return the file's SHA-256.
 
+    Matrices and kernels that `save_halved` wrote are computed with in float32.
+
     Raises:
         UserError: The file is missing or truncated, its tensors are not this module's, or a value is not finite.
     """
     path = weights_file(folder)
     state = read_state_file(path).state
     expected = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in module.state_dict().items()}
-    given = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in state.items()}
+    given = {key: (tuple(tensor.shape), _computed(tensor)) for key, tensor in state.items()}
     wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
     if wrong:
         first = wrong[0]
@@ -90,6 +95,11 @@ def load_weights(folder: Path, module: nn.Module) -> str:
         check_values(tensor, key, str(path))
     module.load_state_dict(state)
     return sha256(path)
+
+
+def _computed(tensor: Tensor) -> torch.dtype:
+    """Return what a tensor's numbers are computed in; all of them are exact there."""
+    return torch.float32 if tensor.dtype == STORED and tensor.ndim > 1 else tensor.dtype
 
 
 def weights_file(folder: Path) -> Path:
@@ -112,22 +122,42 @@ def save(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
     Raises:
         UserError: The folder cannot be written, or a value is not finite: nobody could load it.
     """
+    _write_weights(folder, {key: tensor.contiguous() for key, tensor in module.state_dict().items()})
+    config: Any = module.config
+    _write_config(folder, replace(info, sizes=sizes_of(config)))
+
+
+def save_halved(folder: Path, module: nn.Module, info: CheckpointInfo) -> None:
+    """Write a checkpoint of half the size: matrices and kernels in float16, which `load_weights` widens.
+
+    Vectors, a hundredth of the weights, stay as they are: BatchNorm's variances can be too small for float16.
+
+    Raises:
+        UserError: As `save`; too large a weight is not finite in float16.
+    """
+    state = module.state_dict().items()
+    _write_weights(folder, {key: (one.to(STORED) if one.ndim > 1 else one).contiguous() for key, one in state})
+    config: Any = module.config
+    _write_config(folder, replace(info, sizes=sizes_of(config)))
+
+
+def _write_config(folder: Path, info: CheckpointInfo) -> None:
+    write_text(folder / CONFIG, json.dumps(asdict(info), indent=2) + "\n")
+
+
+def _write_weights(folder: Path, state: Mapping[str, Tensor]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    state = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
     for key, tensor in state.items():
         check_values(tensor, key, "the model")
     with replacing(folder / WEIGHTS) as partial:
         try:
-            save_file(state, partial)
+            save_file(dict(state), partial)
         except SafetensorError as error:  # a full disk, too, is one of these
             raise UserError(
                 f"cannot write {folder / WEIGHTS} ({error}): free space, or choose another folder"
             ) from None
-    config: Any = module.config
-    told = replace(info, sizes=sizes_of(config))
-    write_text(folder / CONFIG, json.dumps(asdict(told), indent=2) + "\n")
 
 
 def _check_fields(path: Path, content: Mapping[str, Any]) -> None:

@@ -15,10 +15,13 @@ from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import write_text
 from minivlm.storage.text_files import check_lines, read_lines
+from minivlm.vision.faster_rcnn import FasterRCNNConfig
+from minivlm.vision.tee import TEEConfig
 
 VOCABULARY = "vocab.txt"
 TAGS = "tags.txt"
 ANSWERS = "answers.txt"
+LABEL_FILES = (VOCABULARY, TAGS, ANSWERS)
 
 SHIPPED = {30522: "vocab.txt", 400: "vocab_tiny.txt"}
 """Number of tokens -> file in minivlm/assets."""
@@ -98,9 +101,18 @@ def read_labels(folder: Path, config: VisionLanguageConfig) -> Labels:
     needs_answers = "vqa" in config.heads
     return Labels(
         tokenizer=read_vocabulary(folder / VOCABULARY, config),
-        tags=_read_names(folder / TAGS, config.tags, "the detector's classes without the background"),
+        tags=read_tags(folder, config.vision),
         answers=_read_names(folder / ANSWERS, config.answers, "the answer head's outputs") if needs_answers else (),
     )
+
+
+def read_tags(folder: Path, config: TEEConfig | FasterRCNNConfig) -> tuple[str, ...]:
+    """Read the names of a detector's classes, without the background.
+
+    Raises:
+        UserError: The file is missing, not text, or does not have as many lines as the detector has classes.
+    """
+    return _read_names(folder / TAGS, config.classes - 1, "the detector's classes without the background")
 
 
 def write_labels(folder: Path, labels: Labels) -> None:

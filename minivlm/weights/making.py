@@ -1,6 +1,8 @@
 """Making checkpoint folders: all random, or put together from weights that others published."""
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -8,8 +10,9 @@ from torch import nn
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.models.registry import vision_language_config
-from minivlm.models.sizes import with_sizes
+from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
+from minivlm.storage.files import is_file
 from minivlm.storage.folders import check_new, new_folder
 from minivlm.vision.tee import TEE
 from minivlm.weights import checkpoint
@@ -17,8 +20,16 @@ from minivlm.weights.backbone import BackboneReport, load_backbone
 from minivlm.weights.bert import LoadReport, find_folder, load_folder
 from minivlm.weights.bert_vocabulary import SourceVocabulary, read_source_vocabulary
 from minivlm.weights.checkpoint import CheckpointInfo
-from minivlm.weights.labels import VOCABULARY, Labels, random_labels, read_vocabulary, write_labels
-from minivlm.weights.loading import NamedModel, load_model
+from minivlm.weights.labels import (
+    LABEL_FILES,
+    VOCABULARY,
+    Labels,
+    random_labels,
+    read_tags,
+    read_vocabulary,
+    write_labels,
+)
+from minivlm.weights.loading import NamedModel, describe_model, load_model
 from minivlm.weights.state_dicts import modules_of
 
 BACKBONE = "vision.backbone.efficientnet"
@@ -58,16 +69,21 @@ def import_weights(
     *,
     bert: str | None = None,
     backbone: str | None = None,
+    detector: Path | None = None,
+    vocabulary: Path | None = None,
     seed: int = 0,
     sizes: Mapping[str, int] | None = None,
 ) -> CheckpointInfo:
-    """Write a checkpoint from published weights; what these do not hold is seeded random, and so are tags and answers.
+    """Write a checkpoint from weights of the parts; what these do not hold is seeded random, tags and answers made up.
 
     Args:
         folder: Must not exist yet, or be empty.
         name: A vision-language model.
         bert: For the transformer: see `hf.find_folder`. Its vocabulary becomes the checkpoint's.
-        backbone: For the EfficientNet: see `pretrained.load_backbone`.
+        backbone: For the EfficientNet: see `backbone.load_backbone`.
+        detector: Checkpoint folder of the detector, or of a model that has it; its tags become the checkpoint's.
+        vocabulary: File with as many lines as the model has tokens; None takes that of `bert`, or one that comes with
+            the package.
         seed: Of the random weights.
         sizes: Where they differ from the model's own; see `minivlm.models.sizes`. Imported weights must have them.
 
@@ -77,28 +93,55 @@ def import_weights(
     Raises:
         UserError: Nothing to import, weights that cannot be had or do not fit, or a folder in use.
     """
-    config = with_sizes(vision_language_config(name), sizes or {})
-    if bert is None and backbone is None:
-        raise UserError("nothing to import: pass --bert, --backbone or both, or make a random checkpoint instead")
+    if bert is None and backbone is None and detector is None:
+        raise UserError("nothing to import: pass --bert, --backbone or --detector, or make a random checkpoint instead")
+    _check_sources(bert, backbone, detector, vocabulary)
+    sizes = {**({} if detector is None else detector_sizes(detector)), **(sizes or {})}
+    config = with_sizes(vision_language_config(name), sizes)
     check_new(folder, "the checkpoint")
     model = load_model(name, seed=seed, sizes=sizes)
     sources, details = {}, {}
+    if detector is not None:
+        sources["vision"] = _import_detector(model, detector)
     if backbone is not None:
         found = _import_backbone(model, backbone)
         sources[BACKBONE] = backbone
         details[BACKBONE] = f"{backbone} ({found.convention})"
         details[f"left out of {backbone}"] = modules_of(found.ignored)
-    tokenizer = None
+    tokenizer = None if vocabulary is None else read_vocabulary(vocabulary, config)
     if bert is not None:
-        report, vocabulary = _import_bert(model, bert)
+        report, theirs = _import_bert(model, bert)
         sources.update({f"language.{part}": bert for part in report.loaded} | {VOCABULARY: bert})
-        details[VOCABULARY] = f"{bert} ({vocabulary.file})"
+        details[VOCABULARY] = f"{bert} ({theirs.file})"
         details[f"left out of {bert}"] = modules_of(report.ignored)
-        tokenizer = WordPieceTokenizer.of_tokens(vocabulary.tokens, f"{bert} ({vocabulary.file})")
+        tokenizer = WordPieceTokenizer.of_tokens(theirs.tokens, f"{bert} ({theirs.file})")
     sources["everything else"] = model.origin.description
     told = sources | {part: text for part, text in details.items() if text}
     info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=told)
-    return write_checkpoint(folder, model.module, info, random_labels(config, tokenizer))
+    labels = random_labels(config, tokenizer)
+    if detector is not None:
+        labels = replace(labels, tags=read_tags(detector, config.vision))
+    return write_checkpoint(folder, model.module, info, labels)
+
+
+def halve(source: Path, folder: Path) -> CheckpointInfo:
+    """Write a checkpoint again at half the size; see `checkpoint.save_halved`.
+
+    Args:
+        source: A checkpoint.
+        folder: Must not exist yet, or be empty.
+
+    Raises:
+        UserError: No checkpoint, a weight that float16 has no number for, or a folder in use.
+    """
+    info = checkpoint.read_info(source)
+    model = load_model(checkpoint=source)
+    with new_folder(folder, "the checkpoint") as made:
+        for name in LABEL_FILES:
+            if is_file(source / name):
+                shutil.copyfile(source / name, made / name)
+        checkpoint.save_halved(made, model.module, info)
+    return info
 
 
 def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, labels: Labels) -> CheckpointInfo:
@@ -117,6 +160,36 @@ def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, labe
         write_labels(made, labels)
         checkpoint.save(made, module, info)
     return info
+
+
+def detector_sizes(folder: Path) -> dict[str, int]:
+    """Return how many tags and attributes a checkpoint's detector has.
+
+    Raises:
+        UserError: The folder is no checkpoint.
+    """
+    found = sizes_of(describe_model(None, checkpoint=folder).config)
+    return {name: found[name] for name in ("tags", "attributes") if name in found}
+
+
+def _check_sources(bert: str | None, backbone: str | None, detector: Path | None, vocabulary: Path | None) -> None:
+    """Refuse two sources of one thing."""
+    if backbone is not None and detector is not None:
+        raise UserError("--backbone and --detector both bring a backbone: leave one of the two out")
+    if bert is not None and vocabulary is not None:
+        raise UserError("--bert brings the vocabulary of its weights: leave --vocabulary out")
+
+
+def _import_detector(model: NamedModel, folder: Path) -> str:
+    """Copy a checkpoint's detector; returns where its weights come from."""
+    assert isinstance(model.module, VisionLanguageModel)
+    found = load_model(checkpoint=folder)
+    module = found.module.vision if isinstance(found.module, VisionLanguageModel) else found.module
+    wanted = model.module.vision
+    if module.config != wanted.config:
+        raise UserError(f"{folder} holds {found.name}, which is not the detector of {model.name}: give one that is")
+    wanted.load_state_dict(module.state_dict())
+    return found.origin.description
 
 
 def _import_backbone(model: NamedModel, source: str) -> BackboneReport:

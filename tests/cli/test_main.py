@@ -234,7 +234,7 @@ class TestMistakes:
             (["checkpoint"], "required: KIND"),
             (["checkpoint", "random", "FOLDER"], "not empty"),
             (["checkpoint", "random", "new", "--model", "tee-0"], "only a part"),
-            (["checkpoint", "import", "new", "--model", NAME], "pass --bert, --backbone or both"),
+            (["checkpoint", "import", "new", "--model", NAME], "pass --bert, --backbone or --detector"),
             (["checkpoint", "import", "new", "--model", NAME, "--bert", "no/such/folder"], "no folder"),
             (["checkpoint", "import", "new", "--model", NAME, "--backbone", "no.pth"], "no file"),
         ],

@@ -21,7 +21,7 @@ from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.labels import random_labels, shipped_vocabulary, write_labels
 from minivlm.weights.loading import load_model
-from minivlm.weights.making import import_weights, make_random
+from minivlm.weights.making import halve, import_weights, make_random
 from tests.tiny import CONFIG, NAME
 
 
@@ -192,6 +192,26 @@ def test_what_could_not_be_loaded_is_never_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_halved_weights_are_the_nearest_in_float16_and_vectors_are_as_they_were(folder: Path, tmp_path: Path) -> None:
+    """Nearest: what torch's own rounding gives. Vectors are a small share of the bytes."""
+    halve(folder, tmp_path / "half")
+    before, after = (load_model(checkpoint=one).module.state_dict() for one in (folder, tmp_path / "half"))
+    for key, tensor in before.items():
+        wanted = tensor.half().float() if tensor.ndim > 1 else tensor
+        assert torch.equal(after[key], wanted), key
+    sizes = [(one / "model.safetensors").stat().st_size for one in (folder, tmp_path / "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    labels = [load_torch_backend(checkpoint=one).labels for one in (folder, tmp_path / "half")]
+    assert labels[0].sha256 == labels[1].sha256
+
+
+def test_weights_too_large_for_float16_are_not_halved(folder: Path, tmp_path: Path) -> None:
+    damage(folder, lambda state: state["heads.nlvr2.classifier.weight"].view(-1)[:1].fill_(1e6))
+    with pytest.raises(UserError, match="NaN or infinite"):
+        halve(folder, tmp_path / "half")
+    assert not (tmp_path / "half").exists()
+
+
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "vocab.txt", "tags.txt", "answers.txt"])
 def test_a_folder_in_a_files_place_is_called_one(folder: Path, file: str) -> None:
     (folder / file).unlink()
@@ -346,8 +366,33 @@ class TestImport:
         assert (tmp_path / "new" / "vocab.txt").read_bytes() == (mine / "vocab.txt").read_bytes()
 
     def test_nothing_to_import_or_the_wrong_model_leaves_nothing_behind(self, backbone: Path, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="pass --bert, --backbone or both"):
+        with pytest.raises(UserError, match="pass --bert, --backbone or --detector"):
             import_weights(tmp_path / "new", NAME)
         with pytest.raises(UserError, match="only a part"):
             import_weights(tmp_path / "new", "tee-tiny", backbone=str(backbone))
         assert not (tmp_path / "new").exists()
+
+    def test_a_detector_brings_its_weights_and_its_names(self, tmp_path: Path) -> None:
+        """Its numbers of tags and attributes are those of the new model, whose other parts are the seed's."""
+        sizes = {"tags": 3, "attributes": 2}
+        trained = load_model("tee-tiny", seed=7, sizes=sizes)
+        checkpoint.save(tmp_path, trained.module, CheckpointInfo("tee-tiny", "trained on scenes", random=False))
+        (tmp_path / "tags.txt").write_text("cat\ndog\nred panda\n")
+        info = import_weights(tmp_path / "new", NAME, detector=tmp_path, seed=5)
+        backend = load_torch_backend(checkpoint=tmp_path / "new")
+        assert backend.labels.tags == ("cat", "dog", "red panda")
+        assert_same_state(backend.module.vision, trained.module)
+        assert_same_state(backend.module.language, load_model(NAME, seed=5, sizes=sizes).module.language)
+        assert info.sources["vision"].startswith("trained on scenes, sha256")
+
+    def test_another_models_detector_is_refused(self, tmp_path: Path) -> None:
+        model = load_model("r101-f-tiny")
+        checkpoint.save(tmp_path, model.module, CheckpointInfo(model.name, "test", random=False))
+        with pytest.raises(UserError, match="r101-f-tiny, which is not the detector of minivlm-tiny"):
+            import_weights(tmp_path / "new", NAME, detector=tmp_path)
+
+    def test_two_sources_of_one_thing_are_refused(self, bert: Path, backbone: Path, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="both bring a backbone"):
+            import_weights(tmp_path / "new", NAME, detector=tmp_path, backbone=str(backbone))
+        with pytest.raises(UserError, match="leave --vocabulary out"):
+            import_weights(tmp_path / "new", NAME, bert=str(bert), vocabulary=tmp_path / "vocab.txt")
