@@ -1,0 +1,165 @@
+"""Annotated pictures into batches: each scaled, mirrored and lit a little differently every time it is shown.
+
+Scaling is `minivlm.images.preprocess`'s, the same that a photo gets when the detector is used. What would make an
+annotation false is not done: no other hues, which colours are named by, and no cutting, which sizes are named by.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image, ImageEnhance
+from torch import Tensor
+from torch.nn import functional as F
+
+from minivlm.datasets.boxes import Box, BoxData, BoxExample
+from minivlm.datasets.pictures import fault_of
+from minivlm.errors import UserError, closest
+from minivlm.images.photos import load_photo
+from minivlm.images.preprocess import NetworkInput, resize_short_side
+from minivlm.ops import clip_boxes, nonempty
+from minivlm.training.detection import Batch
+from minivlm.training.matching import Truth
+from minivlm.training.recipes import DetectorRecipe, sides_at
+from minivlm.vision.pixels import PixelFormat
+
+LIGHT = 0.15
+"""Brightness and contrast are multiplied by 1 plus or minus at most this: white stays apart from grey."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One picture as it is shown once.
+
+    Attributes:
+        image: (3, h, w) float32, normalised.
+        truth: What is annotated, in pixels of `image`.
+        faults: What was wrong with pictures that this one is shown instead of.
+    """
+
+    image: Tensor
+    truth: Truth
+    faults: tuple[str, ...]
+
+
+class DetectorPictures:
+    """The pictures of a data set, ready to be drawn from by index.
+
+    Args:
+        data: Its class with number k is the detector's class k + 1; 0 is the background.
+        attributes: Names of the detector's attribute classes, in their order.
+        recipe: How pictures are scaled.
+        pixels: How they are normalised.
+
+    Raises:
+        UserError: There are no pictures, or an object has an attribute that is not listed.
+    """
+
+    def __init__(
+        self, data: BoxData, attributes: Sequence[str], recipe: DetectorRecipe, pixels: PixelFormat
+    ) -> None:
+        if not data.examples:
+            raise UserError(f"{data.report.source} has no pictures to learn from: give one that has")
+        self.data = data
+        self.recipe = recipe
+        self.pixels = pixels
+        self._attributes = {name: place for place, name in enumerate(attributes)}
+        used = dict.fromkeys(name for one in data.examples for box in one.boxes for name in box.attributes)
+        for name in used:
+            if name not in self._attributes:
+                raise UserError(f"{data.report.source} has the attribute {name!r}: {closest(name, list(attributes))}")
+
+    def __len__(self) -> int:
+        return len(self.data.examples)
+
+    def example(self, index: int, generator: torch.Generator, progress: float) -> Example:
+        """Return a picture as it is shown once; the next one that can be used in place of one that cannot.
+
+        Args:
+            index: Of `data.examples`.
+            generator: Source of all chance, on the CPU.
+            progress: Share of the training that is done, 0 to 1; sizes may depend on it.
+
+        Raises:
+            UserError: No picture at all can be used.
+        """
+        faults: list[str] = []
+        for step in range(len(self)):
+            source = self.data.examples[(index + step) % len(self)]
+            try:
+                photo = _load(source)
+            except UserError as error:
+                faults.append(fault_of(source.picture, error))
+                continue
+            image, truth = self._shown(photo, source.boxes, generator, progress)
+            return Example(image=image, truth=truth, faults=tuple(faults))
+        raise UserError(f"none of {len(self)} pictures can be used, the first as {faults[0]}")
+
+    def _shown(
+        self, photo: Image.Image, boxes: Sequence[Box], generator: torch.Generator, progress: float
+    ) -> tuple[Tensor, Truth]:
+        sides = sides_at(self.recipe, progress)
+        side = sides[int(torch.randint(len(sides), (), generator=generator))]
+        mirrored = bool(torch.rand((), generator=generator) < 0.5)
+        brightness, contrast = (1.0 + LIGHT * (2.0 * torch.rand(2, generator=generator) - 1.0)).tolist()
+        lit = ImageEnhance.Contrast(ImageEnhance.Brightness(photo).enhance(brightness)).enhance(contrast)
+        turned = lit.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else lit
+        fitted = resize_short_side(turned, side, self.recipe.longest, self.pixels)
+        return fitted.image[0], self._truth(boxes, fitted, mirrored=mirrored)
+
+    def _truth(self, boxes: Sequence[Box], fitted: NetworkInput, *, mirrored: bool) -> Truth:
+        """Carry annotations over to a network's input; what is not within the photo is left out."""
+        height, width = fitted.photo_size
+        corners = torch.tensor([box.corners for box in boxes], dtype=torch.float64).reshape(-1, 4)
+        corners = clip_boxes(corners, corners.new_tensor((height, width)))
+        if mirrored:
+            x1, y1, x2, y2 = corners.unbind(1)
+            corners = torch.stack([width - x2, y1, width - x1, y2], dim=1)
+        corners = (corners * corners.new_tensor(fitted.scale * 2)).to(torch.float32)
+        has = torch.zeros(len(boxes), len(self._attributes), dtype=torch.bool)
+        for row, box in enumerate(boxes):
+            has[row, [self._attributes[name] for name in box.attributes]] = True
+        crowd = torch.tensor([box.crowd for box in boxes], dtype=torch.bool)
+        within = nonempty(corners)
+        objects = within & ~crowd
+        return Truth(
+            boxes=corners[objects],
+            classes=torch.tensor([box.label + 1 for box in boxes], dtype=torch.int64)[objects],
+            attributes=has[objects],
+            crowds=corners[within & crowd],
+        )
+
+
+def _load(source: BoxExample) -> Image.Image:
+    """Read a picture.
+
+    Raises:
+        UserError: It cannot be read, or is of another size than the boxes were drawn in.
+    """
+    photo = load_photo(source.picture)
+    if source.size is not None and source.size != (photo.height, photo.width):
+        height, width = source.size
+        raise UserError(
+            f"{source.picture.name} is {photo.width}x{photo.height} and its boxes were drawn in {width}x{height}: give"
+            " the picture that was annotated"
+        )
+    return photo
+
+
+def collate(examples: Sequence[Example], multiple: int) -> Batch:
+    """Put pictures of different sizes into one batch, each at the top left, padded with the mean colour.
+
+    Args:
+        examples: One or more.
+        multiple: Of which height and width of the batch are multiples.
+    """
+    height, width = (
+        -(-max(example.image.shape[axis] for example in examples) // multiple) * multiple for axis in (1, 2)
+    )
+    images = [F.pad(one.image, (0, width - one.image.shape[2], 0, height - one.image.shape[1])) for one in examples]
+    return Batch(
+        images=torch.stack(images),
+        extents=torch.tensor([example.image.shape[1:] for example in examples], dtype=torch.float32),
+        truths=tuple(example.truth for example in examples),
+        faults=tuple(fault for example in examples for fault in example.faults),
+    )
