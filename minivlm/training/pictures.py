@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from PIL import Image, ImageEnhance
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from minivlm.datasets.boxes import Box, BoxData, BoxExample
 from minivlm.datasets.pictures import fault_of
@@ -20,11 +19,13 @@ from minivlm.images.preprocess import NetworkInput, resize_short_side
 from minivlm.ops import clip_boxes, nonempty
 from minivlm.training.detection import Batch
 from minivlm.training.matching import Truth
-from minivlm.training.recipes import DetectorRecipe, sides_at
+from minivlm.training.recipes import DetectorRecipe
 from minivlm.vision.pixels import PixelFormat
 
-LIGHT = 0.15
+LIGHT = 0.1
 """Brightness and contrast are multiplied by 1 plus or minus at most this: white stays apart from grey."""
+MIDDLE = 127.5
+"""What contrast leaves as it is, of 255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +44,33 @@ class Example:
 
 
 class DetectorPictures:
-    """The pictures of a data set, ready to be drawn from by index.
+    """The pictures of a data set, ready to be drawn from by index: `Examples` of a stage of training.
 
     Args:
         data: Its class with number k is the detector's class k + 1; 0 is the background.
         attributes: Names of the detector's attribute classes, in their order.
         recipe: How pictures are scaled.
         pixels: How they are normalised.
+        multiple: Of which height and width of a batch are multiples.
 
     Raises:
         UserError: There are no pictures, or an object has an attribute that is not listed.
     """
 
     def __init__(
-        self, data: BoxData, attributes: Sequence[str], recipe: DetectorRecipe, pixels: PixelFormat
+        self,
+        data: BoxData,
+        attributes: Sequence[str],
+        recipe: DetectorRecipe,
+        pixels: PixelFormat,
+        multiple: int,
     ) -> None:
         if not data.examples:
             raise UserError(f"{data.report.source} has no pictures to learn from: give one that has")
         self.data = data
         self.recipe = recipe
         self.pixels = pixels
+        self.multiple = multiple
         self._attributes = {name: place for place, name in enumerate(attributes)}
         used = dict.fromkeys(name for one in data.examples for box in one.boxes for name in box.attributes)
         for name in used:
@@ -95,17 +103,31 @@ class DetectorPictures:
             return Example(image=image, truth=truth, faults=tuple(faults))
         raise UserError(f"none of {len(self)} pictures can be used, the first as {faults[0]}")
 
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """Put pictures of different sizes into one batch, each at the top left, padded with the mean colour."""
+        height, width = (max(one.image.shape[axis] for one in examples) for axis in (1, 2))
+        height, width = (-(-side // self.multiple) * self.multiple for side in (height, width))
+        images = torch.zeros(len(examples), 3, height, width)  # after normalisation, zero is the mean colour
+        for place, one in zip(images, examples, strict=True):
+            place[:, : one.image.shape[1], : one.image.shape[2]] = one.image
+        return Batch(
+            images=images,
+            extents=torch.tensor([one.image.shape[1:] for one in examples], dtype=torch.float32),
+            truths=tuple(one.truth for one in examples),
+            faults=tuple(fault for one in examples for fault in one.faults),
+        )
+
     def _shown(
         self, photo: Image.Image, boxes: Sequence[Box], generator: torch.Generator, progress: float
     ) -> tuple[Tensor, Truth]:
-        sides = sides_at(self.recipe, progress)
+        sides = next((one.sides for one in self.recipe.sides if progress < one.until), self.recipe.sides[-1].sides)
         side = sides[int(torch.randint(len(sides), (), generator=generator))]
         mirrored = bool(torch.rand((), generator=generator) < 0.5)
         brightness, contrast = (1.0 + LIGHT * (2.0 * torch.rand(2, generator=generator) - 1.0)).tolist()
-        lit = ImageEnhance.Contrast(ImageEnhance.Brightness(photo).enhance(brightness)).enhance(contrast)
-        turned = lit.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else lit
+        turned = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else photo
         fitted = resize_short_side(turned, side, self.recipe.longest, self.pixels)
-        return fitted.image[0], self._truth(boxes, fitted, mirrored=mirrored)
+        image = relit(fitted.image, self.pixels, brightness, contrast)
+        return image[0], self._truth(boxes, fitted, mirrored=mirrored)
 
     def _truth(self, boxes: Sequence[Box], fitted: NetworkInput, *, mirrored: bool) -> Truth:
         """Carry annotations over to a network's input; what is not within the photo is left out."""
@@ -130,6 +152,23 @@ class DetectorPictures:
         )
 
 
+def relit(image: Tensor, pixels: PixelFormat, brightness: float, contrast: float) -> Tensor:
+    """Multiply an image's brightness, then its contrast; hues stay, as nothing is cut off at black or white.
+
+    Args:
+        image: (1, 3, H, W) float32, normalised.
+        pixels: How.
+        brightness: Factor of all values.
+        contrast: Factor of their distance from `MIDDLE`.
+
+    Returns:
+        (1, 3, H, W) float32, normalised.
+    """
+    factor, offset = brightness * contrast, MIDDLE * (1.0 - contrast)
+    black = pixels.normalise(torch.zeros(1, 3, 1, 1))
+    return factor * (image - black) + pixels.normalise(torch.full((1, 3, 1, 1), offset))
+
+
 def _load(source: BoxExample) -> Image.Image:
     """Read a picture.
 
@@ -144,22 +183,3 @@ def _load(source: BoxExample) -> Image.Image:
             " the picture that was annotated"
         )
     return photo
-
-
-def collate(examples: Sequence[Example], multiple: int) -> Batch:
-    """Put pictures of different sizes into one batch, each at the top left, padded with the mean colour.
-
-    Args:
-        examples: One or more.
-        multiple: Of which height and width of the batch are multiples.
-    """
-    height, width = (
-        -(-max(example.image.shape[axis] for example in examples) // multiple) * multiple for axis in (1, 2)
-    )
-    images = [F.pad(one.image, (0, width - one.image.shape[2], 0, height - one.image.shape[1])) for one in examples]
-    return Batch(
-        images=torch.stack(images),
-        extents=torch.tensor([example.image.shape[1:] for example in examples], dtype=torch.float32),
-        truths=tuple(example.truth for example in examples),
-        faults=tuple(fault for example in examples for fault in example.faults),
-    )
