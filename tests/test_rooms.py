@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "minivlm": (
         *("minivlm", "minivlm.ops", "minivlm.storage", "minivlm.vision", "minivlm.language", "minivlm.models"),
-        *("minivlm.images", "minivlm.weights", "minivlm.inference", "minivlm.scenes", "minivlm.datasets"),
+        *("minivlm.images", "minivlm.weights", "minivlm.inference", "minivlm.datasets", "minivlm.scenes"),
         *("minivlm.evaluation", "minivlm.training", "minivlm.cli"),
     ),
     "export": (

@@ -1,13 +1,11 @@
 """Files of records: a line is appended the moment its record exists, and survives whatever happens after."""
 
-import json
-import os
 from pathlib import Path
-from typing import BinaryIO
 
 from bench.records.record import Record
 from minivlm.errors import UserError
 from minivlm.storage.files import exists, is_file
+from minivlm.storage.lines import append_line, is_json
 
 
 def append(path: Path, record: Record) -> None:
@@ -22,41 +20,12 @@ def append(path: Path, record: Record) -> None:
         raise UserError(f"cannot add to {path}: it is no regular file; choose another folder with --output")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+", buffering=0) as file:
-            line = b"\n" * _close_last_line(file) + record.to_json().encode() + b"\n"
-            size = file.seek(0, os.SEEK_END)
-            try:
-                written = file.write(line)
-                if written != len(line):
-                    file.write(line[written:])  # a disk that is full says so now
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(size)
-                raise
+        append_line(path, record.to_json())
     except OSError as error:
         raise UserError(
             f"cannot add to {path}: {error.strerror}; free space or choose another folder with --output, "
             "what was measured before is kept"
         ) from None
-
-
-def _close_last_line(file: BinaryIO) -> bool:
-    """Cut an unfinished last line off; tells whether a whole one lacks its line end."""
-    file.seek(0)
-    content = file.read()
-    last = content[content.rfind(b"\n") + 1 :]
-    if not last or _is_json(last):
-        return bool(last)
-    file.truncate(len(content) - len(last))
-    return False
-
-
-def _is_json(line: bytes | str) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def read(path: Path) -> list[Record]:
@@ -82,7 +51,7 @@ def read_kept(path: Path) -> list[Record]:
         return []
     content = _content(path)
     whole = content.rfind("\n") + 1
-    return _parse(path, content if _is_json(content[whole:]) else content[:whole])
+    return _parse(path, content if is_json(content[whole:]) else content[:whole])
 
 
 def _may_be_read(path: Path) -> bool:
@@ -107,7 +76,7 @@ def _parse(path: Path, content: str) -> list[Record]:
         try:
             records.append(Record.from_json(line))
         except ValueError as error:
-            cut = number == len(lines) and not _is_json(line)
+            cut = number == len(lines) and not is_json(line)
             way_out = "finish the run with --resume, or remove the line" if cut else "remove the line, or measure again"
             what = "was cut off" if cut else "is no record"
             raise UserError(f"{path}, line {number} {what} ({error}): {way_out}") from None

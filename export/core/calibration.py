@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
 from minivlm.errors import UserError
-from minivlm.images.photos import default_photo, load_photo
+from minivlm.images.photos import PhotoError, default_photo, load_photo
 from minivlm.images.preprocess import letterbox
 from minivlm.storage.files import files_in, is_folder, sha256
 from minivlm.vision.tee import TEEConfig
@@ -98,7 +98,7 @@ def calibration_set(
             break
         try:
             seen = look(path)
-        except UserError:
+        except PhotoError:
             left["skipped"].append(path.name)
             continue
         if alike(seen.thumbnail, proven):

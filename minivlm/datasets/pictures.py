@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from minivlm.datasets.report import Findings, Report
 from minivlm.errors import UserError
-from minivlm.images.photos import load_photo
+from minivlm.images.photos import PhotoError, load_photo
 from minivlm.storage.files import is_folder
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff")
@@ -91,7 +91,7 @@ def check_pictures(
         progress(place, len(distinct))
         try:
             photo = load_photo(path)
-        except UserError as error:
+        except PhotoError as error:
             findings.leave_out("pictures that cannot be read", fault_of(path, error))
             continue
         readable += 1
@@ -102,7 +102,7 @@ def check_pictures(
     return Report(title="pictures", source=source, counts=(("readable", readable),), findings=findings.found)
 
 
-def fault_of(picture: Path, error: UserError) -> str:
+def fault_of(picture: Path, error: PhotoError) -> str:
     """Return what is wrong with a picture, with its name where the message has its path: many may be told of."""
     said = str(error)
     rest = said.removeprefix(repr(str(picture)))

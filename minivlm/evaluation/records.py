@@ -15,6 +15,7 @@ from minivlm.datasets.report import Findings
 from minivlm.errors import UserError
 from minivlm.storage.files import exists, write_text
 from minivlm.storage.json_text import json_text
+from minivlm.storage.lines import append_line
 
 Record = dict[str, Any]
 
@@ -77,8 +78,7 @@ class RecordFile:
         line = json_text(record, indent=None)
         if self.path is not None:
             try:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(f"{line}\n")
+                append_line(self.path, line)
             except OSError as error:
                 reason = error.strerror or error
                 raise UserError(f"cannot write {self.path}: {reason}; free space and go on with --resume") from None

@@ -14,7 +14,7 @@ from minivlm.errors import UserError
 from minivlm.evaluation.records import Record, RecordFile
 from minivlm.evaluation.scoring import scoring_of
 from minivlm.evaluation.tasks import Task
-from minivlm.inference.backend import NO_NUMBERS
+from minivlm.images.photos import PhotoError
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 
@@ -68,9 +68,7 @@ class KeptRegions:
             return self._kept[picture]
         try:
             regions = self._pipeline.regions(picture)
-        except UserError as error:
-            if str(error) == NO_NUMBERS or str(error).startswith("cannot write"):
-                raise
+        except PhotoError as error:
             raise UnusableError("examples whose picture cannot be used", fault_of(picture, error)) from None
         self._kept[picture] = regions
         if len(self._kept) > self._size:

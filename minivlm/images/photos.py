@@ -55,6 +55,10 @@ TO_UPRIGHT = {
 }
 
 
+class PhotoError(UserError):
+    """What is wrong with one photo, and with nothing else: whoever reads many may go on with the next."""
+
+
 def load_photo(path: str | Path) -> Image.Image:
     """Read a photo file.
 
@@ -69,25 +73,25 @@ def load_photo(path: str | Path) -> Image.Image:
         An RGB image with 8 bits a channel and no metadata.
 
     Raises:
-        UserError: The file is missing, unreadable, not a photo, damaged or too large.
+        PhotoError: The file is missing, unreadable, not a photo, damaged or too large.
     """
     path = Path(path)
     name = _shown(path)
     try:
         if path.is_dir():
-            raise UserError(f"{name} is a directory; give the path of one photo")
+            raise PhotoError(f"{name} is a directory; give the path of one photo")
         if not path.exists():
-            raise UserError(f"{name} does not exist; give the path of a photo")
+            raise PhotoError(f"{name} does not exist; give the path of a photo")
         if not path.is_file():
-            raise UserError(f"{name} is not a regular file; save the photo to a file and give its path")
+            raise PhotoError(f"{name} is not a regular file; save the photo to a file and give its path")
         if path.stat().st_size == 0:
-            raise UserError(f"{name} is empty, a photo has at least one pixel; save or download it again")
+            raise PhotoError(f"{name} is empty, a photo has at least one pixel; save or download it again")
         with path.open("rb") as file, _silenced():
             return _upright_rgb(file, name)
     except OSError as error:
         reason = error.strerror or error
         way_out = WAYS_OUT.get(error.errno or 0, "copy it to another disk and give that path")
-        raise UserError(f"{name} cannot be read ({reason}); {way_out}") from error
+        raise PhotoError(f"{name} cannot be read ({reason}); {way_out}") from error
 
 
 def _shown(path: Path) -> str:
@@ -151,21 +155,21 @@ def _upright_rgb(file: BinaryIO, name: str) -> Image.Image:
                 image.load()
             photo = _rgb(image, name)
             turn = _turn(image)
-    except UserError:
+    except PhotoError:
         raise
     except UnidentifiedImageError as error:
-        raise UserError(_unidentified(file, name)) from error
+        raise PhotoError(_unidentified(file, name)) from error
     except Image.DecompressionBombError as error:
-        raise UserError(f"{name} has too many pixels, {_size_rule()}; scale it down") from error
+        raise PhotoError(f"{name} has too many pixels, {_size_rule()}; scale it down") from error
     except MemoryError as error:
-        raise UserError(f"{name} does not fit into this machine's memory; scale it down") from error
+        raise PhotoError(f"{name} does not fit into this machine's memory; scale it down") from error
     except Exception as error:  # damaged files make Pillow raise almost anything
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise
         reason = _first_line(error)
         if any(words in reason for words in NOT_READ):
-            raise UserError(f"{name} is of a kind that is not read ({reason}); save it as PNG or JPEG") from error
-        raise UserError(f"{name} is damaged ({reason}); save or download it again") from error
+            raise PhotoError(f"{name} is of a kind that is not read ({reason}); save it as PNG or JPEG") from error
+        raise PhotoError(f"{name} is damaged ({reason}); save or download it again") from error
     photo = photo if turn is None else photo.transpose(turn)
     photo.info.clear()  # an orientation left in there could be applied twice
     return photo
@@ -174,7 +178,7 @@ def _upright_rgb(file: BinaryIO, name: str) -> Image.Image:
 def _check_tones(image: Image.Image, name: str) -> None:
     reason = tiff_tones.misread(image)
     if reason is not None:
-        raise UserError(f"{name} is a TIFF with {reason}, which is not read; {SAVE_AS_PLAIN}")
+        raise PhotoError(f"{name} is a TIFF with {reason}, which is not read; {SAVE_AS_PLAIN}")
 
 
 def _unidentified(file: BinaryIO, name: str) -> str:
@@ -188,7 +192,7 @@ def _unidentified(file: BinaryIO, name: str) -> str:
 def _check_size(image: Image.Image, name: str) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise UserError(f"{name} has {width} x {height} pixels, {_size_rule()}; scale it down")
+        raise PhotoError(f"{name} has {width} x {height} pixels, {_size_rule()}; scale it down")
 
 
 def _size_rule() -> str:
@@ -210,7 +214,7 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _eight_bit(image, name).convert("RGB")
     if image.mode == "F":
-        raise UserError(f"{name} has floating-point grey levels, whose range is unknown; save it with 8 or 16 bits")
+        raise PhotoError(f"{name} has floating-point grey levels, whose range is unknown; save it with 8 or 16 bits")
     if image.format == "TIFF" and image.mode in ("P", "PA") and (palette := tiff_tones.eight_bit_palette(image)):
         image.putpalette(palette)
     if not image.has_transparency_data or _is_unused_alpha(image):
@@ -237,7 +241,7 @@ def _correct_key(image: Image.Image, name: str) -> None:
     key = image.info.get("transparency")
     stored = image.tile[0].args if isinstance(image, ImageFile.ImageFile) and image.tile else ""
     if isinstance(key, tuple) and stored == "RGB;16B":
-        raise UserError(f"{name} has a transparent 16-bit colour, which is not read; save it with an alpha channel")
+        raise PhotoError(f"{name} has a transparent 16-bit colour, which is not read; save it with an alpha channel")
     if isinstance(key, int) and isinstance(stored, str) and stored in GREY_STEPS:
         image.info["transparency"] = key * GREY_STEPS[stored] & 255
 
@@ -251,7 +255,7 @@ def _eight_bit(image: Image.Image, name: str) -> Image.Image:
     if white > 2**31:  # Pillow has no unsigned numbers of 32 bits
         levels = levels.view(np.uint32)
     if levels.min() < 0 or levels.max() > white:
-        raise UserError(f"{name} has grey levels beyond 0..{white}, whose range is unknown; save it with 8 or 16 bits")
+        raise PhotoError(f"{name} has grey levels beyond 0..{white}, whose range is unknown; save it with 8 or 16 bits")
     if "transparency" in image.info:
         levels[levels == image.info["transparency"]] = white  # over white, as every transparency
     scaled = (levels.astype(np.uint64 if white > 65_535 else np.uint32) * 255 + white // 2) // white

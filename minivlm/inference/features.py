@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from minivlm.errors import UserError
-from minivlm.images.photos import load_photo
+from minivlm.images.photos import PhotoError, load_photo
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import exists, is_folder, replacing, sha256
@@ -139,7 +139,7 @@ def _photo_hash(photo: Path) -> str:
         if photo.is_file():
             return sha256(photo)
     load_photo(photo)  # says why it cannot be read
-    raise UserError(f"{str(photo)!r} changed while it was read; try again")
+    raise PhotoError(f"{str(photo)!r} changed while it was read; try again")
 
 
 def _tensors(regions: PhotoRegions) -> dict[str, Tensor]:

@@ -5,11 +5,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from minivlm.datasets.json_data import read_json_object
 from minivlm.errors import UserError
 from minivlm.scenes.reading import read_caption, read_statement
 from minivlm.scenes.scene import Placed, Scene
 from minivlm.scenes.things import COLOURS, SIZES
-from minivlm.storage.json_files import read_object
 
 WAY_OUT = "make the scenes again by minivlm data scenes"
 
@@ -47,7 +47,7 @@ def read_scenes(path: Path) -> dict[int, Scene]:
     Raises:
         UserError: It cannot be read, or is not what `minivlm data scenes` writes.
     """
-    content = read_object(path, "the boxes of scenes", WAY_OUT)
+    content = read_json_object(path, "the boxes of scenes", WAY_OUT)
     try:
         nouns = {category["id"]: category["name"] for category in content["categories"]}
         objects: dict[int, list[Placed]] = {image["id"]: [] for image in content["images"]}

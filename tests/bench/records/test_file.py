@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.records import file as record_file
 from bench.records.file import append, read, read_kept
 from minivlm.errors import UserError
+from minivlm.storage import lines
 from tests.bench.samples import FAILED, SAMPLE
 
 
@@ -124,7 +124,7 @@ class TestInterruption:
         def full(handle):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(record_file.os, "fsync", full)
+        monkeypatch.setattr(lines.os, "fsync", full)
         with pytest.raises(UserError, match="No space left on device; free space"):
             append(path, FAILED)
         assert path.read_bytes() == before
