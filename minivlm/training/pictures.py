@@ -14,7 +14,7 @@ from torch import Tensor
 from minivlm.datasets.boxes import Box, BoxData, BoxExample
 from minivlm.datasets.pictures import fault_of
 from minivlm.errors import UserError, closest
-from minivlm.images.photos import load_photo
+from minivlm.images.photos import PhotoError, load_photo
 from minivlm.images.preprocess import NetworkInput, resize_short_side
 from minivlm.ops import clip_boxes, nonempty
 from minivlm.training.detection import Batch
@@ -96,7 +96,7 @@ class DetectorPictures:
             source = self.data.examples[(index + step) % len(self)]
             try:
                 photo = _load(source)
-            except UserError as error:
+            except PhotoError as error:
                 faults.append(fault_of(source.picture, error))
                 continue
             image, truth = self._shown(photo, source.boxes, generator, progress)
@@ -173,12 +173,12 @@ def _load(source: BoxExample) -> Image.Image:
     """Read a picture.
 
     Raises:
-        UserError: It cannot be read, or is of another size than the boxes were drawn in.
+        PhotoError: It cannot be read, or is of another size than the boxes were drawn in.
     """
     photo = load_photo(source.picture)
     if source.size is not None and source.size != (photo.height, photo.width):
         height, width = source.size
-        raise UserError(
+        raise PhotoError(
             f"{source.picture.name} is {photo.width}x{photo.height} and its boxes were drawn in {width}x{height}: give"
             " the picture that was annotated"
         )
