@@ -4,7 +4,7 @@ The whole way is one static graph, box decoding, NMS and RoIAlign included, so a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -99,6 +99,8 @@ TEE_0 = TEEConfig(efficientnet="efficientnet_b0", channels=64, cells=3, image_si
 TEE_1 = TEEConfig(efficientnet="efficientnet_b1", channels=88, cells=4, image_size=(640, 640))
 TEE_2 = TEEConfig(efficientnet="efficientnet_b2", channels=112, cells=5, image_size=(768, 768))
 TEE_3 = TEEConfig(efficientnet="efficientnet_b3", channels=160, cells=6, image_size=(896, 896))
+TEE_SAMPLE = replace(TEE_0, classes=314, attributes=15, rpn=replace(TEE_0.rpn, anchor_sizes=(16, 32, 64, 128, 256)))
+"""tee-0 for composed scenes (`minivlm.scenes`): their 313 classes and 14 attributes, and anchors for small pictures."""
 TEE_TINY = TEEConfig(
     efficientnet="tinynet_e",
     channels=8,
