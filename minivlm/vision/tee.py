@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from minivlm.errors import UserError
-from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align
+from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align, roi_align_each
 from minivlm.vision import random_weights
 from minivlm.vision.bifpn import BiFPN, WeightedSum
 from minivlm.vision.box_head import AttributeHead, BoxHead, attribute_logits
@@ -221,8 +221,15 @@ class TEE(nn.Module):
         Returns:
             (all R, C, P, P), picture after picture.
         """
-        pictures = [[level[index : index + 1] for level in levels] for index in range(len(boxes))]
-        return torch.cat([self.pool(own, rois) for own, rois in zip(pictures, boxes, strict=True)])
+        used = self.config.roi_levels
+        return roi_align_each(
+            levels[:used],
+            boxes,
+            [self.assign_levels(own) for own in boxes],
+            self.config.rpn.strides[:used],
+            self.config.pool_size,
+            self.config.sampling_ratio,
+        )
 
     def assign_levels(self, proposals: Tensor) -> Tensor:
         """Return the (R,) int64 level of (R, 4) xyxy boxes: floor(4 + log2(size / 224)) - 2, within the levels.
