@@ -17,7 +17,7 @@ from minivlm.evaluation.records import RecordFile, open_records, read_results
 from minivlm.evaluation.run import KeptRegions, evaluate, fingerprint
 from minivlm.evaluation.scoring import SCORINGS, scoring_of
 from minivlm.evaluation.tasks import Task
-from minivlm.inference.backend import NO_NUMBERS
+from minivlm.inference.detector import NO_NUMBERS
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from tests.conftest import Exported
