@@ -7,6 +7,7 @@ from typing import Any
 from minivlm.cli import commands, data_commands
 from minivlm.cli.check_commands import add_check
 from minivlm.cli.evaluate_commands import add_evaluate
+from minivlm.cli.train_commands import add_train
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
 from minivlm.datasets import easy_vqa as easy_vqa_data
 from minivlm.errors import run_command
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_retrieve(subparsers)
     _add_checkpoint(subparsers)
     _add_data(subparsers)
+    add_train(subparsers, _command)
     add_evaluate(subparsers, _command)
     return parser
 
@@ -140,6 +142,7 @@ def _add_checkpoint(subparsers: Any) -> None:
         "minivlm checkpoint import my-checkpoint --bert microsoft/MiniLM-L12-H384-uncased"
         " --backbone timm/efficientnet_b0.ra_in1k\n"
         "minivlm checkpoint import my-checkpoint --bert folder/ --backbone efficientnet_b0.pth\n"
+        "minivlm checkpoint import my-detector --model tee-0 --backbone efficientnet-lite0\n"
         "minivlm checkpoint import my-checkpoint --model minivlm-tiny --detector my-detector",
     )
     halved = _command(
@@ -167,7 +170,10 @@ def _add_checkpoint(subparsers: Any) -> None:
         "--bert", type=name_argument, metavar="NAME|FOLDER", help="BERT or MiniLM: on the Hugging Face hub, or local"
     )
     imported.add_argument(
-        "--backbone", type=name_argument, metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file"
+        "--backbone",
+        type=name_argument,
+        metavar="NAME|FILE",
+        help="timm's EfficientNet, on the hub or a local file; or efficientnet-lite0, a package's",
     )
     imported.add_argument(
         "--detector", type=path_argument, metavar="CHECKPOINT", help="folder with a detector's weights and tags"

@@ -1,17 +1,16 @@
 """Steps of training: forward, losses, backward, clipping, optimizer and learning rate."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from minivlm.errors import UserError
-from minivlm.training import recipes
 from minivlm.training.detection import Batch, DetectionLosses, detection_losses
-from minivlm.training.recipes import Recipe
+from minivlm.training.optimization import ParameterGroup, build_optimizer, share_of_rate
+from minivlm.training.recipes import DetectorRecipe
 from minivlm.vision.tee import TEE
 
 
@@ -28,13 +27,13 @@ class Training:
     """
 
     model: TEE
-    recipe: Recipe
+    recipe: DetectorRecipe
     optimizer: Optimizer
     schedule: LambdaLR
     generator: torch.Generator
 
 
-def begin(model: TEE, recipe: Recipe, steps: int, generator: torch.Generator) -> Training:
+def begin(model: TEE, recipe: DetectorRecipe, steps: int, generator: torch.Generator) -> Training:
     """Make a detector ready to learn: frozen parts, modes, learning rates.
 
     Args:
@@ -54,32 +53,19 @@ def begin(model: TEE, recipe: Recipe, steps: int, generator: torch.Generator) ->
     for part in model.backbone.bifpn.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.momentum = recipe.bifpn_momentum
-    optimizer = optimizer_of(model, recipe)
-    schedule = LambdaLR(optimizer, lambda step: share_of_rate(recipe, step, steps))
+    optimizer = build_optimizer(recipe.optimization, groups_of(model, recipe))
+    schedule = LambdaLR(optimizer, lambda step: share_of_rate(recipe.optimization, step, steps))
     return Training(model=model, recipe=recipe, optimizer=optimizer, schedule=schedule, generator=generator)
 
 
-def optimizer_of(model: TEE, recipe: Recipe) -> Optimizer:
-    """Return the recipe's optimizer of all parameters that require gradients, in groups by rate and weight decay."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+def groups_of(model: TEE, recipe: DetectorRecipe) -> list[ParameterGroup]:
+    """Return all parameters that require gradients, by their learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {}
     for name, value in model.named_parameters():
         if value.requires_grad:
             pretrained = name.startswith("backbone.efficientnet.") and ".se." not in name
-            rate = recipe.learning_rate * (recipe.pretrained_rate if pretrained else 1.0)
-            decay = recipe.weight_decay if value.ndim > 1 else 0.0
-            groups.setdefault((rate, decay), []).append(value)
-    parameters = [{"params": values, "lr": rate, "weight_decay": decay} for (rate, decay), values in groups.items()]
-    if isinstance(recipe.optimizer, recipes.SGD):
-        return SGD(parameters, momentum=recipe.optimizer.momentum)
-    return AdamW(parameters, betas=recipe.optimizer.betas)
-
-
-def share_of_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Return the share of the learning rates at a step, counted from 0: linear warm-up, then half a cosine."""
-    if step < recipe.warmup:
-        return recipe.warmup_start + (1.0 - recipe.warmup_start) * (step + 1) / recipe.warmup
-    done = min((step - recipe.warmup) / max(steps - recipe.warmup, 1), 1.0)
-    return recipe.final + (1.0 - recipe.final) * 0.5 * (1.0 + math.cos(math.pi * done))
+            groups.setdefault(recipe.pretrained_rate if pretrained else 1.0, []).append(value)
+    return [ParameterGroup(parameters=tuple(values), rate=rate) for rate, values in groups.items()]
 
 
 def take_step(training: Training, batch: Batch) -> DetectionLosses:
@@ -96,16 +82,16 @@ def take_step(training: Training, batch: Batch) -> DetectionLosses:
         UserError: The loss or its gradient is no number. No weight has moved; BatchNorm's statistics have.
     """
     model, recipe = training.model, training.recipe
-    with torch.autocast(batch.images.device.type, dtype=torch.bfloat16, enabled=recipe.mixed):
+    with torch.autocast(batch.images.device.type, dtype=torch.bfloat16, enabled=recipe.optimization.mixed):
         losses = detection_losses(model, batch, training.generator, recipe.lessons)
     training.optimizer.zero_grad()
     losses.total.backward()
-    length = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+    length = nn.utils.clip_grad_norm_(model.parameters(), recipe.optimization.clip)
     if not (losses.total.isfinite() and length.isfinite()):
         raise UserError(
             f"loss {losses.total.item()} with a gradient of length {length.item()} at step "
             f"{training.schedule.last_epoch + 1}: both must be finite; lower the recipe's learning_rate, "
-            f"{recipe.learning_rate:g}, or look for pictures that are not"
+            f"{recipe.optimization.learning_rate:g}, or look for pictures that are not"
         )
     training.optimizer.step()
     training.schedule.step()

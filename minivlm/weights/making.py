@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
-from minivlm.models.registry import vision_language_config
+from minivlm.models.registry import build, get_config, vision_language_config
 from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.storage.files import is_file
 from minivlm.storage.folders import check_new, new_folder
-from minivlm.vision.tee import TEE
+from minivlm.vision.tee import TEE, TEEConfig
 from minivlm.weights import checkpoint
-from minivlm.weights.backbone import BackboneReport, load_backbone
+from minivlm.weights.backbone import BackboneReport
 from minivlm.weights.bert import LoadReport, find_folder, load_folder
 from minivlm.weights.bert_vocabulary import SourceVocabulary, read_source_vocabulary
 from minivlm.weights.checkpoint import CheckpointInfo
@@ -29,10 +30,12 @@ from minivlm.weights.labels import (
     read_vocabulary,
     write_labels,
 )
-from minivlm.weights.loading import NamedModel, describe_model, load_model
+from minivlm.weights.lite import load_start
+from minivlm.weights.loading import NamedModel, WeightsOrigin, describe_model, load_model
 from minivlm.weights.state_dicts import modules_of
 
-BACKBONE = "vision.backbone.efficientnet"
+DETECTORS_BACKBONE = "backbone.efficientnet"
+BACKBONE = f"vision.{DETECTORS_BACKBONE}"
 
 
 def make_random(
@@ -76,11 +79,13 @@ def import_weights(
 ) -> CheckpointInfo:
     """Write a checkpoint from weights of the parts; what these do not hold is seeded random, tags and answers made up.
 
+    A detector alone gets what training starts from, and no names: data to train on has them.
+
     Args:
         folder: Must not exist yet, or be empty.
-        name: A vision-language model.
-        bert: For the transformer: see `hf.find_folder`. Its vocabulary becomes the checkpoint's.
-        backbone: For the EfficientNet: see `backbone.load_backbone`.
+        name: A vision-language model, or a TEE.
+        bert: For the transformer: see `bert.find_folder`. Its vocabulary becomes the checkpoint's.
+        backbone: For the EfficientNet: see `lite.load_start`.
         detector: Checkpoint folder of the detector, or of a model that has it; its tags become the checkpoint's.
         vocabulary: File with as many lines as the model has tokens; None takes that of `bert`, or one that comes with
             the package.
@@ -93,8 +98,12 @@ def import_weights(
     Raises:
         UserError: Nothing to import, weights that cannot be had or do not fit, or a folder in use.
     """
-    if bert is None and backbone is None and detector is None:
-        raise UserError("nothing to import: pass --bert, --backbone or --detector, or make a random checkpoint instead")
+    if isinstance(get_config(name), TEEConfig):
+        if backbone is None or (bert, detector, vocabulary) != (None, None, None):
+            raise UserError(
+                f"{name} is a detector, of which --backbone alone gives weights: pass that and nothing else"
+            )
+        return _start_detector(folder, name, backbone, seed=seed, sizes=sizes or {})
     _check_sources(bert, backbone, detector, vocabulary)
     sizes = {**({} if detector is None else detector_sizes(detector)), **(sizes or {})}
     config = with_sizes(vision_language_config(name), sizes)
@@ -144,6 +153,24 @@ def halve(source: Path, folder: Path) -> CheckpointInfo:
     return info
 
 
+def _start_detector(folder: Path, name: str, backbone: str, *, seed: int, sizes: Mapping[str, int]) -> CheckpointInfo:
+    """Write what the training of a detector alone starts from."""
+    check_new(folder, "the checkpoint")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = build(with_sizes(get_config(name), sizes))
+    assert isinstance(module, TEE)
+    module.initialize(torch.Generator().manual_seed(seed))
+    found = load_start(module.backbone.efficientnet, backbone)
+    drawn = WeightsOrigin.of_seed(seed).description
+    sources = {DETECTORS_BACKBONE: f"{backbone} ({found.convention})", "everything else": f"drawn to train, {drawn}"}
+    summary = f"{DETECTORS_BACKBONE}: {backbone}; everything else: {sources['everything else']}"
+    info = CheckpointInfo(name, summary, random=True, sources=sources)
+    with new_folder(folder, "the checkpoint") as made:
+        checkpoint.save(made, module, info)
+    return info
+
+
 def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, labels: Labels) -> CheckpointInfo:
     """Write a vision-language model's checkpoint as a whole or not at all.
 
@@ -173,7 +200,9 @@ def detector_sizes(folder: Path) -> dict[str, int]:
 
 
 def _check_sources(bert: str | None, backbone: str | None, detector: Path | None, vocabulary: Path | None) -> None:
-    """Refuse two sources of one thing."""
+    """Refuse no source, and two of one thing."""
+    if bert is None and backbone is None and detector is None:
+        raise UserError("nothing to import: pass --bert, --backbone or --detector, or make a random checkpoint instead")
     if backbone is not None and detector is not None:
         raise UserError("--backbone and --detector both bring a backbone: leave one of the two out")
     if bert is not None and vocabulary is not None:
@@ -196,7 +225,7 @@ def _import_backbone(model: NamedModel, source: str) -> BackboneReport:
     module = model.module
     if not isinstance(module, VisionLanguageModel) or not isinstance(module.vision, TEE):
         raise UserError(f"--backbone takes an EfficientNet, and {model.name} has none: leave it out")
-    return load_backbone(module.vision.backbone.efficientnet, source)
+    return load_start(module.vision.backbone.efficientnet, source)
 
 
 def _import_bert(model: NamedModel, source: str) -> tuple[LoadReport, SourceVocabulary]:

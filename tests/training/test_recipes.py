@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from minivlm.models.registry import build, get_config
-from minivlm.training.recipes import OBJECTS365, SGD, SMALL_WORLD, VISUAL_GENOME, Recipe
+from minivlm.training.optimization import SGD
+from minivlm.training.recipes import OBJECTS365, SMALL_WORLD, VISUAL_GENOME, DetectorRecipe
 from minivlm.vision.tee import TEE, TEEConfig
 
 RECIPES = [OBJECTS365, VISUAL_GENOME, SMALL_WORLD]
@@ -20,22 +21,32 @@ def tee_0() -> TEE:
 @pytest.mark.parametrize(
     ("recipe", "epochs", "rate", "batch"), [(OBJECTS365, 100, 0.4, 256), (VISUAL_GENOME, 200, 0.2, 512)]
 )
-def test_section_4_1(recipe: Recipe, epochs: int, rate: float, batch: int):
-    assert (recipe.epochs, recipe.learning_rate, recipe.batch) == (epochs, rate, batch)
-    assert isinstance(recipe.optimizer, SGD)
+def test_section_4_1(recipe: DetectorRecipe, epochs: int, rate: float, batch: int):
+    how = recipe.optimization
+    assert (how.epochs, how.learning_rate, how.batch) == (epochs, rate, batch)
+    assert isinstance(how.optimizer, SGD)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_sides_are_inputs_of_a_tee(recipe: Recipe):
+def test_sides_are_inputs_of_a_tee(recipe: DetectorRecipe):
     config = get_config("tee-0")
     assert isinstance(config, TEEConfig)
-    assert all(side % config.size_multiple == 0 for side in recipe.sides)
-    assert max(recipe.sides) <= recipe.longest
-    assert max(recipe.rpn.anchor_sizes) <= max(recipe.sides)
+    sides = [side for phase in recipe.sides for side in phase.sides]
+    assert all(side % config.size_multiple == 0 for side in sides)
+    assert max(sides) <= recipe.longest
+    assert max(recipe.rpn.anchor_sizes) <= max(sides)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_weights_trained_with_its_anchors_are_those_of_a_tee(recipe: Recipe):
+def test_phases_fill_the_training(recipe: DetectorRecipe):
+    ends = [phase.until for phase in recipe.sides]
+    assert ends == sorted(set(ends))
+    assert ends[0] > 0.0
+    assert ends[-1] == 1.0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_weights_trained_with_its_anchors_are_those_of_a_tee(recipe: DetectorRecipe):
     of_tee = tee_0().config.rpn
     assert (recipe.rpn.strides, recipe.rpn.aspect_ratios) == (of_tee.strides, of_tee.aspect_ratios)
     assert recipe.rpn.iou_threshold == of_tee.iou_threshold
