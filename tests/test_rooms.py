@@ -25,7 +25,7 @@ FLOORS = {
     ),
     "bench": (
         *("bench.emulation", "bench.costs", "bench.records", "bench.workers", "bench.machine", "bench.measure"),
-        *("bench.reporting", "bench.regression", "bench.devices", "bench.session", "bench.studies"),
+        *("bench.reporting", "bench.scores", "bench.regression", "bench.devices", "bench.session", "bench.studies"),
     ),
 }
 """By folder its rooms: each may import those before it and no others. "minivlm" are the modules beside the rooms."""

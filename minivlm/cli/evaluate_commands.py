@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,12 +14,12 @@ from minivlm.console import Steps
 from minivlm.datasets.folder import find_data
 from minivlm.datasets.report import Report
 from minivlm.errors import UserError, printable
-from minivlm.evaluation.building import Settings, build_task
+from minivlm.evaluation.building import NEEDED, Settings
 from minivlm.evaluation.compare import compare
-from minivlm.evaluation.records import open_records
-from minivlm.evaluation.run import Outcome, evaluate, fingerprint
+from minivlm.evaluation.run import Outcome
+from minivlm.evaluation.sitting import begin_sitting
 from minivlm.inference.pipeline import Pipeline
-from minivlm.storage.files import check_outputs, sha256, write_text
+from minivlm.storage.files import check_outputs, write_text
 from minivlm.storage.json_text import json_text
 
 MakeParser = Callable[..., argparse.ArgumentParser]
@@ -34,18 +33,6 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "retrieval": "pictures for texts and texts for pictures: recall at 1, 5, 10",
     }
 )
-
-
-NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "detection": ("boxes",),
-        "caption": ("captions",),
-        "vqa": ("questions", "annotations"),
-        "nlvr2": ("nlvr2",),
-        "retrieval": ("captions",),
-    }
-)
-"""Task -> kinds of files that it reads."""
 
 
 def add_evaluate(subparsers: Any, command: MakeParser) -> None:
@@ -114,17 +101,21 @@ def run_task(arguments: argparse.Namespace) -> None:
     check_outputs(outputs, inputs)
     with steps.stage("load"):
         pipeline = Pipeline(backend_of(arguments), features=arguments.features, note=notes.append)
-        settings = _settings(arguments)
-        task, report = build_task(arguments.task, files, pipeline, settings)
-        if task.head is not None:  # before there is a file to go on with
-            pipeline.require(task.head)
-        records = open_records(kept, _header(arguments, pipeline, fingerprint(task), settings), resume=arguments.resume)
+        sitting = begin_sitting(
+            arguments.task,
+            files,
+            pipeline,
+            _settings(arguments),
+            artifact=arguments.artifact,
+            kept=kept,
+            resume=arguments.resume,
+        )
     with steps.counting(arguments.task, every=100) as progress:
-        outcome = evaluate(task, pipeline, records, limit=arguments.limit, progress=progress)
-    fields = _fields(arguments, pipeline, report, outcome)
+        outcome = sitting.finish(progress)
+    fields = _fields(arguments, pipeline, sitting.report, outcome)
     for path in outputs:
         write_text(path, f"{json_text(fields)}\n")
-    _show(pipeline, report, outcome, notes)
+    _show(pipeline, sitting.report, outcome, notes)
 
 
 def run_compare(arguments: argparse.Namespace) -> None:
@@ -148,20 +139,6 @@ def run_compare(arguments: argparse.Namespace) -> None:
 def _settings(arguments: argparse.Namespace) -> Settings:
     given = {name: getattr(arguments, name) for name in ("limit", "split", "beams", "proposals") if name in arguments}
     return Settings(**given)
-
-
-def _header(arguments: argparse.Namespace, pipeline: Pipeline, data: str, settings: Settings) -> dict[str, Any]:
-    """Return what records depend on: a run that goes on must have the same."""
-    artifact: Path | None = arguments.artifact
-    return {
-        "task": arguments.task,
-        "model": pipeline.backend.model,
-        "weights": asdict(pipeline.backend.origin),
-        "artifact": None if artifact is None else {"name": artifact.name, "sha256": sha256(artifact)},
-        "data": data,
-        # How many are taken is no part of a result, but of which texts a picture was compared with: `data` says those.
-        "settings": {name: value for name, value in asdict(settings).items() if name != "limit"},
-    }
 
 
 def _fields(arguments: argparse.Namespace, pipeline: Pipeline, report: Report, outcome: Outcome) -> dict[str, Any]:

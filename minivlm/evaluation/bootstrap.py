@@ -21,6 +21,8 @@ class Difference:
         second: Of the second.
         low: Lower end of the interval of the difference, by percentiles.
         high: Upper end.
+        low_share: Lower end of the interval of what the second keeps of the first's mean; None where that may be 0.
+        high_share: Upper end.
     """
 
     examples: int
@@ -28,11 +30,18 @@ class Difference:
     second: float
     low: float
     high: float
+    low_share: float | None
+    high_share: float | None
 
     @property
     def mean(self) -> float:
         """The difference itself."""
         return self.second - self.first
+
+    @property
+    def share(self) -> float | None:
+        """What the second keeps of the first's mean; None where that is 0."""
+        return self.second / self.first if self.first else None
 
     @property
     def verdict(self) -> str:
@@ -53,19 +62,23 @@ def paired_difference(
         seed: Of the resampling.
         resamples: How often the examples are drawn anew.
     """
-    differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
-    generator, count = np.random.default_rng(seed), len(differences)
+    scores = np.stack([np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)])
+    generator, count = np.random.default_rng(seed), len(first)
     rounds = max(1, AT_A_TIME // count)
-    means = [
-        differences[generator.integers(0, count, (min(rounds, resamples - done), count))].mean(axis=1)
+    drawn = [
+        scores[:, generator.integers(0, count, (min(rounds, resamples - done), count))].mean(axis=2)
         for done in range(0, resamples, rounds)
     ]
+    ones, twos = np.concatenate(drawn, axis=1)
     tail = (1.0 - CONFIDENCE) / 2.0
-    low, high = np.quantile(np.concatenate(means), [tail, 1.0 - tail])
+    low, high = np.quantile(twos - ones, [tail, 1.0 - tail])
+    shares = np.quantile(twos / ones, [tail, 1.0 - tail]).tolist() if ones.min() > 0.0 else (None, None)
     return Difference(
         examples=count,
         first=float(np.mean(first)),
         second=float(np.mean(second)),
         low=float(low),
         high=float(high),
+        low_share=shares[0],
+        high_share=shares[1],
     )

@@ -1,8 +1,9 @@
 """From files of data to a task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from minivlm.datasets.boxes import read_boxes
@@ -16,6 +17,17 @@ from minivlm.errors import UserError
 from minivlm.evaluation.proposals import require_proposals
 from minivlm.evaluation.tasks import CaptionTask, DetectionTask, QuestionTask, RetrievalTask, StatementTask, Task
 from minivlm.inference.pipeline import Pipeline
+
+NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "detection": ("boxes",),
+        "caption": ("captions",),
+        "vqa": ("questions", "annotations"),
+        "nlvr2": ("nlvr2",),
+        "retrieval": ("captions",),
+    }
+)
+"""Task -> kinds of files that it reads."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,24 @@ def test_the_interval_is_that_of_the_normal_distribution_for_many_examples() -> 
     assert found.verdict == "the second is better"
 
 
+def test_the_share_is_kept_with_the_interval_of_a_ratio_of_means() -> None:
+    """Against the delta method (Efron and Tibshirani 1993, section 5.3) for a ratio of means."""
+    generator = np.random.default_rng(1)
+    first = generator.normal(0.8, 0.2, 2000)
+    second = 0.9 * first + generator.normal(0.0, 0.1, 2000)
+    found = paired_difference(first.tolist(), second.tolist())
+    share = second.mean() / first.mean()
+    error = (second - share * first).std(ddof=1) / first.mean() / math.sqrt(2000)
+    assert found.share == pytest.approx(share, abs=1e-12)
+    assert (found.low_share - share) / error == pytest.approx(-1.96, abs=0.1)
+    assert (found.high_share - share) / error == pytest.approx(1.96, abs=0.1)
+
+
+def test_of_nothing_no_share_is_kept() -> None:
+    found = paired_difference([0.0, 0.0], [0.0, 1.0])
+    assert (found.share, found.low_share, found.high_share) == (None, None, None)
+
+
 def test_pairs_count_and_not_the_spread_of_the_examples() -> None:
     first = np.linspace(0.0, 1.0, 50)
     found = paired_difference(first.tolist(), (first + 0.01).tolist())

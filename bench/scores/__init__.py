@@ -1,0 +1,1 @@
+"""What models and artifacts can still do: task scores side by side."""

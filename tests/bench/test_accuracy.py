@@ -1,0 +1,133 @@
+"""The retention table: what an artifact keeps, held against results that are known beforehand."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bench import accuracy
+from bench.scores.scored import PYTORCH, results_file
+from export.core.formats import FORMATS, artifact_path
+from export.flow.command import run_exporter
+from minivlm.cli.main import main as minivlm
+from minivlm.weights.making import make_random
+from tests.evaluation.made import data_folder
+from tests.tiny import NAME
+
+TASKS = "vqa,nlvr2,retrieval"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, its ONNX artifact, and data."""
+    made = tmp_path_factory.mktemp("accuracy")
+    make_random(made / "checkpoint", NAME, seed=3)
+    arguments = ["--model", NAME, "--checkpoint", str(made / "checkpoint"), "--output", str(made / "artifacts")]
+    run_exporter(FORMATS["onnx"], "", arguments)
+    data_folder(made / "data")
+    return made
+
+
+def run(folder: Path, *extra: str, code: int = 0) -> dict:
+    """Score, and return what was written."""
+    given = ["--data", str(folder / "data"), "--checkpoint", str(folder / "checkpoint"), "--threads", "1"]
+    given += ["--artifacts", str(folder / "artifacts"), "--output", str(folder / "out"), *extra]
+    if code:
+        with pytest.raises(SystemExit) as end:
+            accuracy.main(given)
+        assert end.value.code == code
+    else:
+        accuracy.main(given)
+    return json.loads((folder / "out/accuracy.json").read_text())
+
+
+def refusal(folder: Path, capsys: pytest.CaptureFixture[str], *changes: str) -> str:
+    """Return the one line that a call with other flags ends with."""
+    from minivlm.errors import run_command
+
+    given = ["--data", str(folder / "data"), "--checkpoint", str(folder / "checkpoint")]
+    with pytest.raises(SystemExit) as end:
+        run_command(lambda: accuracy.main([*given, *changes]))
+    assert end.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_exact_artifact_keeps_everything_and_a_worse_one_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """fp32 in ONNX Runtime decides as PyTorch does; then half of its verdicts are turned around in what was kept.
+
+    Arithmetic: of two statements, both judged alike by both, the turned one costs half of the accuracy at most.
+    """
+    result = run(folder, "--tasks", TASKS)
+    pytorch, onnx = result["rows"]
+    assert (pytorch["name"], onnx["name"]) == (PYTORCH, "onnx fp32")
+    for task in TASKS.split(","):
+        assert onnx["tasks"][task]["values"] == pytest.approx(pytorch["tasks"][task]["values"])
+        assert onnx["tasks"][task]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    artifact = artifact_path(folder / "artifacts", NAME, FORMATS["onnx"], "fp32")
+    assert onnx["bytes"] == artifact.stat().st_size
+    assert "kept" not in pytorch["tasks"]["nlvr2"]
+    with Image.open(folder / "out/accuracy.png") as picture:
+        assert picture.width > 400
+    printed = capsys.readouterr()
+    assert "onnx fp32" in printed.out
+    assert "weights are random: scores mean nothing" in printed.err
+
+    kept = results_file(folder / "out", "onnx fp32", "nlvr2")
+    header, *lines = kept.read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    right = next(one for one in records if one["label"] is not None and one["true"] == one["label"])
+    right["true"] = not right["label"]
+    kept.write_text("\n".join([header, *map(json.dumps, records)]) + "\n")
+    worse = run(folder, "--tasks", TASKS, "--resume", code=1)["rows"][1]["tasks"]["nlvr2"]
+    labelled = [one for one in records if one["label"] is not None]
+    assert worse["difference"]["value"] == pytest.approx(-1.0 / len(labelled))
+
+
+def test_latencies_are_those_of_the_very_file(folder: Path, tmp_path: Path) -> None:
+    """Two repeats of 10 and 20 ms for its hash, and another file's."""
+    from dataclasses import replace
+
+    from bench.records.file import append
+    from bench.records.record import ArtifactFile
+    from export.core.sidecar import Sidecar
+    from tests.bench.samples import SAMPLE
+
+    artifact = artifact_path(folder / "artifacts", NAME, FORMATS["onnx"], "fp32")
+    digest = Sidecar.read(artifact).sha256
+    for times, sha256 in (([10.0], digest), ([20.0], digest), ([99.0], "0" * 64)):
+        file = ArtifactFile(name=artifact.name, bytes=5, sha256=sha256)
+        append(tmp_path / "records.jsonl", replace(SAMPLE, samples={"caption": times}, artifact=file))
+    assert accuracy.latencies_of(tmp_path / "records.jsonl") == {digest: 15.0, "0" * 64: 99.0}
+
+
+def test_results_that_are_there_are_not_overwritten(folder: Path, tmp_path: Path, capsys) -> None:
+    output = ["--tasks", "nlvr2", "--output", str(tmp_path)]
+    accuracy.main(["--data", str(folder / "data"), "--checkpoint", str(folder / "checkpoint"), *output])
+    assert "go on with it by --resume" in refusal(folder, capsys, *output)
+
+
+def test_other_weights_and_impossible_wishes_are_one_line(folder: Path, tmp_path: Path, capsys) -> None:
+    make_random(tmp_path / "other", NAME, seed=4)
+    other = ["--checkpoint", str(tmp_path / "other"), "--artifacts", str(folder / "artifacts")]
+    assert "is to be held against minivlm-tiny" in refusal(folder, capsys, *other)
+    assert "did you mean vqa" in refusal(folder, capsys, "--tasks", "vqaa")
+    assert "from 0 to 1" in refusal(folder, capsys, "--floor", "97")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/boxes.json").write_text((folder / "data/boxes.json").read_text())
+    (tmp_path / "data/images").symlink_to(folder / "data/images")
+    assert "the task vqa needs data" in refusal(folder, capsys, "--data", str(tmp_path / "data"), "--tasks", "vqa")
+    (tmp_path / "empty").mkdir()
+    assert "holds no artifact of minivlm-tiny" in refusal(folder, capsys, "--artifacts", str(tmp_path / "empty"))
+
+
+def test_its_files_are_those_of_minivlm_evaluate(folder: Path, tmp_path: Path, capsys) -> None:
+    """So that minivlm evaluate compare takes them."""
+    given = ["--data", str(folder / "data"), "--checkpoint", str(folder / "checkpoint"), "--tasks", "nlvr2"]
+    accuracy.main([*given, "--output", str(tmp_path / "a")])
+    data, checkpoint = str(folder / "data"), str(folder / "checkpoint")
+    minivlm(["evaluate", "nlvr2", "--data", data, "--checkpoint", checkpoint, "--output", str(tmp_path / "b")])
+    ours = results_file(tmp_path / "a", PYTORCH, "nlvr2").read_text()
+    assert ours == (tmp_path / "b/nlvr2.jsonl").read_text()
