@@ -46,10 +46,7 @@ class ScoredRow:
                 task: {
                     "examples": one.outcome.examples,
                     "values": dict(one.outcome.values),
-                    "kept": None
-                    if one.kept is None
-                    else _interval(one.kept.share, one.kept.low_share, one.kept.high_share),
-                    "difference": None if one.kept is None else _interval(one.kept.mean, one.kept.low, one.kept.high),
+                    **({} if one.kept is None else _kept(one.kept)),
                 }
                 for task, one in self.scores.items()
             },
