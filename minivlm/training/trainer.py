@@ -212,11 +212,11 @@ class _Training:
     def _gradients(self, made: Iterator[Any], asked: Asked) -> tuple[dict[str, float], float]:
         """Return the losses of the next batch and the length of their gradient, which the parameters then hold."""
         seed, process, engine = self._course.seed, self._engine.process, self._engine
-        torch.manual_seed(seed_of(Chance.STEP, seed, self.step, process))
         generator = generator_of(Chance.STEP, seed, self.step, process)
         sums: dict[str, Tensor] = {}
-        for _ in range(engine.parts):
+        for part in range(engine.parts):
             batch = next(made).to(engine.device)
+            torch.manual_seed(seed_of(Chance.STEP, seed, self.step, process, part))  # of dropout
             with engine.accelerator.accumulate(self._module):
                 losses = self._module(batch, generator, engine.device.type)
                 engine.accelerator.backward(losses[TOTAL])
