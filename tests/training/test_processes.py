@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ SCRIPT = Path(__file__).with_name("shared_run.py")
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, sampling = tmp_path_factory.mktemp("alone"), detection.ANCHOR_SAMPLING
     train_both(folder)
     detection.ANCHOR_SAMPLING = sampling
-    yield folder
+    return folder
 
 
 @pytest.fixture(scope="module")
