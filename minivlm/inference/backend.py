@@ -27,6 +27,8 @@ from minivlm.vision.regions import Regions
 from minivlm.weights.labels import Labels, random_labels, read_labels
 from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 
+TORCH_CAPTIONING = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
+"""Eager captions have no cache of fixed size: they may be as long as the place that training gave them."""
 NO_NUMBERS = (
     "the detector computes numbers that are NaN or infinite: its weights are damaged or too large; get them again"
 )
@@ -135,8 +137,7 @@ class TorchBackend:
     named: NamedModel
     labels: Labels
 
-    # Eager captions have no cache of fixed size: they may be as long as the place that training gave them.
-    caption_layout = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
+    caption_layout = TORCH_CAPTIONING
 
     @property
     def model(self) -> str:
