@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -91,12 +92,16 @@ class MatchExamples:
     known: KnownPictures
     described: Sequence[tuple[Path, tuple[tuple[int, ...], ...]]]
 
+    @cached_property
+    def _pairs(self) -> list[tuple[int, tuple[int, ...]]]:
+        return [(row, text) for row, (_, captions) in enumerate(self.described) for text in captions]
+
     def __len__(self) -> int:
-        return sum(len(captions) for _, captions in self.described)
+        return len(self._pairs)
 
     def example(self, index: int, generator: torch.Generator, progress: float) -> MatchBatch:
         """See `Examples`: captions are counted picture after picture."""
-        row, text = self._pair(index)
+        row, text = self._pairs[index]
         picture = self.described[row][0]
         other, texts = self.described[another(len(self.described), row, generator)]
         true = arranged(RETRIEVAL, self.known, text, picture)
@@ -106,13 +111,6 @@ class MatchExamples:
             picture = other
         false = arranged(RETRIEVAL, self.known, text, picture)
         return MatchBatch(inputs=_both(true, false), matches=torch.tensor([1, 0]))
-
-    def _pair(self, index: int) -> tuple[int, tuple[int, ...]]:
-        for row, (_, captions) in enumerate(self.described):
-            if index < len(captions):
-                return row, captions[index]
-            index -= len(captions)
-        raise IndexError(index)
 
     def collate(self, examples: Sequence[MatchBatch]) -> MatchBatch:
         """See `Examples`."""
