@@ -51,9 +51,7 @@ class QuestionExamples:
         known, question = self.known, self.questions[index]
         regions = known.look(question.picture)
         tags = known.tags(question.picture, regions)
-        inputs = VQA.arrange(
-            self.texts[index], tags, regions.vectors, regions.valid, known.labels.tokenizer.special
-        )
+        inputs = VQA.arrange(self.texts[index], tags, regions.vectors, regions.valid, known.labels.tokenizer.special)
         return QuestionBatch(inputs=inputs, scores=soft_scores(question.answers, known.labels.answers)[None])
 
     def collate(self, examples: Sequence[QuestionBatch]) -> QuestionBatch:

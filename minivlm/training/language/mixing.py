@@ -33,26 +33,26 @@ class MixedBatch(Batch):
 
 @dataclass(frozen=True, kw_only=True)
 class MixedExamples:
-    """The examples of several tasks in one row.
+    """The examples of several tasks, drawn by chance: an epoch is as many as there are of all tasks together.
 
     Attributes:
         each: Task -> its examples.
-        rounds: Task -> how often an epoch shows each of its examples.
+        shares: Task -> its share of what is drawn, whatever number of examples it has.
     """
 
     each: Mapping[str, Examples]
-    rounds: Mapping[str, int]
+    shares: Mapping[str, float]
 
     def __len__(self) -> int:
-        return sum(len(examples) * self.rounds[task] for task, examples in self.each.items())
+        return sum(len(examples) for examples in self.each.values())
 
     def example(self, index: int, generator: torch.Generator, progress: float) -> tuple[str, Any]:
-        """See `Examples`: the name of a task with an example of it."""
-        for task, examples in self.each.items():
-            if index < len(examples) * self.rounds[task]:
-                return task, examples.example(index % len(examples), generator, progress)
-            index -= len(examples) * self.rounds[task]
-        raise IndexError(index)
+        """See `Examples`: the name of a task with an example of it, of which the index says nothing."""
+        names = list(self.each)
+        shares = torch.tensor([self.shares[name] for name in names])
+        task = names[int(torch.multinomial(shares, 1, generator=generator))]
+        row = int(torch.randint(len(self.each[task]), (), generator=generator))
+        return task, self.each[task].example(row, generator, progress)
 
     def collate(self, examples: Sequence[tuple[str, Any]]) -> MixedBatch:
         """See `Examples`."""

@@ -10,7 +10,6 @@ from minivlm.models.vision_language import VisionLanguageModel
 
 POOLER = "language.pooler"
 CAPTION_HEAD = "language.caption_head"
-DECODER = f"{CAPTION_HEAD}.decoder.weight"
 
 
 class LanguageParts(nn.Module):
