@@ -1,4 +1,4 @@
-"""Pre-training as Oscar's (MiniVLM section 3.2): masked tokens of text and tags, and whether the tags are the picture's.
+"""Pre-training as Oscar's (MiniVLM section 3.2): masked tokens of text and tags, and whether the tags fit the picture.
 
 `texta_false_prob` is 0 in Oscar's runs: where a pair does not match, it is the tags that are another picture's, never
 the text. Tokens of such pairs are guessed, too (`mask_loss_for_unmatched` 1).
