@@ -1,5 +1,6 @@
 """What a command shows while it works: what it does and for how long, on stderr, so that stdout holds results only."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -66,6 +67,27 @@ class Steps:
                     self.say(shown)
 
             yield told
+
+    @contextmanager
+    def telling(self, name: str, every: float) -> Iterator[Callable[[str], None]]:
+        """Do what takes long; gives what shows a line about it in place of the last one.
+
+        Args:
+            name: Of what is done, before the line.
+            every: Seconds between lines where there is no terminal.
+        """
+        told_at = -math.inf
+        with self._timed(name), self._status(name) as status, quiet():
+
+            def tell(text: str) -> None:
+                nonlocal told_at
+                if status is not None:
+                    status.update(Text(f"{name}: {text}"))
+                elif time.monotonic() - told_at >= every:
+                    told_at = time.monotonic()
+                    self.say(f"{name}: {text}")
+
+            yield tell
 
     def say(self, text: str) -> None:
         """Print a line between steps."""

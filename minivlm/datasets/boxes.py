@@ -65,11 +65,13 @@ class BoxData:
         classes: Names in the file's order.
         examples: In the file's order.
         report: What there is and what was left out.
+        attributes: Names in the file's order; where it has no list of them, those that boxes have, sorted.
     """
 
     classes: tuple[str, ...]
     examples: tuple[BoxExample, ...]
     report: Report
+    attributes: tuple[str, ...] = ()
 
 
 def read_boxes(path: Path, pictures: PictureFolder) -> BoxData:
@@ -106,7 +108,9 @@ def read_boxes(path: Path, pictures: PictureFolder) -> BoxData:
     total = sum(len(example.boxes) for example in examples)
     counts = (("pictures", len(examples)), ("boxes", total), ("classes", len(names)), ("attributes", len(attributes)))
     report = Report(title="boxes", source=path, counts=counts, findings=findings.found)
-    return BoxData(classes=names, examples=examples, report=report)
+    listed = tuple(dict.fromkeys(attributes.values()))
+    used = sorted({name for example in examples for box in example.boxes for name in box.attributes})
+    return BoxData(classes=names, examples=examples, report=report, attributes=listed or tuple(used))
 
 
 def _read_images(

@@ -29,6 +29,7 @@ MODELS: Mapping[str, ModelConfig] = MappingProxyType(
         "tee-1": tee.TEE_1,
         "tee-2": tee.TEE_2,
         "tee-3": tee.TEE_3,
+        "tee-sample": tee.TEE_SAMPLE,
         "r101-f": faster_rcnn.R101_F,
         "grid-r50": grid.GRID_R50,
         "grid-x101": grid.GRID_X101,

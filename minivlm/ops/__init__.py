@@ -2,7 +2,7 @@
 
 from minivlm.ops.boxes import BoxCoder, box_iou, clip_boxes, match, nonempty, pairwise_iou
 from minivlm.ops.nms import NMS, nms, scanned, unrolled
-from minivlm.ops.roi_align import roi_align
+from minivlm.ops.roi_align import roi_align, roi_align_each
 from minivlm.ops.roi_pool import roi_pool
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "nonempty",
     "pairwise_iou",
     "roi_align",
+    "roi_align_each",
     "roi_pool",
     "scanned",
     "unrolled",

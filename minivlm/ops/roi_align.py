@@ -70,6 +70,49 @@ def roi_align(
         raise ValueError("RoIs are read from one picture: give its own maps, (1, C, H, W)")
     table = torch.cat([feature[0].flatten(1).T for feature in features])  # (sum of H*W, C)
     sizes = [(feature.shape[2], feature.shape[3]) for feature in features]
+    return _read(table, sizes, strides, rois, levels, output_size, sampling_ratio)
+
+
+def roi_align_each(
+    features: Sequence[Tensor],
+    rois: Sequence[Tensor],
+    levels: Sequence[Tensor],
+    strides: Sequence[int],
+    output_size: int,
+    sampling_ratio: int,
+) -> Tensor:
+    """Read RoIs of every picture of a batch at once; `roi_align` gives the same for each alone.
+
+    Args:
+        features: One (B, C, H, W) map a level; all cells together fewer than 2**24.
+        rois: (R, 4) xyxy pixels of each picture; the numbers may differ.
+        levels: (R,) int64 of each picture.
+        strides: As `roi_align` takes them, and what follows.
+        output_size: P.
+        sampling_ratio: S.
+
+    Returns:
+        (all R, C, P, P), picture after picture.
+    """
+    # Picture after picture within a level: in memory that keeps channels last, and so do the gradients of the maps.
+    table = torch.cat([feature.permute(0, 2, 3, 1).flatten(0, 2) for feature in features])
+    count = len(rois)
+    sizes = [(feature.shape[2], feature.shape[3]) for feature in features for _ in range(count)]
+    maps = torch.cat([own * count + picture for picture, own in enumerate(levels)])
+    repeated = [stride for stride in strides for _ in range(count)]
+    return _read(table, sizes, repeated, torch.cat(list(rois)), maps, output_size, sampling_ratio)
+
+
+def _read(
+    table: Tensor,
+    sizes: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+    rois: Tensor,
+    levels: Tensor,
+    output_size: int,
+    sampling_ratio: int,
+) -> Tensor:
+    """Return (R, C, P, P), read from the (sum of H*W, C) rows of maps of the given sizes, one after another."""
     starts = [sum(h * w for h, w in sizes[:level]) for level in range(len(sizes))]
     geometry = torch.tensor(
         [(1.0 / stride, h, w, start) for stride, (h, w), start in zip(strides, sizes, starts, strict=True)],

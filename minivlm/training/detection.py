@@ -6,7 +6,7 @@ share is that of `models/vg/ResNet-101/faster_rcnn_end2end_final/train.prototxt`
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -40,11 +40,18 @@ class Batch:
         images: (B, 3, H, W) float32, normalised as the detector's config says.
         extents: (B, 2) float32 height and width in pixels of each photo in its image's top-left corner.
         truths: What is annotated in each.
+        faults: What was wrong with pictures that others are shown instead of, one line each.
     """
 
     images: Tensor
     extents: Tensor
     truths: tuple[Truth, ...]
+    faults: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same on a device."""
+        truths = tuple(truth.to(device) for truth in self.truths)
+        return replace(self, images=self.images.to(device), extents=self.extents.to(device), truths=truths)
 
 
 @dataclass(frozen=True, kw_only=True)

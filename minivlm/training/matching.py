@@ -46,6 +46,10 @@ class Truth:
         if (self.classes < 1).any():
             raise ValueError("class 0 is the background: classes of objects start at 1")
 
+    def to(self, device: torch.device) -> "Truth":
+        """Return the same on a device."""
+        return Truth(**{name: value.to(device) for name, value in vars(self).items()})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Matching:

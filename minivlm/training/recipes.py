@@ -1,6 +1,8 @@
 """What a detector was and can be trained with: the paper's two stages, and one for a small world on a CPU."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from minivlm.training.detection import LESSONS, SMALL_LESSONS, Lessons
 from minivlm.training.optimization import SGD, AdamW, Optimization
@@ -109,3 +111,8 @@ SMALL_WORLD = DetectorRecipe(
 SGD at 0.02 found less in the same time than AdamW, and a backbone without ImageNet less than half as much. Measured on
 60 classes of drawn objects with EfficientNet-Lite0, once each; whether `crossing` anchors help was not.
 """
+
+RECIPES: Mapping[str, DetectorRecipe] = MappingProxyType(
+    {"objects365": OBJECTS365, "visual-genome": VISUAL_GENOME, "small-world": SMALL_WORLD}
+)
+"""By the names that the command takes."""

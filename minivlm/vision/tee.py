@@ -4,13 +4,13 @@ The whole way is one static graph, box decoding, NMS and RoIAlign included, so a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from minivlm.errors import UserError
-from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align
+from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align, roi_align_each
 from minivlm.vision import random_weights
 from minivlm.vision.bifpn import BiFPN, WeightedSum
 from minivlm.vision.box_head import AttributeHead, BoxHead, attribute_logits
@@ -99,6 +99,8 @@ TEE_0 = TEEConfig(efficientnet="efficientnet_b0", channels=64, cells=3, image_si
 TEE_1 = TEEConfig(efficientnet="efficientnet_b1", channels=88, cells=4, image_size=(640, 640))
 TEE_2 = TEEConfig(efficientnet="efficientnet_b2", channels=112, cells=5, image_size=(768, 768))
 TEE_3 = TEEConfig(efficientnet="efficientnet_b3", channels=160, cells=6, image_size=(896, 896))
+TEE_SAMPLE = replace(TEE_0, classes=314, attributes=15, rpn=replace(TEE_0.rpn, anchor_sizes=(16, 32, 64, 128, 256)))
+"""tee-0 for composed scenes (`minivlm.scenes`): their 313 classes and 14 attributes, and anchors for small pictures."""
 TEE_TINY = TEEConfig(
     efficientnet="tinynet_e",
     channels=8,
@@ -219,8 +221,15 @@ class TEE(nn.Module):
         Returns:
             (all R, C, P, P), picture after picture.
         """
-        pictures = [[level[index : index + 1] for level in levels] for index in range(len(boxes))]
-        return torch.cat([self.pool(own, rois) for own, rois in zip(pictures, boxes, strict=True)])
+        used = self.config.roi_levels
+        return roi_align_each(
+            levels[:used],
+            boxes,
+            [self.assign_levels(own) for own in boxes],
+            self.config.rpn.strides[:used],
+            self.config.pool_size,
+            self.config.sampling_ratio,
+        )
 
     def assign_levels(self, proposals: Tensor) -> Tensor:
         """Return the (R,) int64 level of (R, 4) xyxy boxes: floor(4 + log2(size / 224)) - 2, within the levels.

@@ -1,6 +1,7 @@
-"""The three text files of a checkpoint: what token ids, tag ids and answer ids mean.
+"""The text files of a checkpoint: what token ids, tag ids, answer ids and attribute ids mean.
 
-vocab.txt, tags.txt and answers.txt hold one entry a line in UTF-8, none twice; an entry's id is its line number from 0.
+vocab.txt, tags.txt, answers.txt and attributes.txt hold one entry a line in UTF-8, none twice; an entry's id is its
+line number from 0.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from minivlm.storage.text_files import check_lines, read_lines
 
 VOCABULARY = "vocab.txt"
 TAGS = "tags.txt"
+ATTRIBUTES = "attributes.txt"
 ANSWERS = "answers.txt"
 
 SHIPPED = {30522: "vocab.txt", 400: "vocab_tiny.txt"}
@@ -54,6 +56,19 @@ class Labels:
             tags: Class ids of the valid regions, best first.
         """
         return self.tokenizer.encode(" ".join(dict.fromkeys(self.tags[tag] for tag in tags)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorLabels:
+    """What the ids of a detector alone stand for.
+
+    Attributes:
+        tags: Names of the classes, without the background.
+        attributes: Names of the attributes, without "no attribute"; empty where the detector has no head for them.
+    """
+
+    tags: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
 
 
 def shipped_vocabulary(tokens: int) -> Path:
@@ -116,6 +131,35 @@ def write_labels(folder: Path, labels: Labels) -> None:
     write_text(folder / TAGS, "".join(f"{tag}\n" for tag in labels.tags))
     if labels.answers:
         write_text(folder / ANSWERS, "".join(f"{answer}\n" for answer in labels.answers))
+
+
+def read_detector_labels(folder: Path, *, tags: int, attributes: int) -> DetectorLabels:
+    """Read the text files of a detector's checkpoint.
+
+    Args:
+        folder: With the checkpoint.
+        tags: Classes of the detector without the background.
+        attributes: Of the detector without "no attribute".
+
+    Raises:
+        UserError: A file is missing, not text, or does not have as many lines as the detector needs.
+    """
+    return DetectorLabels(
+        tags=_read_names(folder / TAGS, tags, "the detector's classes without the background"),
+        attributes=_read_names(folder / ATTRIBUTES, attributes, "the detector's attributes") if attributes else (),
+    )
+
+
+def write_detector_labels(folder: Path, labels: DetectorLabels) -> None:
+    """Write the text files of a detector's checkpoint.
+
+    Raises:
+        UserError: The folder cannot be written, or a name could not be read back as it is.
+    """
+    for name, lines in ((TAGS, labels.tags), (ATTRIBUTES, labels.attributes)):
+        check_lines(lines, name)
+        if lines:
+            write_text(folder / name, "".join(f"{line}\n" for line in lines))
 
 
 def read_vocabulary(path: Path, config: VisionLanguageConfig) -> WordPieceTokenizer:

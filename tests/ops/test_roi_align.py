@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper
 from torch import Tensor
 
-from minivlm.ops import roi_align
+from minivlm.ops import roi_align, roi_align_each
 
 onnxruntime = pytest.importorskip("onnxruntime")
 STRIDES = (4, 8, 16)
@@ -69,6 +69,33 @@ def test_each_roi_reads_its_own_level(rois, seed):
     for level, (feature, stride) in enumerate(zip(features, STRIDES, strict=True)):
         expected = onnx_roi_align(feature, rois, stride, 4, 2)
         torch.testing.assert_close(ours[levels == level], expected[levels == level], rtol=1e-4, atol=2e-5)
+
+
+@given(rois=roi_arrays, seed=st.integers(0, 2**16))
+@settings(max_examples=50, deadline=None)
+def test_every_picture_of_a_batch_reads_its_own_maps(rois, seed):
+    rois = torch.from_numpy(rois)
+    generator = torch.Generator().manual_seed(seed)
+    features = [torch.randn(2, 3, 96 // stride, 64 // stride, generator=generator) for stride in STRIDES]
+    levels = torch.randint(len(STRIDES), (len(rois),), generator=generator)
+    first = int(torch.randint(len(rois) + 1, (), generator=generator))
+    pictures = (slice(0, first), slice(first, None))
+    each = roi_align_each(features, [rois[own] for own in pictures], [levels[own] for own in pictures], STRIDES, 4, 2)
+    for picture, own in enumerate(pictures):
+        for level, (feature, stride) in enumerate(zip(features, STRIDES, strict=True)):
+            rows = levels[own] == level
+            if rows.any():
+                expected = onnx_roi_align(feature[picture : picture + 1], rois[own][rows], stride, 4, 2)
+                torch.testing.assert_close(each[own][rows], expected, rtol=1e-4, atol=2e-5)
+
+
+def test_gradients_of_maps_keep_channels_last():
+    """Otherwise every layer that they go back through would run several times slower."""
+    feature = torch.randn(2, 3, 8, 8).to(memory_format=torch.channels_last).requires_grad_()
+    rois, level = torch.tensor([[0.0, 0.0, 20.0, 20.0]]), torch.zeros(1, dtype=torch.int64)
+    roi_align_each([feature], [rois, rois], [level, level], [4], 4, 2).sum().backward()
+    assert feature.grad is not None
+    assert feature.grad.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_linear_ramp_is_read_at_the_cell_centres():
