@@ -78,8 +78,13 @@ class MixedLosses:
     weights: Mapping[str, float]
 
     def __call__(self, model: LanguageParts, batch: MixedBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return each task's loss and, as the total, their weighted mean over the examples of a batch."""
-        found = {task: self.each[task](model, part, generator)[TOTAL] for task, part in batch.parts.items()}
-        shares = {task: self.weights[task] * batch.shares[task] for task in found}
-        total = torch.stack([shares[task] * loss for task, loss in found.items()]).sum()
-        return {TOTAL: total, **found}
+        """Return the weighted mean over the examples of a batch, and what each task contributes to it.
+
+        A task without an example contributes 0, so that all processes, and all steps of a log, tell of the same tasks.
+        """
+        device = next(model.parameters()).device
+        found = {task: torch.zeros((), device=device) for task in self.each}
+        for task, part in batch.parts.items():
+            loss = self.each[task](model, part, generator)[TOTAL]
+            found[task] = self.weights[task] * batch.shares[task] * loss
+        return {TOTAL: torch.stack(list(found.values())).sum(), **found}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from minivlm.evaluation.caption_words import caption_words
-from minivlm.evaluation.captions import Caption, Rarity
+from minivlm.evaluation.captions import SCALE, Caption, Rarity
 from minivlm.language.layout import HIDDEN, CaptionContext
 from minivlm.language.sessions import KeysValues, context_keys_values, embed_context, step_layers
 from minivlm.language.tokenizer import SpecialTokens, WordPieceTokenizer
@@ -85,7 +85,11 @@ class Critic:
     rarity: Rarity
 
     def losses(self, parts: LanguageParts, batch: CriticBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the loss, and as "reward" what sampled captions score; `generator` draws them."""
+        """Return a total with the gradient of the loss, and what captions score; `generator` draws the samples.
+
+        The loss itself is near 0 whether captions are good or bad, and negative as often as not: nobody could see by it
+        whether a training goes well. The total's value is what greedy captions lack of the best score there is.
+        """
         special = self.tokenizer.special
         parts.eval()  # both as inference writes them; only the likelihood is computed with dropout
         greedy = write(parts.language, batch.context, special, _best)
@@ -94,7 +98,8 @@ class Critic:
         reward, baseline = (torch.tensor(self.scores(said, batch.references)) for said in (sampled, greedy))
         likelihood = mean_log_probability(parts.language, batch.context, sampled, special)
         loss = -((reward - baseline).to(likelihood) * likelihood).mean()
-        return {TOTAL: loss, "reward": reward.mean().to(loss), "greedy": baseline.mean().to(loss)}
+        lacking = SCALE - baseline.mean().to(loss)
+        return {TOTAL: loss - loss.detach() + lacking, "sampled": reward.mean().to(loss), "loss": loss}
 
     def scores(self, captions: Sequence[Sequence[int]], references: Sequence[Sequence[Caption]]) -> list[float]:
         """Return the CIDEr-D of captions, 0 to 10.
