@@ -15,6 +15,7 @@ from export.core.sidecar import Sidecar
 from export.runtime.program import Program, load_program, require_artifact
 from minivlm.errors import UserError
 from minivlm.images.preprocess import NetworkInput, letterbox
+from minivlm.inference.detector import DetectorConfig
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.exportable import CompiledSession
 from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
@@ -63,9 +64,19 @@ class ArtifactBackend:
         """Threads of the runtime's pool."""
         return self._program.threads
 
+    @property
+    def vision(self) -> DetectorConfig:
+        """See `Backend`."""
+        return self.config.vision
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """See `Backend`."""
+        return self.labels.tags
+
     def fit(self, photo: Image.Image) -> NetworkInput:
         """See `Backend`; the artifact is fixed to one size."""
-        return letterbox(photo, self.image_size, self.config.vision.pixels)
+        return letterbox(photo, self.image_size, self.vision.pixels)
 
     def regions(self, fitted: NetworkInput) -> Regions:
         """See `Backend`."""

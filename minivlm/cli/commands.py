@@ -12,7 +12,8 @@ from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
 from minivlm.images.plot import Drawn, check_plot_path, save_plot
-from minivlm.inference.backend import Backend, load_torch_backend
+from minivlm.inference.backend import Backend, load_torch_detector
+from minivlm.inference.detector import TorchDetector
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from minivlm.models.sizes import SIZES
@@ -208,7 +209,7 @@ def _start(
     return stages, report, pipeline
 
 
-def backend_of(arguments: Namespace) -> Backend:
+def backend_of(arguments: Namespace) -> Backend | TorchDetector:
     """Open the model or artifact that a command line names."""
     if arguments.artifact is not None:
         return _artifact_backend(arguments)
@@ -216,7 +217,7 @@ def backend_of(arguments: Namespace) -> Backend:
         raise UserError("--seed is for random weights, and --checkpoint has its own: leave one of the two out")
     default = DEFAULT_MODEL if arguments.checkpoint is None else None
     name = default if arguments.model is None else arguments.model
-    return load_torch_backend(name, checkpoint=arguments.checkpoint, seed=arguments.seed or 0)
+    return load_torch_detector(name, checkpoint=arguments.checkpoint, seed=arguments.seed or 0)
 
 
 def _artifact_backend(arguments: Namespace) -> Backend:

@@ -54,7 +54,7 @@ def build_task(name: str, files: DataFiles, pipeline: Pipeline, settings: Settin
     match name:
         case "detection":
             boxes = read_boxes(_need(files, "boxes"), PictureFolder(folder))
-            tags = pipeline.labels.tags
+            tags = pipeline.backend.tags
             _require_a_class(boxes.classes, tags)
             if settings.proposals:
                 require_proposals(pipeline.backend)

@@ -9,23 +9,28 @@ from PIL import Image
 from torch import Tensor
 
 from minivlm.errors import UserError
-from minivlm.inference.backend import Backend, TorchBackend
+from minivlm.inference.backend import TorchBackend
+from minivlm.inference.detector import Detector, TorchDetector
 
 
-def require_proposals(backend: Backend) -> Any:
+def require_proposals(backend: Detector) -> Any:
     """Return a detector, a module that proposes boxes: no type says so, as each has its own signature.
 
     Raises:
         UserError: The backend runs an artifact, which gives regions only, or its detector has no such stage.
     """
-    vision = backend.module.vision if isinstance(backend, TorchBackend) else None
+    vision: Any = None
+    if isinstance(backend, TorchDetector):
+        vision = backend.module
+    elif isinstance(backend, TorchBackend):
+        vision = backend.module.vision
     if vision is None or not hasattr(vision, "propose"):
         raise UserError("--proposals needs a detector in PyTorch that proposes boxes: leave it out, or --artifact")
     return vision
 
 
 @torch.no_grad()
-def proposal_corners(backend: Backend, photo: Image.Image) -> NDArray[np.float64]:
+def proposal_corners(backend: Detector, photo: Image.Image) -> NDArray[np.float64]:
     """Return (P, 4) proposals in xyxy pixels of a photo.
 
     Raises:

@@ -3,7 +3,6 @@
 Whoever runs an exported artifact implements `Backend` too; the pipeline does not know the difference.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Protocol
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from minivlm.errors import UserError
-from minivlm.images.preprocess import NetworkInput, letterbox, resize_short_side
+from minivlm.images.preprocess import NetworkInput
+from minivlm.inference.detector import Detector, DetectorConfig, TorchDetector, find_regions, fit_photo, hash_module
 from minivlm.language.decoding import CaptionSession
 from minivlm.language.layout import CAPTIONING, CaptionContext, CaptionLayout, TransformerInputs
 from minivlm.language.sessions import CachedSession
@@ -22,37 +22,25 @@ from minivlm.language.thin import thin
 from minivlm.language.transformer import FusionTransformer
 from minivlm.models.registry import vision_language_config
 from minivlm.models.vision_language import VisionLanguageConfig, VisionLanguageModel
-from minivlm.vision.faster_rcnn import FasterRCNNConfig
+from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.regions import Regions
-from minivlm.weights.labels import Labels, random_labels, read_labels
+from minivlm.vision.tee import TEE
+from minivlm.weights.labels import Labels, random_labels, read_detector_labels, read_labels
 from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 
 TORCH_CAPTIONING = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
 """Eager captions have no cache of fixed size: they may be as long as the place that training gave them."""
-NO_NUMBERS = (
-    "the detector computes numbers that are NaN or infinite: its weights are damaged or too large; get them again"
-)
 
 
-class Backend(Protocol):
+class Backend(Detector, Protocol):
     """The networks of one vision-language model, wherever they run.
 
     A backend without the head or method that a call needs raises `UserError`.
     """
 
     @property
-    def model(self) -> str:
-        """Name in the registry."""
-        ...
-
-    @property
     def config(self) -> VisionLanguageConfig:
         """Sizes, and the heads that are there."""
-        ...
-
-    @property
-    def origin(self) -> WeightsOrigin:
-        """Where the weights come from."""
         ...
 
     @property
@@ -63,19 +51,6 @@ class Backend(Protocol):
     @property
     def caption_layout(self) -> CaptionLayout:
         """Where caption contexts are laid out; its `caption_length` bounds captions."""
-        ...
-
-    @property
-    def detector_hash(self) -> str:
-        """Hexadecimal hash of all that a photo's regions depend on; features kept under another are not used."""
-        ...
-
-    def fit(self, photo: Image.Image) -> NetworkInput:
-        """Make the detector's input of an RGB photo."""
-        ...
-
-    def regions(self, fitted: NetworkInput) -> Regions:
-        """Run the detector."""
         ...
 
     def session(self, context: CaptionContext) -> CaptionSession:
@@ -160,6 +135,16 @@ class TorchBackend:
         """See `Backend`."""
         return self.named.origin
 
+    @property
+    def vision(self) -> DetectorConfig:
+        """See `Backend`."""
+        return self.config.vision
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """See `Backend`."""
+        return self.labels.tags
+
     @cached_property
     def detector_hash(self) -> str:
         """See `Backend`: over the detector's config and every tensor of it."""
@@ -167,24 +152,11 @@ class TorchBackend:
 
     def fit(self, photo: Image.Image) -> NetworkInput:
         """See `Backend`."""
-        config = self.config.vision
-        if isinstance(config, FasterRCNNConfig):
-            return resize_short_side(photo, config.short_side, config.longest_side, config.pixels)
-        return letterbox(photo, config.image_size, config.pixels)
+        return fit_photo(self.vision, photo)
 
-    @torch.no_grad()
     def regions(self, fitted: NetworkInput) -> Regions:
         """See `Backend`."""
-        try:
-            return self.module.vision(fitted.image, fitted.extent)
-        except IndexError:  # a box that is no number is looked up somewhere outside of the map
-            levels = self.module.vision.backbone(fitted.image)
-            maps = [levels] if isinstance(levels, Tensor) else levels
-            proposed = self.module.vision.propose(levels, fitted.extent)
-            boxes = proposed if isinstance(proposed, Tensor) else proposed[0]
-            if all(bool(torch.isfinite(one).all()) for one in (*maps, boxes)):
-                raise
-            raise UserError(NO_NUMBERS) from None
+        return find_regions(self.module.vision, fitted)
 
     def session(self, context: CaptionContext) -> CaptionSession:
         """See `Backend`."""
@@ -241,6 +213,30 @@ def load_torch_backend(name: str | None = None, *, checkpoint: Path | str | None
     return TorchBackend(named, labels_of(named.module.config, None if checkpoint is None else Path(checkpoint)))
 
 
+def load_torch_detector(
+    name: str | None = None, *, checkpoint: Path | str | None = None, seed: int = 0
+) -> TorchBackend | TorchDetector:
+    """Load what finds regions: as `load_torch_backend`, and a checkpoint may hold a detector alone.
+
+    Args:
+        name: As `load_torch_backend` takes it, or the detector that a checkpoint is or has.
+        checkpoint: Folder.
+        seed: Of random weights.
+
+    Raises:
+        UserError: As `load_torch_backend`.
+    """
+    if checkpoint is None:
+        return load_torch_backend(name, seed=seed)
+    named = load_model(name, checkpoint=checkpoint)
+    if isinstance(named.module, VisionLanguageModel):
+        return TorchBackend(named, labels_of(named.module.config, Path(checkpoint)))
+    if not isinstance(named.module, TEE | FasterRCNN):
+        raise UserError(f"checkpoint {checkpoint} holds {named.name}, which finds no regions: give one that does")
+    labels = read_detector_labels(Path(checkpoint), tags=named.module.config.classes - 1, attributes=0)
+    return TorchDetector(named, labels.tags)
+
+
 def labels_of(config: VisionLanguageConfig, checkpoint: Path | None) -> Labels:
     """Return what a model's ids mean: a checkpoint's text files, or made-up ones beside random weights.
 
@@ -248,12 +244,3 @@ def labels_of(config: VisionLanguageConfig, checkpoint: Path | None) -> Labels:
         UserError: Text files that do not fit the model.
     """
     return random_labels(config) if checkpoint is None else read_labels(checkpoint, config)
-
-
-def hash_module(module: nn.Module, config: str) -> str:
-    """Return the SHA-256 of a module's config and state dict, in hexadecimal."""
-    digest = hashlib.sha256(config.encode())
-    for key, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

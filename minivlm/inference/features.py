@@ -16,8 +16,8 @@ from torch import Tensor
 
 from minivlm.errors import UserError
 from minivlm.images.photos import PhotoError, load_photo
+from minivlm.inference.detector import DetectorConfig
 from minivlm.inference.photo_regions import PhotoRegions
-from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import exists, is_folder, replacing, sha256
 
 FORMAT = "1"
@@ -34,7 +34,7 @@ class FeatureStore:
 
     Args:
         folder: Made when the first entry is written.
-        config: Says which shapes an entry must have.
+        config: Of the detector; says which shapes an entry must have.
         detector_hash: See `Backend.detector_hash`.
         note: Called with one line when an entry is replaced.
 
@@ -42,9 +42,7 @@ class FeatureStore:
         UserError: `folder` is a file.
     """
 
-    def __init__(
-        self, folder: Path, config: VisionLanguageConfig, detector_hash: str, note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: Path, config: DetectorConfig, detector_hash: str, note: Callable[[str], None]) -> None:
         if exists(folder) and not is_folder(folder):
             raise UserError(f"--features {folder} is a file: name a folder, which may be new")
         self._folder = folder
@@ -112,7 +110,7 @@ class FeatureStore:
             "boxes": (rows, 4),
             "scores": (rows,),
             "tags": (rows,),
-            "features": (rows, self._config.vision.feature_dim),
+            "features": (rows, self._config.feature_dim),
             "geometry": (rows, 6),
         }
         for name, tensor in tensors.items():
@@ -120,7 +118,7 @@ class FeatureStore:
             if tuple(tensor.shape) != shapes[name] or tensor.dtype != dtype:
                 raise StaleEntryError(f"{name} is {tuple(tensor.shape)} {tensor.dtype}, not {shapes[name]} {dtype}")
         tags = tensors["tags"]
-        if rows and not 0 <= int(tags.min()) <= int(tags.max()) < self._config.tags:
+        if rows and not 0 <= int(tags.min()) <= int(tags.max()) < self._config.classes - 1:
             raise StaleEntryError("a tag is none of the detector's")
 
 

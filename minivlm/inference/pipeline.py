@@ -17,7 +17,8 @@ from torch import Tensor
 
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
-from minivlm.inference.backend import NO_NUMBERS, Backend, caption_context, load_torch_backend, tag_ids
+from minivlm.inference.backend import Backend, caption_context, load_torch_backend, tag_ids
+from minivlm.inference.detector import NO_NUMBERS, TorchDetector
 from minivlm.inference.features import FeatureStore
 from minivlm.inference.photo_regions import PhotoRegions, in_photo
 from minivlm.inference.results import Answer, Answers, CaptionResult, Judgement, Match, TextUse
@@ -25,6 +26,7 @@ from minivlm.language import layout as layouts
 from minivlm.language.decoding import search
 from minivlm.language.layout import HIDDEN, TextLayout, TransformerInputs
 from minivlm.models.vision_language import require_head
+from minivlm.weights.labels import Labels
 
 MATCH_BATCH = 16
 """Pairs of text and photo that go through the transformer at a time."""
@@ -39,18 +41,21 @@ class Pipeline:
     """All tasks over one backend.
 
     Args:
-        backend: What computes the networks.
+        backend: What computes the networks; of a detector alone, only regions can be asked for.
         features: Where regions of photos are kept; None keeps none.
         note: Called with one line when a kept entry had to be replaced.
     """
 
     def __init__(
-        self, backend: Backend, *, features: Path | None = None, note: Callable[[str], None] = print_note
+        self,
+        backend: Backend | TorchDetector,
+        *,
+        features: Path | None = None,
+        note: Callable[[str], None] = print_note,
     ) -> None:
         self.backend = backend
-        self.labels = backend.labels
         self._store = (
-            FeatureStore(features, backend.config, backend.detector_hash, note) if features is not None else None
+            FeatureStore(features, backend.vision, backend.detector_hash, note) if features is not None else None
         )
 
     @classmethod
@@ -76,6 +81,22 @@ class Pipeline:
         backend = load_torch_backend(name, checkpoint=_folder(checkpoint), seed=seed)
         return cls(backend, features=_folder(features))
 
+    @property
+    def whole(self) -> Backend:
+        """The backend of a vision-language model.
+
+        Raises:
+            UserError: This one is a detector alone.
+        """
+        if isinstance(self.backend, TorchDetector):
+            raise UserError(f"{self.backend.model} is a detector alone: for this task give a vision-language model")
+        return self.backend
+
+    @property
+    def labels(self) -> Labels:
+        """What the ids of a vision-language model mean; see `whole`."""
+        return self.whole.labels
+
     def regions(self, path: Path | str) -> PhotoRegions:
         """Find the regions of a photo file, or take those that were kept.
 
@@ -100,7 +121,7 @@ class Pipeline:
 
     def tag_names(self, regions: PhotoRegions) -> list[str]:
         """Return the name of every row's tag."""
-        return [self.labels.tags[tag] for tag in regions.tags.tolist()]
+        return [self.backend.tags[tag] for tag in regions.tags.tolist()]
 
     def caption(self, regions: PhotoRegions, *, beams: int = 1, max_length: int = 20) -> CaptionResult:
         """Write a sentence.
@@ -113,12 +134,12 @@ class Pipeline:
         Raises:
             UserError: No beam, or a length that the backend has no room for.
         """
-        layout, special = self.backend.caption_layout, self.labels.tokenizer.special
+        layout, special = self.whole.caption_layout, self.labels.tokenizer.special
         if not 2 <= max_length <= layout.caption_length:
             raise UserError(f"captions of {max_length} tokens: this model writes 2 to {layout.caption_length}")
         if not 1 <= beams <= len(self.labels.tokenizer) // 2:
             raise UserError(f"{beams} beams: give at least 1 and at most half of the vocabulary")
-        session = self.backend.session(caption_context(self.backend, regions))
+        session = self.whole.session(caption_context(self.whole, regions))
         caption = search(session, special, max_length=max_length, beams=beams)
         return CaptionResult(
             text=self.labels.tokenizer.decode(caption.token_ids),
@@ -143,7 +164,7 @@ class Pipeline:
             raise UserError(f"{top} answers: ask for at least 1")
         ids = self.labels.tokenizer.encode(question)
         inputs = self._arrange(layouts.VQA, ids, regions)
-        logits = self.backend.vqa(inputs)[0].float()
+        logits = self.whole.vqa(inputs)[0].float()
         best = logits.topk(min(top, logits.numel()))
         return Answers(
             best=tuple(
@@ -169,7 +190,7 @@ class Pipeline:
         self.require("nlvr2", statement)
         ids = self.labels.tokenizer.encode(statement)
         inputs = [self._arrange(layouts.NLVR2, ids, regions) for regions in (left, right)]
-        logits = self.backend.nlvr2(*inputs)[0].float()
+        logits = self.whole.nlvr2(*inputs)[0].float()
         probability = logits.softmax(dim=0)[1].item()
         return Judgement(
             true=probability > 0.5,
@@ -203,7 +224,7 @@ class Pipeline:
             batch = pairs[start : start + MATCH_BATCH]
             inputs = [self._arrange(layouts.RETRIEVAL, ids[text], regions) for text, regions in batch]
             joined = TransformerInputs(*(torch.cat(parts) for parts in zip(*inputs, strict=True)))
-            logits = self.backend.match(joined).float()
+            logits = self.whole.match(joined).float()
             matches += [
                 Match(probability=row.softmax(dim=0)[1].item(), logits=_pair(row), text=self._use(one, ids[text]))
                 for row, one, (text, _) in zip(logits, inputs, batch, strict=True)
@@ -216,7 +237,7 @@ class Pipeline:
         Raises:
             UserError: The model has no such head, or a text holds nothing that a model could read.
         """
-        require_head(head, self.backend.config.heads)
+        require_head(head, self.whole.config.heads)
         for text in texts:
             if not self.labels.tokenizer.encode(text):
                 raise UserError(f"the text {text!r:.40} is empty: write at least one word")

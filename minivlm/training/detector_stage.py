@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from minivlm.errors import UserError
 from minivlm.models.registry import build
@@ -48,7 +49,7 @@ class DetectorStage:
     def prepare(self) -> Sequence[ParameterGroup]:
         """See `Stage`. Layouts are channels_last, which convolutions on CPUs are faster in."""
         model, recipe = self.model, self.recipe
-        model.to(memory_format=torch.channels_last)
+        convert_conv2d_weight_memory_format(model, torch.channels_last)
         model.train().requires_grad_()
         for name in recipe.frozen:
             model.get_submodule(name).eval().requires_grad_(False)

@@ -17,8 +17,8 @@ from minivlm.storage.files import exists, sha256
 from minivlm.training.order import Chance, generator_of, seed_of
 from minivlm.vision.tee import TEE, TEEConfig
 from minivlm.weights import checkpoint as checkpoints
-from minivlm.weights.backbone import load_backbone
 from minivlm.weights.labels import ATTRIBUTES, DetectorLabels, read_detector_labels
+from minivlm.weights.lite import load_start
 from minivlm.weights.loading import load_model
 
 DEFAULT_MODEL = "tee-sample"
@@ -85,7 +85,7 @@ def begin_with(
         labels: Of the data.
         name: Of the model; None takes the checkpoint's, or `DEFAULT_MODEL`.
         start: Checkpoint with the weights of a detector for the same classes; None draws them.
-        backbone: Weights of timm's for the EfficientNet of a detector that is drawn; see `load_backbone`.
+        backbone: Weights of ImageNet for the EfficientNet of a detector that is drawn; see `load_start`.
         seed: Of drawn weights.
 
     Raises:
@@ -105,7 +105,7 @@ def begin_with(
     model.initialize(generator_of(Chance.WEIGHTS, seed))
     if backbone is None:
         return Start(name=name, model=model, origin=f"trained from nothing (seed {seed})", about={"model": name})
-    load_backbone(model.backbone.efficientnet, backbone)
+    load_start(model.backbone.efficientnet, backbone)
     origin = f"trained from the backbone {backbone} (seed {seed})"
     return Start(name=name, model=model, origin=origin, about={"model": name, "backbone": backbone})
 

@@ -201,15 +201,8 @@ class TEE(nn.Module):
 
     def pool(self, levels: Sequence[Tensor], proposals: Tensor) -> Tensor:
         """Return (R, C, P, P): each (R, 4) proposal read from the level that fits its size."""
-        used = self.config.roi_levels
-        return roi_align(
-            levels[:used],
-            proposals,
-            self.assign_levels(proposals),
-            self.config.rpn.strides[:used],
-            self.config.pool_size,
-            self.config.sampling_ratio,
-        )
+        used = levels[: self.config.roi_levels]
+        return roi_align(used, proposals, self.assign_levels(proposals), *self._reading)
 
     def pool_each(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
         """Read boxes of a batch from its levels.
@@ -221,15 +214,14 @@ class TEE(nn.Module):
         Returns:
             (all R, C, P, P), picture after picture.
         """
-        used = self.config.roi_levels
-        return roi_align_each(
-            levels[:used],
-            boxes,
-            [self.assign_levels(own) for own in boxes],
-            self.config.rpn.strides[:used],
-            self.config.pool_size,
-            self.config.sampling_ratio,
-        )
+        used = levels[: self.config.roi_levels]
+        return roi_align_each(used, boxes, [self.assign_levels(own) for own in boxes], *self._reading)
+
+    @property
+    def _reading(self) -> tuple[Sequence[int], int, int]:
+        """Strides of the levels that RoIs read, cells an axis, samples a cell and axis."""
+        config = self.config
+        return config.rpn.strides[: config.roi_levels], config.pool_size, config.sampling_ratio
 
     def assign_levels(self, proposals: Tensor) -> Tensor:
         """Return the (R,) int64 level of (R, 4) xyxy boxes: floor(4 + log2(size / 224)) - 2, within the levels.

@@ -103,11 +103,30 @@ def load_backbone_state(backbone: EfficientNetFeatures, state: Mapping[str, Tens
     Raises:
         UserError: A key is missing or unknown, a shape is not this backbone's, or a value is not finite or no float.
     """
+    taken, ignored = fitted(backbone, state, source, f"give timm's weights of {backbone.name}")
+    _carry_eps(backbone, taken, source)
+    backbone.body.load_state_dict({**backbone.body.state_dict(), **taken})
+    return ignored
+
+
+def fitted(
+    backbone: EfficientNetFeatures, state: Mapping[str, Tensor], source: str, way_out: str
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return the tensors of a state that a backbone needs, all of them, and the keys of the classifier.
+
+    Args:
+        backbone: Not changed.
+        state: With or without the keys of the classifier, and with or without wrappers such as "module.".
+        source: What an error message calls the state.
+        way_out: Ending of error messages.
+
+    Raises:
+        UserError: As `load_backbone_state`.
+    """
     refuse_quantized(state, source)
     named = without_wrappers(state, source)
     given = {key: tensor for key, tensor in named.items() if not key.startswith(CLASSIFIER)}
     wanted = backbone.body.state_dict()
-    way_out = f"give timm's weights of {backbone.name}"
     taken: dict[str, Tensor] = {}
     for key, current in wanted.items():
         if key not in given:
@@ -118,9 +137,7 @@ def load_backbone_state(backbone: EfficientNetFeatures, state: Mapping[str, Tens
     extra = sorted(given.keys() - wanted.keys())
     if extra:
         raise UserError(f"{source} holds {shown(extra[0])}, which {backbone.name} lacks: {way_out}")
-    _carry_eps(backbone, taken, source)
-    backbone.body.load_state_dict({**wanted, **taken})
-    return tuple(named.keys() - given.keys())
+    return taken, tuple(named.keys() - given.keys())
 
 
 def _carry_eps(backbone: EfficientNetFeatures, taken: dict[str, Tensor], source: str) -> None:

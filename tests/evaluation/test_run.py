@@ -17,7 +17,7 @@ from minivlm.evaluation.records import RecordFile, open_records, read_results
 from minivlm.evaluation.run import KeptRegions, evaluate, fingerprint
 from minivlm.evaluation.scoring import SCORINGS, scoring_of
 from minivlm.evaluation.tasks import Task
-from minivlm.inference.backend import NO_NUMBERS
+from minivlm.inference.detector import NO_NUMBERS
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from tests.conftest import Exported
@@ -229,7 +229,7 @@ def test_proposals_are_scored_on_request(data: Path, pipeline: Pipeline) -> None
 def test_proposals_of_a_runtime_that_shows_none_are_refused_before_the_first_example(
     data: Path, pipeline: Pipeline
 ) -> None:
-    other = Pipeline(SimpleNamespace(labels=pipeline.labels))  # type: ignore[arg-type]
+    other = Pipeline(SimpleNamespace(tags=pipeline.backend.tags))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="--proposals needs a detector in PyTorch"):
         task_of("detection", data, other, proposals=True)
 

@@ -43,7 +43,7 @@ class Kept:
         self.entry = self.store.entry(sha256(self.photo))
 
     def open(self, folder: Path, detector: str = DETECTOR) -> FeatureStore:
-        return FeatureStore(folder, CONFIG, detector, self.notes.append)
+        return FeatureStore(folder, CONFIG.vision, detector, self.notes.append)
 
     def get(self) -> PhotoRegions:
         return self.store.get(self.photo, self.detector)

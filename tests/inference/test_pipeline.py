@@ -10,7 +10,8 @@ from torch import Tensor
 
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
-from minivlm.inference.backend import TorchBackend, hash_module, load_torch_backend
+from minivlm.inference.backend import TorchBackend, load_torch_backend
+from minivlm.inference.detector import hash_module
 from minivlm.inference.pipeline import MATCH_BATCH, Pipeline
 from minivlm.language.decoding import CaptionSession, search
 from minivlm.language.exportable import CompiledSession, Prefill, Step
