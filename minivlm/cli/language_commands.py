@@ -12,7 +12,7 @@ from minivlm.command_line import path_argument, positive
 from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError
-from minivlm.inference.backend import load_torch_backend
+from minivlm.inference.backend import load_torch_detector
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import exists, sha256, write_text
 from minivlm.storage.text_files import check_lines, read_lines
@@ -111,7 +111,7 @@ def _add_features(stages: Any, command: MakeParser) -> None:
     parser.add_argument("folder", type=path_argument, metavar="DIR", help="may hold regions of the same detector")
     _add_data(parser)
     parser.add_argument(
-        "--checkpoint", type=path_argument, required=True, metavar="DIR", help="of a whole model, for its detector"
+        "--checkpoint", type=path_argument, required=True, metavar="DIR", help="a detector, or a model that has it"
     )
 
 
@@ -141,7 +141,7 @@ def train_features(arguments: argparse.Namespace) -> None:
     with console.stage("read the data"):
         corpus = read_corpus(_files(arguments.data), ALL_KINDS)
     with console.stage("load the weights"):
-        pipeline = Pipeline(load_torch_backend(checkpoint=arguments.checkpoint))
+        pipeline = Pipeline(load_torch_detector(checkpoint=arguments.checkpoint))
     with console.counting("hash pictures", every=5000) as hashing, console.counting("regions", every=500) as finding:
         kept = keep_regions(arguments.folder, corpus.pictures, pipeline, hashing, finding)
     print(f"{arguments.folder}: regions of {kept.pictures:,} pictures, {kept.found:,} of them new")
