@@ -28,7 +28,7 @@ class Corpus:
         statements: With a label each.
         names: Picture -> classes of its boxes, in the file's order; whoever found them.
         classes: Names of all classes.
-        attributes: Names of all attributes that a box has.
+        attributes: Names of all attributes that boxes can have.
         reports: What there is and what was left out.
     """
 
@@ -98,8 +98,7 @@ def _statements(files: DataFiles) -> Corpus:
 def _boxes(files: DataFiles) -> Corpus:
     data = read_boxes(_there(files.boxes), _pictures(files))
     names = {one.picture: tuple(data.classes[box.label] for box in one.boxes) for one in data.examples}
-    attributes = dict.fromkeys(name for one in data.examples for box in one.boxes for name in box.attributes)
-    return Corpus(names=names, classes=data.classes, attributes=tuple(attributes), reports=(data.report,))
+    return Corpus(names=names, classes=data.classes, attributes=data.attributes, reports=(data.report,))
 
 
 def _there(path: Path | None) -> Path:
