@@ -58,6 +58,7 @@ def stage_of(name: str, pictures: KnownPictures, recipe: LanguageRecipe | None =
     recipe = recipe or SMALL_WORLD[name]
     recipe = replace(recipe, optimization=replace(recipe.optimization, learning_rate=3e-3, weight_decay=0.0))
     start = start_of(tiny_model())
+    start.whole.language.randomize(seeded())  # BERT's first weights need some hundred steps to tell pictures apart
     return begin_stage(name, start, Material(known=pictures, corpus=corpus_of(pictures), recipe=recipe))
 
 
@@ -122,7 +123,7 @@ def test_captions_by_heart(pictures: KnownPictures, captions: str) -> None:
 
 def test_questions_by_heart(pictures: KnownPictures) -> None:
     stage = stage_of("vqa", pictures)
-    learn(stage, 120)
+    learn(stage, 300)
     assert answers_all(stage, pictures)
 
 
@@ -146,14 +147,14 @@ def test_pre_training_by_heart(pictures: KnownPictures) -> None:
 
 def test_all_tasks_by_heart_with_one_set_of_weights(pictures: KnownPictures) -> None:
     stage = stage_of("tasks", pictures)
-    learn(stage, 500)
+    learn(stage, 250)
     assert says_all_captions(stage, pictures)
     assert answers_all(stage, pictures)
     assert judges_all(stage, pictures)
     assert finds_all(stage, pictures)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", sorted({*TASKS} - {"cider"}))  # whose captions must first be worth anything
 def test_a_stage_moves_the_parts_that_it_names_and_no_others(pictures: KnownPictures, name: str) -> None:
     stage = stage_of(name, pictures)
     before = {key: value.clone() for key, value in stage.start.whole.state_dict().items()}
