@@ -258,7 +258,10 @@ class _Training:
         Raises:
             UserError: They cannot be written; the last ones are still there.
         """
-        if self.saved == self.step or self._watch.suspicious or not self._engine.leads:
+        if self.saved == self.step or self._watch.suspicious:
+            return
+        if not self._engine.leads:
+            self.saved = self.step
             return
         state = State(
             step=self.step,
