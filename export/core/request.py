@@ -82,7 +82,10 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     """
     parser = script_parser(description)
     parser.epilog = f"what each format takes:\n{support_table()}"
-    parser.add_argument("--model", help="tee-0..3, a transformer such as minilm, or minivlm for both in one file")
+    parser.add_argument(
+        "--model",
+        help="tee-0..3, tee-lite-0 (not the paper's), a transformer such as minilm, or minivlm for both in one file",
+    )
     parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights; without it they are random")
     parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
     parser.add_argument(

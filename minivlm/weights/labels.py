@@ -25,7 +25,7 @@ ATTRIBUTES = "attributes.txt"
 ANSWERS = "answers.txt"
 LABEL_FILES = (VOCABULARY, TAGS, ANSWERS)
 
-SHIPPED = {30522: "vocab.txt", 400: "vocab_tiny.txt"}
+SHIPPED = {30522: "vocab.txt", 892: "vocab_scenes.txt", 400: "vocab_tiny.txt"}
 """Number of tokens -> file in minivlm/assets."""
 
 SHORTEST_NAME = 4

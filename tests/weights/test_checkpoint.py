@@ -14,7 +14,8 @@ import torch
 
 from minivlm.errors import UserError
 from minivlm.inference.backend import load_torch_backend
-from minivlm.models.registry import build
+from minivlm.models.registry import build, get_config
+from minivlm.models.sizes import with_sizes
 from minivlm.storage.files import sha256
 from minivlm.vision.efficientnet import import_timm
 from minivlm.weights import checkpoint
@@ -369,7 +370,10 @@ class TestImport:
         with pytest.raises(UserError, match="pass --bert, --backbone or --detector"):
             import_weights(tmp_path / "new", NAME)
         with pytest.raises(UserError, match="only a part"):
-            import_weights(tmp_path / "new", "tee-tiny", backbone=str(backbone))
+            import_weights(tmp_path / "new", "minilm-tiny", backbone=str(backbone))
+        for given in ({"bert": "some/bert"}, {"bert": "some/bert", "backbone": str(backbone)}, {}):
+            with pytest.raises(UserError, match="tee-tiny is a detector, of which --backbone alone gives weights"):
+                import_weights(tmp_path / "new", "tee-tiny", **given)
         assert not (tmp_path / "new").exists()
 
     def test_a_detector_brings_its_weights_and_its_names(self, tmp_path: Path) -> None:
@@ -396,3 +400,19 @@ class TestImport:
             import_weights(tmp_path / "new", NAME, detector=tmp_path, backbone=str(backbone))
         with pytest.raises(UserError, match="leave --vocabulary out"):
             import_weights(tmp_path / "new", NAME, bert=str(bert), vocabulary=tmp_path / "vocab.txt")
+
+    def test_a_detector_alone_is_what_training_starts_from(self, backbone: Path, tmp_path: Path) -> None:
+        """What is not the backbone's is as `TEE.initialize` draws it, and has no names."""
+        sizes = {"tags": 7, "attributes": 2}
+        info = import_weights(tmp_path / "new", "tee-tiny", backbone=str(backbone), seed=5, sizes=sizes)
+        assert {path.name for path in (tmp_path / "new").iterdir()} == {"config.json", "model.safetensors"}
+        state = load_model(checkpoint=tmp_path / "new").module.state_dict()
+        drawn = build(with_sizes(get_config("tee-tiny"), sizes))
+        drawn.initialize(torch.Generator().manual_seed(5))
+        fresh = drawn.state_dict()
+        rest = [key for key in state if not key.startswith("backbone.efficientnet.")]
+        assert all(torch.equal(state[key], fresh[key]) for key in rest)
+        stem = "backbone.efficientnet.body.conv_stem.weight"
+        assert torch.equal(state[stem], torch.load(backbone, weights_only=True)["conv_stem.weight"])
+        assert info.sources["everything else"] == "drawn to train, random (seed 5)"
+        assert str(backbone) in load_model(checkpoint=tmp_path / "new").origin.description
