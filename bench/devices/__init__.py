@@ -12,6 +12,7 @@ DEVICES: Mapping[str, str] = MappingProxyType(
         "cpu": "bench.devices.cpu:ThisMachine",
         "android": "bench.devices.phone:AndroidPhone",
         "ios": "bench.devices.phone:IPhone",
+        "ios-simulator": "bench.devices.phone:IPhoneSimulator",
     }
 )
 """By kind, "module:attribute" of a class that takes the plan and `minivlm.console.Steps`, and is a `Device`."""

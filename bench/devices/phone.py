@@ -1,22 +1,23 @@
 """A phone with the sample app: push, start, watch, pull, verify. The two systems differ by their tool only."""
 
-import json
 import math
 import tempfile
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from bench.devices.adb import Adb
 from bench.devices.artifacts import Artifacts
+from bench.devices.deaths import Cause, Death
 from bench.devices.devicectl import DeviceCtl
 from bench.devices.failures import failed_record
+from bench.devices.simctl import SimCtl
 from bench.devices.transport import Transport
 from bench.devices.verification_files import misses, read_outputs, write_inputs
-from bench.measure.measuring import describe_artifact, describe_photo
+from bench.devices.watching import Seen, watch
+from bench.measure.measuring import describe_artifact, describe_photo, steady_stop
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
@@ -34,7 +35,7 @@ from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import load_model
 
 POLL_SECONDS = 1.0
-STATUS = "results/status.json"
+IOS_RUNTIMES = ("executorch", "coreml")
 
 
 class Phone:
@@ -46,14 +47,24 @@ class Phone:
         transport: The way to the app.
         kind: A key of `bench.devices.DEVICES`.
         runtimes: That the app has.
+        death: Tells why the app is gone.
     """
 
-    def __init__(self, plan: Plan, steps: Steps, transport: Transport, kind: str, runtimes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        steps: Steps,
+        transport: Transport,
+        kind: str,
+        runtimes: tuple[str, ...],
+        death: Callable[[], Death],
+    ) -> None:
         self._plan = plan
         self._steps = steps
         self._transport = transport
         self._kind = kind
         self._runtimes = runtimes
+        self._death = death
         self._artifacts = Artifacts(plan, steps)
         self._methods: dict[Path, list[Method]] = {}
         transport.check()
@@ -98,15 +109,17 @@ class Phone:
                 self._push(path)
 
     def measure(self, case: Case, run: str, number: int) -> Record:
-        """See `Device`; a phone that goes away, or an app that is killed, ends the run."""
+        """See `Device`; an app that is killed makes a failed record, a phone that goes away ends the run."""
         path = self._path(case)
         if path in self._artifacts.failures:
             return self._failed(case, run, number, self._artifacts.failures[path])
         verify = number == 0
         self._transport.start(self._arguments(case, path, run, number, verify))
-        status = self._wait(run, number)
-        if status["state"] == "failed":
-            failure = Failure(None, str(status.get("message") or "the app says no reason"))
+        seen = self._watch(run, number)
+        if seen.status is None:
+            return self._failed(case, run, number, self._death().failure(seen.step))
+        if seen.status["state"] == "failed":
+            failure = Failure(None, str(seen.status.get("message") or "the app says no reason"))
             return self._failed(case, run, number, failure)
         record = self._described(self._pull_record(run, number), path)
         missed = self._verify(case, path) if verify else []
@@ -145,9 +158,10 @@ class Phone:
         self, case: Case, path: Path, run: str, number: int, verify: bool
     ) -> dict[str, str | int | float | bool]:
         profile = PROFILES[self._plan.profile]
+        steady = steady_stop(profile, self._plan.sustained)
         early = {
             f"{prefix}{name}": value
-            for prefix, stop in (("warmup_", profile.warmup), ("", profile.steady))
+            for prefix, stop in (("warmup_", profile.warmup), ("", steady))
             if math.isfinite(stop.cap)
             for name, value in (("cap", float(stop.cap)), ("least", stop.least))
         }
@@ -160,46 +174,19 @@ class Phone:
             "profile": self._plan.profile,
             "warmup_runs": profile.warmup.runs,
             "warmup_seconds": float(profile.warmup.seconds),
-            "runs": profile.steady.runs,
-            "seconds": float(profile.steady.seconds),
+            "runs": steady.runs,
+            "seconds": float(steady.seconds),
             "threads": case.threads,
             "cool_down": float(self._plan.cool_down),
+            **({} if self._plan.sustained is None else {"sustained": True}),
             "verify": verify,
         }
 
-    def _wait(self, run: str, number: int) -> dict[str, Any]:
-        """Wait until the app is done; returns its last status.
-
-        Raises:
-            UserError: It was killed, or shows no progress.
-        """
-        limit = self._plan.timeout + self._plan.cool_down
-        step, since, gone = "", time.monotonic(), 0
-        while True:
-            status = self._status()
-            fresh = status.get("run") == run and status.get("round") == number
-            if fresh and status.get("state") in ("finished", "failed"):
-                return status
-            shown = str(status.get("step")) if fresh else "starting"
-            if shown != step:
-                step, since, gone = shown, time.monotonic(), 0
-                self._steps.say(f"    {step} ...")
-            gone = 0 if self._transport.running() else gone + 1
-            if gone > 2:  # it may end between its last word and this question
-                raise UserError(
-                    f"the app was stopped while {step}, most often by a phone short of memory: close other apps, or "
-                    "take a smaller model, and use --resume"
-                )
-            if time.monotonic() - since > limit:
-                raise UserError(f"the app shows no progress after {limit:g} s of {step}: restart the phone, --resume")
-            time.sleep(POLL_SECONDS)
-
-    def _status(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._transport.pull(STATUS) or b"{}")
-        except ValueError:  # caught while it was replaced
-            return {}
-        return found if isinstance(found, dict) else {}
+    def _watch(self, run: str, number: int) -> Seen:
+        sustained = (self._plan.sustained or 0.0) * 60.0
+        limit = self._plan.timeout + max(self._plan.cool_down, sustained)
+        say = lambda step: self._steps.say(f"    {step} ...")  # noqa: E731
+        return watch(self._transport, run, number, pause=POLL_SECONDS, limit=limit, say=say)
 
     def _pull_record(self, run: str, number: int) -> Record:
         content = (self._transport.pull("results/records.jsonl") or b"").decode(errors="replace")
@@ -218,7 +205,8 @@ class Phone:
         with torch.device("meta"):
             module = build(sidecar.config)
         counts, artifact = artifact_counts(sidecar, module), describe_artifact(path)
-        return replace(record, counts=counts, artifact=artifact, photo=describe_photo(self._plan.photo))
+        photo = describe_photo(self._plan.photo)
+        return replace(record, device=self._kind, counts=counts, artifact=artifact, photo=photo)
 
     def _verify(self, case: Case, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
@@ -232,11 +220,35 @@ class AndroidPhone(Phone):
     """An Android phone behind adb."""
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
-        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",))
+        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",), lambda: Death(Cause.UNKNOWN))
 
 
 class IPhone(Phone):
     """An iPhone behind devicectl."""
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
-        super().__init__(plan, steps, DeviceCtl(plan.phone), "ios", ("executorch", "coreml"))
+        check_threads(plan)
+        transport = DeviceCtl(plan.phone, plan.bundle_id)
+        super().__init__(plan, steps, transport, "ios", IOS_RUNTIMES, transport.death)
+
+
+class IPhoneSimulator(Phone):
+    """The iPhone's app in a simulator of this Mac, whose times say nothing about a phone."""
+
+    def __init__(self, plan: Plan, steps: Steps) -> None:
+        check_threads(plan)
+        transport = SimCtl(plan.phone, plan.bundle_id)
+        super().__init__(plan, steps, transport, "ios-simulator", IOS_RUNTIMES, transport.death)
+
+
+def check_threads(plan: Plan) -> None:
+    """Refuse a sweep where nothing can be swept.
+
+    Raises:
+        UserError: The plan has several numbers of threads.
+    """
+    if len(plan.threads) > 1:
+        raise UserError(
+            f"--threads {','.join(map(str, plan.threads))}: the iPhone's runtimes choose their threads themselves, so "
+            "all would be the same; leave it out"
+        )

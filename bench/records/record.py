@@ -130,7 +130,7 @@ class Record:
         profile: Name of the measuring profile.
         time: When it was taken, ISO 8601 in UTC.
         error: Of a failed one.
-        threads: Threads that the runtime said it used.
+        threads: Threads that the runtime said it used; None where it does not tell.
         affinity: Cores that the process was bound to; None where it was free.
         unit: Of the samples.
         samples: By stage, one number a run in the order of the runs; stages of a run are disjoint in time.
@@ -184,8 +184,8 @@ class Record:
         if self.status == "failed":
             if self.error is None or lengths:
                 raise ValueError("a failed record has an error and no samples")
-        elif self.error is not None or self.threads is None or len(lengths) != 1 or 0 in lengths:
-            raise ValueError("a record that is ok has threads, equally many samples for every stage, and no error")
+        elif self.error is not None or len(lengths) != 1 or 0 in lengths:
+            raise ValueError("a record that is ok has equally many samples for every stage, and no error")
 
     @property
     def ok(self) -> bool:

@@ -34,6 +34,13 @@ MOST_THREADS = 1024
 FIELDS = {"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"}
 """What a flag decides of a plan, where that has another name."""
 
+PHONE_FLAGS = {
+    "serial": ("android",),
+    "udid": ("ios", "ios-simulator"),
+    "bundle_id": ("ios", "ios-simulator"),
+}
+"""Which devices a flag that names a phone or its app goes with."""
+
 
 def default_threads() -> int:
     """Return the paper's four threads, or as many as there are cores."""
@@ -71,7 +78,8 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)",
     )
     add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
-    add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
+    add("--udid", metavar="U", help="which iPhone, by UDID, identifier or name (default: the only one)")
+    add("--bundle-id", type=bundle_id_argument, metavar="ID", help="the BUNDLE_ID that the iPhone's app was built with")
     add(
         "--cool-down",
         type=number_argument,
@@ -137,6 +145,7 @@ def plan_of(flags: argparse.Namespace) -> Plan:
     return Plan(
         device=flags.device,
         phone=_phone(flags),
+        bundle_id=flags.bundle_id,
         cool_down=flags.cool_down,
         models=models,
         weights=weights,
@@ -169,6 +178,13 @@ def given(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[s
     return {name.replace("_", "-"): FIELDS.get(name, name) for name in stated}
 
 
+def bundle_id_argument(text: str) -> str:
+    """Read an app's identifier, such as com.example.minivlm."""
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", text):
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is no bundle id, such as com.example.minivlm")
+    return text
+
+
 def cores_argument(text: str) -> list[int]:
     """Read "0-3" or "0,2" as core numbers that this process may use."""
     if not hasattr(os, "sched_getaffinity"):
@@ -190,8 +206,9 @@ def cores_argument(text: str) -> list[int]:
 
 def _phone(flags: argparse.Namespace) -> str | None:
     """Return the phone that is named; a flag of another device is a mistake."""
-    for flag, device in (("serial", "android"), ("udid", "ios")):
-        if getattr(flags, flag) is not None and flags.device != device:
-            raise UserError(f"--{flag} goes with --device {device}, not with {flags.device}: leave it out")
+    for flag, devices in PHONE_FLAGS.items():
+        if getattr(flags, flag) is not None and flags.device not in devices:
+            shown = f"--{flag.replace('_', '-')} goes with --device {' or '.join(devices)}"
+            raise UserError(f"{shown}, not with {flags.device}: leave it out")
     phone: str | None = flags.serial or flags.udid
     return phone
