@@ -162,11 +162,7 @@ class DeviceCtl:
             UserError: Always.
         """
         self._still_there(answer)
-        if (
-            answer.has(LAUNCH_ERROR, 7)
-            or answer.named("Locked")
-            or answer.has("com.apple.mobiledevice", MOBILE_DEVICE_LOCKED)
-        ):
+        if _locked(answer):
             raise UserError(f"{self._device} is locked: unlock it, keep it awake, and use --resume")
         if answer.has(LAUNCH_ERROR, 3) or answer.named("Security"):
             raise UserError(
