@@ -21,6 +21,8 @@ class AppleDevice:
         paired: Whether it trusts this Mac.
         wired: Whether it is connected by a cable.
         developer: Whether its developer mode is on; None where that is not told.
+        product: Apple's name of the machine, such as "iPhone16,1".
+        system: Such as "iOS 18.1".
     """
 
     identifier: str
@@ -32,6 +34,8 @@ class AppleDevice:
     paired: bool
     wired: bool
     developer: bool | None
+    product: str
+    system: str
 
     def __str__(self) -> str:
         return f"{self.udid} ({self.name})"
@@ -110,6 +114,8 @@ def _read(one: Any) -> AppleDevice:
     connection = {**_part(one, "connectionProperties"), **_part(properties, "connection")}
     state = {**_part(one, "deviceProperties"), **_part(properties, "state")}
     identifier = str(one.get("identifier", "")) if isinstance(one, dict) else ""
+    version = {**state, **_part(properties, "software")}.get("osVersionNumber")
+    version = version.get("stringValue") if isinstance(version, dict) else version
     mode = state.get("developerModeStatus")
     mode = next(iter(mode), None) if isinstance(mode, dict) else mode
     return AppleDevice(
@@ -122,6 +128,8 @@ def _read(one: Any) -> AppleDevice:
         paired=connection.get("pairingState", "paired") == "paired",
         wired=connection.get("transportType") == "wired",
         developer=None if mode is None else mode == "enabled",
+        product=str(hardware.get("productType", "")),
+        system=f"iOS {version}" if version else "",
     )
 
 

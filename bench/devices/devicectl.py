@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 from bench.devices import coredevice
 from bench.devices.apple_devices import AppleDevice, choose, read_devices
-from bench.devices.coredevice import DEVICE_ERROR, LAUNCH_ERROR, POSIX_ERROR, Answer, ask
+from bench.devices.coredevice import DEVICE_ERROR, LAUNCH_ERROR, POSIX_ERROR, Answer, ask, control
 from bench.devices.crash_reports import concerns_app, death_of
-from bench.devices.deaths import LAST_LINES, Death
-from bench.devices.launching import LOG, launch_words
+from bench.devices.launching import LOG, last_lines, launch_words
 from bench.devices.transport import require_tool
+from bench.records.record import Failure
 from minivlm.errors import UserError
 
 EXECUTABLE = "MiniVLM.app/MiniVLM"
@@ -22,7 +22,6 @@ COPY_SECONDS = 600.0
 """For the largest artifact, over Wi-Fi."""
 REPORT_TRIES = 3
 REPORT_PAUSE = 2.0
-"""A crash report is there some seconds after the crash."""
 
 
 class DeviceCtl:
@@ -49,6 +48,21 @@ class DeviceCtl:
             raise UserError(f"{self._device} is locked, and a locked phone starts no app: unlock it and keep it awake")
         self._launch(())
 
+    def describe(self) -> Mapping[str, Any]:
+        """See `Transport`."""
+        known = {"phone": self._device.product, "system": self._device.system, "serial": self._device.udid}
+        return {name: value for name, value in known.items() if value}
+
+    def hold(self) -> str:
+        """See `Transport`; the app itself keeps the phone awake while it measures."""
+        return ""
+
+    def release(self) -> None:
+        """See `Transport`; nothing of the phone was set."""
+        for process in self._processes():
+            pid = ("--device", self._device.identifier, "--pid", str(process.get("processIdentifier", "")))
+            control(("device", "process", "terminate"), pid, SECONDS)
+
     def push(self, source: Path, folder: str) -> None:
         """See `Transport`; a folder goes as one source."""
         place = ("--source", str(source), "--destination", f"Documents/{folder}/{source.name}")
@@ -66,13 +80,15 @@ class DeviceCtl:
 
     def running(self) -> bool:
         """See `Transport`."""
-        answer = self._ask(("device", "info", "processes"), "cannot ask whether the app runs")
-        found = answer.result.get("runningProcesses", [])
-        return any(str(process.get("executable", "")).endswith(EXECUTABLE) for process in found)
+        return bool(self._processes())
 
-    def death(self) -> Death:
+    def last_words(self) -> list[str]:
         """See `Transport`."""
-        log = (self.pull(LOG) or b"").decode(errors="replace").splitlines()[-LAST_LINES:]
+        return last_lines(self.pull(LOG))
+
+    def death(self) -> Failure:
+        """See `Transport`; a report is there some seconds after the crash."""
+        words = self.last_words()
         fresh: list[str] = []
         for number in range(REPORT_TRIES):
             if number:
@@ -81,11 +97,17 @@ class DeviceCtl:
             if fresh:
                 break
         reports = [self._copied(name, "--domain-type", "systemCrashLogs") for name in fresh]
-        return death_of((report for report in reports if report), tuple(log))
+        return death_of((report for report in reports if report), words)
 
     @property
     def _container(self) -> tuple[str, ...]:
         return ("--domain-type", "appDataContainer", "--domain-identifier", str(self._bundle_id))
+
+    def _processes(self) -> list[dict[str, Any]]:
+        """Return those of the app."""
+        answer = self._ask(("device", "info", "processes"), "cannot ask whether the app runs")
+        found = [process for process in answer.result.get("runningProcesses", []) if isinstance(process, dict)]
+        return [process for process in found if str(process.get("executable", "")).endswith(EXECUTABLE)]
 
     def _devices(self) -> list[AppleDevice]:
         answer = ask(("list", "devices"), (), SECONDS)

@@ -6,6 +6,13 @@ from typing import Any
 LOG = "results/log.txt"
 """What the app wrote since its last start."""
 
+LAST_LINES = 20
+
+
+def last_lines(log: bytes | None) -> list[str]:
+    """Return what a record keeps of it."""
+    return [line for line in (log or b"").decode(errors="replace").splitlines() if line.strip()][-LAST_LINES:]
+
 
 def launch_words(arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """Return arguments as the app takes them: "--warmup-runs 3 --verify yes"."""

@@ -10,7 +10,6 @@ import torch
 
 from bench.devices.adb import Adb
 from bench.devices.artifacts import Artifacts
-from bench.devices.deaths import Cause, Death
 from bench.devices.devicectl import DeviceCtl
 from bench.devices.failures import failed_record
 from bench.devices.simctl import SimCtl
@@ -57,7 +56,7 @@ class Phone:
         transport: Transport,
         kind: str,
         runtimes: tuple[str, ...],
-        death: Callable[[], Death],
+        death: Callable[[], Failure],
     ) -> None:
         self._plan = plan
         self._steps = steps
@@ -117,7 +116,8 @@ class Phone:
         self._transport.start(self._arguments(case, path, run, number, verify))
         seen = self._watch(run, number)
         if seen.status is None:
-            return self._failed(case, run, number, self._death().failure(seen.step))
+            death = self._death()
+            return self._failed(case, run, number, replace(death, reason=f"while {seen.step}, the app {death.reason}"))
         if seen.status["state"] == "failed":
             failure = Failure(None, str(seen.status.get("message") or "the app says no reason"))
             return self._failed(case, run, number, failure)
@@ -220,7 +220,7 @@ class AndroidPhone(Phone):
     """An Android phone behind adb."""
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
-        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",), lambda: Death(Cause.UNKNOWN))
+        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",), lambda: Failure(None, "is gone"))
 
 
 class IPhone(Phone):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.devices.crash_reports import APP, concerns_app, death_of
-from bench.devices.deaths import LAST_LINES, Death
-from bench.devices.launching import LOG, launch_words
+from bench.devices.launching import LOG, last_lines, launch_words
 from bench.devices.transport import PACKAGE, complaint, require_tool, run_tool
+from bench.records.record import Failure
 from minivlm.errors import UserError
 
 RUNTIME = "com.apple.CoreSimulator.SimRuntime.iOS-"
@@ -43,6 +43,18 @@ class SimCtl:
             raise UserError(f"the app {self._bundle_id} is not in the simulator {self._udid}: {BUILD}")
         self._documents = Path(done.stdout.decode(errors="replace").strip()) / "Documents"
         self._launch(())
+
+    def describe(self) -> Mapping[str, Any]:
+        """See `Transport`."""
+        return {"serial": self._udid}
+
+    def hold(self) -> str:
+        """See `Transport`; a simulator does not sleep."""
+        return ""
+
+    def release(self) -> None:
+        """See `Transport`."""
+        self._simctl("terminate", self._udid, self._bundle_id)
 
     def push(self, source: Path, folder: str) -> None:
         """See `Transport`."""
@@ -78,11 +90,14 @@ class SimCtl:
         label = f"UIKitApplication:{self._bundle_id}["
         return any(len(row) == 3 and row[2].startswith(label) and row[0].isdigit() for row in rows)
 
-    def death(self) -> Death:
+    def last_words(self) -> list[str]:
         """See `Transport`."""
-        log = (self.pull(LOG) or b"").decode(errors="replace").splitlines()[-LAST_LINES:]
+        return last_lines(self.pull(LOG))
+
+    def death(self) -> Failure:
+        """See `Transport`."""
         fresh = [path for path in self._crash_reports() if path not in self._before]
-        return death_of((path.read_bytes() for path in fresh), tuple(log))
+        return death_of((path.read_bytes() for path in fresh), self.last_words())
 
     def _booted(self) -> dict[str, str]:
         """Return the names of the iOS simulators that run, by UDID."""

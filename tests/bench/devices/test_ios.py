@@ -300,19 +300,19 @@ class TestDeath:
     @pytest.mark.parametrize(
         ("report", "part"),
         [
-            (apple.crash(), "the app crashed while loading (SIGILL, EXC_BAD_INSTRUCTION)"),
+            (apple.crash(), "while loading, the app crashed by SIGILL (EXC_BAD_INSTRUCTION)"),
             (
                 apple.crash(asi={"libswiftCore.dylib": ["MiniVLM/Layouts.swift:3: Fatal error: Index out of range"]}),
                 "EXC_BAD_INSTRUCTION, MiniVLM/Layouts.swift:3: Fatal error: Index out of range)",
             ),
             (
                 apple.crash(**apple.WATCHDOG),
-                "did not answer while loading (scene-update watchdog transgression: app exhausted real time",
+                "did not answer, and the system stopped it (watchdog: scene-update watchdog transgression",
             ),
-            (apple.crash(**apple.QUIT), "somebody stopped the app while loading (swiped away)"),
-            (None, "the system does not say why while loading (there is no crash report)"),
-            ("{not json", "the system does not say why"),
-            (apple.crash(procName="Other").replace('"app_name": "MiniVLM"', '"app_name": "Other"'), "does not say why"),
+            (apple.crash(**apple.QUIT), "was stopped by the user (swiped away): leave the phone alone"),
+            (None, "while loading, the app is gone, and the phone keeps no report on it"),
+            ("{not json", "keeps no report on it"),
+            (apple.crash(procName="Other").replace('"app_name": "MiniVLM"', '"app_name": "Other"'), "keeps no report"),
         ],
         ids=["signal", "Swift", "watchdog", "user", "no report", "damaged", "another app's"],
     )
@@ -325,13 +325,13 @@ class TestDeath:
         report = apple.jetsam({"name": "Maps", "rpages": 9, "reason": "vm-pageshortage"}, apple.STOPPED)
         tool.follow(self.dies(tmp_path, report, "JetsamEvent-2026-11-26-101112.ips"))
         assert failed(folders).startswith(
-            "the system stopped the app for its memory while loading (per-process-limit, 2048 MiB): close other apps"
+            "while loading, the app was killed, as the phone was short of memory (per-process-limit, 2048 MiB): close"
         )
 
     def test_memory_that_others_were_stopped_for_is_not_the_apps(self, tool, folders, tmp_path):  # noqa: F811
         report = apple.jetsam({"name": "Maps", "rpages": 9, "reason": "vm-pageshortage"}, {"name": "MiniVLM"})
         tool.follow(self.dies(tmp_path, report, "JetsamEvent-2026-11-26-101112.ips"))
-        assert "does not say why" in failed(folders)
+        assert "keeps no report on it" in failed(folders)
 
     def test_the_apps_last_lines_are_kept(self, tool, folders, tmp_path):  # noqa: F811
         tool.follow(self.dies(tmp_path, apple.crash()))
@@ -343,7 +343,7 @@ class TestDeath:
         rules = self.dies(tmp_path, None)
         (tmp_path / "app" / "log.txt").write_text("MINIVLM closed\n")
         tool.follow(rules)
-        assert "somebody stopped the app while loading (swiped away)" in failed(folders)
+        assert "was stopped by the user (swiped away)" in failed(folders)
 
     def test_reports_from_before_the_start_are_not_read(self, tool, folders, tmp_path):  # noqa: F811
         tool.follow(self.dies(tmp_path, None))
