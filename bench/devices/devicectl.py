@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.devices.transport import PACKAGE, complaint, require_tool, run_tool
+from bench.records.record import Failure
 from minivlm.errors import UserError
 
 EXECUTABLE = "MiniVLM.app/MiniVLM"
@@ -68,6 +69,26 @@ class DeviceCtl:
         """See `Transport`."""
         found = self._ask("device", "info", "processes", "--device", str(self._udid)).get("runningProcesses", [])
         return any(str(process.get("executable", "")).endswith(EXECUTABLE) for process in found)
+
+    def describe(self) -> Mapping[str, Any]:
+        """See `Transport`."""
+        return {"serial": str(self._udid)}
+
+    def hold(self) -> str:
+        """See `Transport`; the app itself keeps its screen on."""
+        return ""
+
+    def release(self) -> None:
+        """See `Transport`; there is nothing to put back."""
+
+    def last_words(self) -> list[str]:
+        """See `Transport`; devicectl shows no log of the past."""
+        return []
+
+    def death(self) -> Failure:
+        """See `Transport`."""
+        reason = "was stopped, most often by a phone short of memory: close other apps, or take a smaller model"
+        return Failure(None, reason)
 
     @property
     def _container(self) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
     stand_in.py SCRIPT ARGUMENT...
 
 The script is JSON: {"rules": [{"when": REGEX, "then": [ANSWER, ...]}, ...]}. The first rule that matches the joined
-arguments answers, each time with its next answer, at last always with the last. An answer has "out", "err", "code";
-"folder" sends the file there that the regex' first group names; "json" is written to the path behind --json-output;
+arguments answers, each time with its next answer, at last always with the last. An answer has "out", "err", "code",
+and "sleep", the seconds before it comes; "folder" sends the file there that the regex' first group names; "json" is
+written to the path behind --json-output;
 "copy" is a folder whose file, named by the first group, is copied to the path behind --destination. "{run}",
 "{round}" and "{threads}" stand for what the last start of the app was told.
 """
@@ -12,9 +13,10 @@ arguments answers, each time with its next answer, at last always with the last.
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
-MISSING = "cat: No such file or directory"
+MISSING = "cat: files/results/{}: No such file or directory"
 
 
 def main(script: Path, arguments: list[str]) -> int:
@@ -45,10 +47,11 @@ def answer(reply: dict, match: re.Match, arguments: list[str], told: dict[str, s
             text = text.replace(f"{{{name}}}", value)
         return text
 
+    time.sleep(reply.get("sleep", 0))
     if "folder" in reply or "copy" in reply:
         file = Path(reply.get("folder") or reply["copy"], match[1])
         if not file.is_file():
-            print(MISSING, file=sys.stderr)
+            print(MISSING.format(match[1]), file=sys.stderr)
             return 1
         content = file.read_bytes()
         if file.suffix in (".json", ".jsonl"):

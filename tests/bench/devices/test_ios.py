@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import run
-from bench.devices import phone
+from bench.devices import watching
 from bench.records.file import read
 from tests.bench.devices.phones import MODEL, Tool, results, status
 from tests.bench.devices.test_android import folders, refused  # noqa: F401  # a fixture
@@ -42,7 +42,8 @@ def sends(folder: Path) -> tuple[str, list[dict]]:
 
 @pytest.fixture
 def tool(tmp_path, monkeypatch) -> Tool:
-    monkeypatch.setattr(phone, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "QUIET_SECONDS", 0.0)
     return Tool(tmp_path, "xcrun", monkeypatch)
 
 
@@ -90,22 +91,22 @@ def test_commands_are_those_of_the_contract(tool, folders, tmp_path):  # noqa: F
         ([*READY, ("copy to", [LOST])], "no longer connected"),
         ([*READY, COPIES, ("process launch", [{"err": "the device was locked\n", "code": 1}])], "is locked: unlock"),
         ([*READY, COPIES, ("process launch", [{"err": "ERROR: no profile\n", "code": 1}])], "does not start (ERROR"),
-        (
-            [
-                *READY,
-                COPIES,
-                STARTS,
-                ("info processes", [{"json": {"runningProcesses": []}}]),
-                ("copy from", [{"code": 1, "err": "No such file"}]),
-            ],
-            "the app was stopped while starting",
-        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_faults_are_one_line_with_a_way_out(tool, folders, capsys, rules, part):  # noqa: F811
     tool.follow(rules)
     assert part in refused(capsys, lambda: benchmark(folders))
+
+
+def test_an_app_that_dies_is_a_failed_record(tool, folders):  # noqa: F811
+    gone = ("info processes", [{"json": {"runningProcesses": []}}])
+    tool.follow([*READY, COPIES, STARTS, gone, ("copy from", [{"code": 1, "err": "No such file"}])])
+    with pytest.raises(SystemExit):
+        benchmark(folders)
+    (record,) = read(folders["output"] / "records.jsonl")
+    assert record.error.reason.startswith("while starting, the app was stopped, most often by a phone short of memory")
+    assert record.environment["serial"] == UDID
 
 
 def test_without_xcode(folders, tmp_path, monkeypatch, capsys):  # noqa: F811
