@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.devices import Device, device_class
-from bench.machine.environment import available_cores
 from bench.records.record import Record
 from bench.report import write_report
 from bench.reporting.cells import wide_console
@@ -70,12 +69,12 @@ def measure(session: Session, steps: Steps) -> list[Record]:
     plan = session.plan
     with alone_in(session.folder):
         session.begin()
-        cores = available_cores()
-        for threads in plan.threads:
-            if threads > cores:
-                steps.say(f"{threads} threads on {cores} cores: more threads than cores make times longer and noisier")
         device: Device = device_class(plan.device)(plan, steps)
-        steps.say(f"Run {session.run}: {cores} cores, profile {plan.profile}, photo {plan.photo.name}")
+        cores = device.cores()
+        for threads in plan.threads:
+            if cores is not None and threads > cores:
+                steps.say(f"{threads} threads on {cores} cores: more threads than cores make times longer and noisier")
+        steps.say(f"Run {session.run}: {cores or 'unknown'} cores, profile {plan.profile}, photo {plan.photo.name}")
         steps.say(f"weights: {plan.origin.description}")
         session.measure(device, plan.repeats, steps)
         records = session.records()

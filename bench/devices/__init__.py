@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from bench.records.record import Case, Record
 
+THIS_MACHINE = "cpu"
 DEVICES: Mapping[str, str] = MappingProxyType(
     {
-        "cpu": "bench.devices.cpu:ThisMachine",
+        THIS_MACHINE: "bench.devices.cpu:ThisMachine",
         "android": "bench.devices.phone:AndroidPhone",
         "ios": "bench.devices.phone:IPhone",
         "ios-simulator": "bench.devices.phone:IPhoneSimulator",
@@ -29,12 +30,20 @@ class Device(Protocol):
         """
         ...
 
+    def cores(self) -> int | None:
+        """Return how many cores the device has; None where it does not tell."""
+        ...
+
     def prepare(self) -> None:
         """Make what the cases need, before the first is measured. What fails here fails again in `measure`."""
         ...
 
     def measure(self, case: Case, run: str, number: int) -> Record:
         """Measure a case once, for the round of this number of a run; a failure is a record too."""
+        ...
+
+    def finish(self) -> None:
+        """Put back what `prepare` changed, however the run ended."""
         ...
 
 

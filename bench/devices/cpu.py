@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
-from bench.machine.environment import environment
+from bench.machine.environment import available_cores, environment
 from bench.measure.plan import Plan, runtimes_for
 from bench.measure.task import Task
 from bench.records.record import Case, Failure, MachineRates, Record
@@ -49,6 +49,10 @@ class ThisMachine:
             )
         return found
 
+    def cores(self) -> int | None:
+        """See `Device`."""
+        return available_cores()
+
     def prepare(self) -> None:
         """See `Device`: artifacts that are missing are exported."""
         self._say_what_is_left_out()
@@ -68,6 +72,9 @@ class ThisMachine:
             return replace(Record.from_json(answer.line), machine=rates)
         except ValueError as error:
             return self._failed(case, run, number, Failure(0, f"it gave no record: {error}"))
+
+    def finish(self) -> None:
+        """See `Device`; there is nothing to put back."""
 
     def _say_what_is_left_out(self) -> None:
         plan = self._plan

@@ -2,7 +2,6 @@
 
 import math
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from bench.devices.failures import failed_record
 from bench.devices.simctl import SimCtl
 from bench.devices.transport import Transport
 from bench.devices.verification_files import misses, read_outputs, write_inputs
-from bench.devices.watching import Seen, watch
+from bench.devices.watching import watch
 from bench.measure.measuring import describe_artifact, describe_photo, steady_stop
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
@@ -33,7 +32,6 @@ from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import load_model
 
-POLL_SECONDS = 1.0
 IOS_RUNTIMES = ("executorch", "coreml")
 
 
@@ -46,27 +44,22 @@ class Phone:
         transport: The way to the app.
         kind: A key of `bench.devices.DEVICES`.
         runtimes: That the app has.
-        death: Tells why the app is gone.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        steps: Steps,
-        transport: Transport,
-        kind: str,
-        runtimes: tuple[str, ...],
-        death: Callable[[], Failure],
-    ) -> None:
+    def __init__(self, plan: Plan, steps: Steps, transport: Transport, kind: str, runtimes: tuple[str, ...]) -> None:
         self._plan = plan
         self._steps = steps
         self._transport = transport
         self._kind = kind
         self._runtimes = runtimes
-        self._death = death
         self._artifacts = Artifacts(plan, steps)
         self._methods: dict[Path, list[Method]] = {}
         transport.check()
+        self._about = dict(transport.describe())
+
+    def cores(self) -> int | None:
+        """See `Device`."""
+        return self._about.get("cores")
 
     def cases(self) -> list[Case]:
         """See `Device`: artifacts of runtimes that the app has."""
@@ -99,6 +92,9 @@ class Phone:
         """See `Device`: every artifact goes to the phone with what belongs to it."""
         cases = self.cases()
         self._artifacts.export_missing(cases)
+        warning = self._transport.hold()
+        if warning:
+            self._steps.say(warning)
         self._transport.push(self._plan.photo, "inputs")
         for path in dict.fromkeys(map(self._path, cases)):
             if path in self._artifacts.failures:
@@ -108,25 +104,31 @@ class Phone:
                 self._push(path)
 
     def measure(self, case: Case, run: str, number: int) -> Record:
-        """See `Device`; an app that is killed makes a failed record, a phone that goes away ends the run."""
+        """See `Device`; an app that dies or hangs is a failed record, and a phone that goes away ends the run."""
         path = self._path(case)
         if path in self._artifacts.failures:
             return self._failed(case, run, number, self._artifacts.failures[path])
         verify = number == 0
         self._transport.start(self._arguments(case, path, run, number, verify))
-        seen = self._watch(run, number)
-        if seen.status is None:
-            death = self._death()
-            return self._failed(case, run, number, replace(death, reason=f"while {seen.step}, the app {death.reason}"))
-        if seen.status["state"] == "failed":
-            failure = Failure(None, str(seen.status.get("message") or "the app says no reason"))
-            return self._failed(case, run, number, failure)
-        record = self._described(self._pull_record(run, number), path)
+        failure = watch(self._transport, self._plan, self._steps, run, number)
+        record = self._pull_record(run, number)
+        if failure is not None:
+            found = record.error if record is not None and record.error is not None else failure
+            return self._failed(case, run, number, found, record)
+        if record is None:
+            raise UserError("the app finished without a record: update the app, it is of another version")
         missed = self._verify(case, path) if verify else []
         if missed:
             reason = f"the phone computes something else: {'; '.join(missed)}"
-            return self._failed(case, run, number, Failure(None, reason))
-        return record
+            return self._failed(case, run, number, Failure(None, reason), record)
+        return self._described(record, path)
+
+    def finish(self) -> None:
+        """See `Device`; what cannot be put back is said, and hides no other error."""
+        try:
+            self._transport.release()
+        except UserError as error:
+            self._steps.say(str(error))
 
     def _path(self, case: Case) -> Path:
         path = self._artifacts.path(case)
@@ -157,38 +159,33 @@ class Phone:
     def _arguments(
         self, case: Case, path: Path, run: str, number: int, verify: bool
     ) -> dict[str, str | int | float | bool]:
-        profile = PROFILES[self._plan.profile]
-        steady = steady_stop(profile, self._plan.sustained)
+        warmup = PROFILES[self._plan.profile].warmup
+        steady = steady_stop(PROFILES[self._plan.profile], self._plan.sustained)
         early = {
             f"{prefix}{name}": value
-            for prefix, stop in (("warmup_", profile.warmup), ("", steady))
+            for prefix, stop in (("warmup_", warmup), ("", steady))
             if math.isfinite(stop.cap)
             for name, value in (("cap", float(stop.cap)), ("least", stop.least))
         }
+        long = {} if self._plan.sustained is None else {"sustained": True}
         return {
             **early,
+            **long,
             "artifact": path.name,
             "photo": self._plan.photo.name,
             "run": run,
             "round": number,
             "profile": self._plan.profile,
-            "warmup_runs": profile.warmup.runs,
-            "warmup_seconds": float(profile.warmup.seconds),
+            "warmup_runs": warmup.runs,
+            "warmup_seconds": float(warmup.seconds),
             "runs": steady.runs,
             "seconds": float(steady.seconds),
             "threads": case.threads,
             "cool_down": float(self._plan.cool_down),
-            **({} if self._plan.sustained is None else {"sustained": True}),
             "verify": verify,
         }
 
-    def _watch(self, run: str, number: int) -> Seen:
-        sustained = (self._plan.sustained or 0.0) * 60.0
-        limit = self._plan.timeout + max(self._plan.cool_down, sustained)
-        say = lambda step: self._steps.say(f"    {step} ...")  # noqa: E731
-        return watch(self._transport, run, number, pause=POLL_SECONDS, limit=limit, say=say)
-
-    def _pull_record(self, run: str, number: int) -> Record:
+    def _pull_record(self, run: str, number: int) -> Record | None:
         content = (self._transport.pull("results/records.jsonl") or b"").decode(errors="replace")
         for line in reversed(content.splitlines()):
             try:
@@ -197,30 +194,37 @@ class Phone:
                 raise UserError(f"the app wrote a record that cannot be read ({error}): update the app") from None
             if (record.run, record.round) == (run, number):
                 return record
-        raise UserError("the app finished without a record: update the app, it is of another version")
+        return None
 
     def _described(self, record: Record, path: Path) -> Record:
-        """Add what the phone does not know about a model."""
+        """Add what the phone does not know about a model, and the app not about the phone."""
         sidecar = Sidecar.read(path)
         with torch.device("meta"):
             module = build(sidecar.config)
-        counts, artifact = artifact_counts(sidecar, module), describe_artifact(path)
-        photo = describe_photo(self._plan.photo)
-        return replace(record, device=self._kind, counts=counts, artifact=artifact, photo=photo)
+        return replace(
+            record,
+            device=self._kind,
+            counts=artifact_counts(sidecar, module),
+            artifact=describe_artifact(path),
+            photo=describe_photo(self._plan.photo),
+            environment={**self._about, **record.environment},
+        )
 
     def _verify(self, case: Case, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
         return misses(self._methods[path], open_program(path), given, case.runtime, case.precision)
 
-    def _failed(self, case: Case, run: str, number: int, failure: Failure) -> Record:
-        return failed_record(self._plan, case, run, number, failure, {})
+    def _failed(self, case: Case, run: str, number: int, failure: Failure, record: Record | None = None) -> Record:
+        """Return a failed record, with what the app wrote of its surroundings if it wrote one."""
+        environment = {**self._about, **(record.environment if record is not None else {})}
+        return failed_record(self._plan, case, run, number, failure, environment)
 
 
 class AndroidPhone(Phone):
     """An Android phone behind adb."""
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
-        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",), lambda: Failure(None, "is gone"))
+        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",))
 
 
 class IPhone(Phone):
@@ -228,8 +232,7 @@ class IPhone(Phone):
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
         check_threads(plan)
-        transport = DeviceCtl(plan.phone, plan.bundle_id)
-        super().__init__(plan, steps, transport, "ios", IOS_RUNTIMES, transport.death)
+        super().__init__(plan, steps, DeviceCtl(plan.phone, plan.bundle_id), "ios", IOS_RUNTIMES)
 
 
 class IPhoneSimulator(Phone):
@@ -237,8 +240,7 @@ class IPhoneSimulator(Phone):
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
         check_threads(plan)
-        transport = SimCtl(plan.phone, plan.bundle_id)
-        super().__init__(plan, steps, transport, "ios-simulator", IOS_RUNTIMES, transport.death)
+        super().__init__(plan, steps, SimCtl(plan.phone, plan.bundle_id), "ios-simulator", IOS_RUNTIMES)
 
 
 def check_threads(plan: Plan) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.devices import DEVICES
+from bench.devices import DEVICES, THIS_MACHINE
 from bench.machine.environment import available_cores
 from bench.measure.plan import DEFAULT_RUNTIMES, Plan
 from bench.measure.timing import PROFILES
@@ -31,6 +31,7 @@ DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *TRANSFORMERS)
 PAPER_THREADS = 4
 MOST_THREADS = 1024
 """More than any machine has cores; runtimes take memory for each without asking."""
+COOL_DOWN = 180.0
 FIELDS = {"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"}
 """What a flag decides of a plan, where that has another name."""
 
@@ -74,7 +75,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add(
         "--device",
         type=known_argument("device", DEVICES),
-        default="cpu",
+        default=THIS_MACHINE,
         help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)",
     )
     add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
@@ -83,9 +84,8 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add(
         "--cool-down",
         type=number_argument,
-        default=180.0,
         metavar="SECONDS",
-        help="longest wait for a phone to cool down",
+        help=f"longest wait for a phone to cool down (default: {COOL_DOWN:g})",
     )
     add_models_flag(parser, DEFAULT_MODELS)
     add_weights_flags(parser)
@@ -101,10 +101,9 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add(
         "--threads",
         type=list_argument(threads_argument),
-        default=[default_threads()],
         metavar="N,M",
         help=f"one number, or several for a sweep (default: {default_threads()}, the paper's 4 or as many as there "
-        "are cores)",
+        f"are cores; on a phone {PAPER_THREADS})",
     )
     add("--photo", "--image", type=path_argument, help="what vision models see (default: one from scikit-learn)")
     add("--image-size", type=parse_image_size, metavar="N|HxW", help="vision input in pixels (default: each model's)")
@@ -146,14 +145,14 @@ def plan_of(flags: argparse.Namespace) -> Plan:
         device=flags.device,
         phone=_phone(flags),
         bundle_id=flags.bundle_id,
-        cool_down=flags.cool_down,
+        cool_down=COOL_DOWN if flags.cool_down is None else flags.cool_down,
         models=models,
         weights=weights,
         origin=weights.describe(models[0]).origin,
         image_size=flags.image_size,
         runtimes=flags.runtimes,
         precisions=flags.precision,
-        threads=flags.threads,
+        threads=flags.threads or [default_threads() if flags.device == THIS_MACHINE else PAPER_THREADS],
         photo=flags.photo or default_photo(),
         profile=flags.profile,
         repeats=PROFILES[flags.profile].repeats if flags.repeats is None else flags.repeats,
@@ -206,6 +205,8 @@ def cores_argument(text: str) -> list[int]:
 
 def _phone(flags: argparse.Namespace) -> str | None:
     """Return the phone that is named; a flag of another device is a mistake."""
+    if flags.cool_down is not None and flags.device == THIS_MACHINE:
+        raise UserError("--cool-down waits for a phone, and this machine is measured as it is: leave it out")
     for flag, devices in PHONE_FLAGS.items():
         if getattr(flags, flag) is not None and flags.device not in devices:
             shown = f"--{flag.replace('_', '-')} goes with --device {' or '.join(devices)}"

@@ -110,12 +110,15 @@ class Session:
         if not tasks:
             steps.say("nothing is missing")
             return
-        device.prepare()
-        for place, (number, case) in enumerate(tasks, start=1):
-            steps.say(f"  [{place}/{len(tasks)}] round {number + 1} of {repeats}: {case} ...")
-            record = device.measure(case, self.run, number)
-            append(self.path, record)
-            steps.say(f"    {outcome(record)}")
+        try:
+            device.prepare()
+            for place, (number, case) in enumerate(tasks, start=1):
+                steps.say(f"  [{place}/{len(tasks)}] round {number + 1} of {repeats}: {case} ...")
+                record = device.measure(case, self.run, number)
+                append(self.path, record)
+                steps.say(f"    {outcome(record)}")
+        finally:
+            device.finish()
 
 
 def _read_plan(path: Path, stored: object) -> Plan:

@@ -5,7 +5,7 @@
 The script is JSON: {"rules": [{"when": REGEX, "then": [ANSWER, ...]}, ...]}. The first rule that matches the joined
 arguments answers, each time with its next answer, at last always with the last. An answer has "out", "err", "code";
 "folder" sends the file there that the regex' first group names; "copy" is a folder whose file, named by the first
-group, is copied to the path behind --destination; "hang" sleeps for so many seconds first. Where there is a
+group, is copied to the path behind --destination; "sleep" are the seconds before the answer comes. Where there is a
 --json-output, devicectl's envelope is written to that path: "json" is the result in it, "error" the error, "outcome"
 its outcome; "mute" leaves the file out. "{run}", "{round}" and "{threads}" stand for what the last start of the app
 was told.
@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-MISSING = "cat: No such file or directory"
+MISSING = "cat: files/results/{}: No such file or directory"
 NO_NODE = {
     "domain": "com.apple.dt.CoreDeviceError",
     "code": 7000,
@@ -53,12 +53,12 @@ def answer(reply: dict, match: re.Match, arguments: list[str], told: dict[str, s
             text = text.replace(f"{{{name}}}", value)
         return text
 
-    time.sleep(reply.get("hang", 0))
+    time.sleep(reply.get("sleep", 0))
     if "folder" in reply or "copy" in reply:
         file = Path(reply.get("folder") or reply["copy"], match[1])
         if not file.is_file():
             envelope({"error": NO_NODE}, arguments)
-            print(MISSING, file=sys.stderr)
+            print(MISSING.format(match[1]), file=sys.stderr)
             return 1
         content = file.read_bytes()
         if file.suffix in (".json", ".jsonl"):

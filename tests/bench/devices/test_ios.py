@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import run
-from bench.devices import coredevice, devicectl, phone
+from bench.devices import coredevice, devicectl, watching
 from bench.devices.apple_devices import read_devices
 from bench.records.file import read
 from bench.session.session import Session
@@ -33,7 +33,8 @@ def sends(folder: Path) -> tuple[str, list[dict]]:
 
 @pytest.fixture
 def tool(tmp_path, monkeypatch) -> Tool:
-    monkeypatch.setattr(phone, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "QUIET_SECONDS", 0.0)
     monkeypatch.setattr(coredevice, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(devicectl, "REPORT_PAUSE", 0.0)
     monkeypatch.setattr(run, "write_report", lambda records, folder: [])  # plots take longer than all else here
@@ -219,7 +220,7 @@ def test_a_devicectl_that_hangs_is_stopped(tool, folders, capsys, monkeypatch): 
     monkeypatch.setattr(coredevice, "GRACE_SECONDS", 0.0)
     monkeypatch.setattr(coredevice, "TRIES", 1)
     monkeypatch.setattr(devicectl, "SECONDS", 1.0)
-    tool.follow([LISTED, ("info apps", [{"hang": 600}])])
+    tool.follow([LISTED, ("info apps", [{"sleep": 600}])])
     assert "cannot list the phone's apps (it did not answer in time)" in refused(capsys, lambda: benchmark(folders))
 
 
