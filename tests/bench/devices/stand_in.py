@@ -7,8 +7,8 @@ arguments answers, each time with its next answer, at last always with the last.
 "folder" sends the file there that the regex' first group names; "copy" is a folder whose file, named by the first
 group, is copied to the path behind --destination; "sleep" are the seconds before the answer comes. Where there is a
 --json-output, devicectl's envelope is written to that path: "json" is the result in it, "error" the error, "outcome"
-its outcome; "mute" leaves the file out. "{run}", "{round}" and "{threads}" stand for what the last start of the app
-was told.
+its outcome; "mute" leaves the file out. "writes" are two folders: what the app would write, and where to. "{run}",
+"{round}" and "{threads}" stand for what the last start of the app was told.
 """
 
 import json
@@ -67,6 +67,13 @@ def answer(reply: dict, match: re.Match, arguments: list[str], told: dict[str, s
             Path(arguments[arguments.index("--destination") + 1]).write_bytes(content)
         else:
             sys.stdout.buffer.write(content)
+    if "writes" in reply:
+        source, target = map(Path, reply["writes"])
+        for file in source.rglob("*.*"):
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            content = file.read_bytes()
+            place.write_bytes(filled(content.decode()).encode() if file.suffix in (".json", ".jsonl") else content)
     envelope(reply, arguments)
     sys.stdout.write(filled(reply.get("out", "")))
     sys.stderr.write(reply.get("err", ""))
