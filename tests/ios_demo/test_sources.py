@@ -135,7 +135,7 @@ class TestAgreementWithPython:
         assert (mean, std) == (IMAGENET_RGB.mean, IMAGENET_RGB.std)
 
 
-@pytest.mark.parametrize("script", ["check.sh", "debian_swift.sh"])
+@pytest.mark.parametrize("script", ["check.sh", "debian_swift.sh", "simulator.sh"])
 def test_scripts_are_shell(script: str) -> None:
     path = APP / script
     assert path.stat().st_mode & 0o100, "executable"
