@@ -124,8 +124,8 @@ class DeviceCtl:
         ids = [str(app.get("bundleIdentifier", "")) for app in apps]
         if self._bundle_id is None:
             ours = [str(app["bundleIdentifier"]) for app in apps if app.get("name") == "MiniVLM"]
-            here = f"; {', '.join(ours)} is on {self._device}" if ours else ""
-            raise UserError(f"--bundle-id is missing: give the BUNDLE_ID that you built the app with{here}")
+            here = f": {', '.join(ours)}" if ours else ", or build and install it first as docs/phones-ios.md says"
+            raise UserError(f"--bundle-id is missing: give the BUNDLE_ID of the app on {self._device}{here}")
         if self._bundle_id not in ids:
             raise UserError(
                 f"the app {self._bundle_id} is not on {self._device}: build and install it as docs/phones-ios.md says, "

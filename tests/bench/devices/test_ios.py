@@ -169,7 +169,12 @@ def test_a_name_of_something_else_is_told(tool, folders, capsys, udid, part):  #
 def test_a_missing_bundle_id_is_asked_for_with_the_one_that_is_on_the_phone(tool, folders, capsys):  # noqa: F811
     tool.follow(WORKS)
     said = refused(capsys, lambda: benchmark(folders, bundle=()))
-    assert f"--bundle-id is missing: give the BUNDLE_ID that you built the app with; {BUNDLE} is on {UDID}" in said
+    assert said.endswith(f"--bundle-id is missing: give the BUNDLE_ID of the app on {UDID} (Ada's iPhone): {BUNDLE}")
+
+
+def test_without_the_app_a_missing_bundle_id_is_asked_for_all_the_same(tool, folders, capsys):  # noqa: F811
+    tool.follow([("info apps", [{"json": {"apps": []}}]), *WORKS])
+    assert "or build and install it first" in refused(capsys, lambda: benchmark(folders, bundle=()))
 
 
 def test_two_phones_of_one_name_are_told_apart(tool, folders, capsys):  # noqa: F811
