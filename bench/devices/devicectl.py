@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +20,8 @@ SECONDS = 60.0
 """In which a question must be answered; the first after Xcode's installation takes longest."""
 COPY_SECONDS = 600.0
 """For the largest artifact, over Wi-Fi."""
+RETURN_SECONDS = 20.0
+"""For which a phone may be gone: over Wi-Fi some are for a moment."""
 REPORT_TRIES = 3
 REPORT_PAUSE = 2.0
 
@@ -134,13 +136,11 @@ class DeviceCtl:
         return self._bundle_id
 
     def _launch(self, words: tuple[str, ...]) -> None:
-        rest = ("--device", self._device.identifier, "--terminate-existing", str(self._bundle_id), "--", "--benchmark")
-        answer = ask(("device", "process", "launch"), (*rest, *words), SECONDS)
-        if not answer.ok:
-            self._refuse(answer, "the app does not start")
+        rest = ("--terminate-existing", str(self._bundle_id), "--", "--benchmark", *words)
+        self._ask(("device", "process", "launch"), "the app does not start", *rest)
 
     def _ask(self, command: tuple[str, ...], what: str, *rest: str, seconds: float = SECONDS) -> Answer:
-        answer = ask(command, ("--device", self._device.identifier, *rest), seconds)
+        answer = self._try(command, rest, seconds)
         if not answer.ok:
             self._refuse(answer, what)
         return answer
@@ -150,13 +150,38 @@ class DeviceCtl:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "copy")
             place = (*domain, "--source", source, "--destination", str(copy))
-            answer = ask(("device", "copy", "from"), ("--device", self._device.identifier, *place), SECONDS)
+            answer = self._try(("device", "copy", "from"), place, SECONDS)
             if answer.ok and copy.is_file():
                 return copy.read_bytes()
             if answer.ok or answer.has(DEVICE_ERROR, 7000) or answer.has(POSIX_ERROR, 2):
-                self._still_there(answer)
                 return None
             self._refuse(answer, f"cannot read {source} of the phone")
+
+    def _try(self, command: tuple[str, ...], rest: Sequence[str], seconds: float) -> Answer:
+        """Run a command for the phone, once more where the phone was gone and came back."""
+        named = ("--device", self._device.identifier, *rest)
+        answer = ask(command, named, seconds)
+        return ask(command, named, seconds) if not answer.ok and self._came_back(answer) else answer
+
+    def _came_back(self, failed: Answer) -> bool:
+        """Ask whether the phone is still there, which no error tells for sure; tells whether it was waited for.
+
+        Raises:
+            UserError: It went away.
+        """
+        limit, waited = time.monotonic() + RETURN_SECONDS, False
+        while not self._there():
+            if time.monotonic() >= limit:
+                raise UserError(
+                    f"{self._device} is no longer connected ({failed.complaint}): connect it again and use --resume"
+                )
+            waited = True
+            time.sleep(coredevice.PAUSE_SECONDS)
+        return waited
+
+    def _there(self) -> bool:
+        here = [device for device in self._devices() if device.identifier == self._device.identifier]
+        return bool(here) and here[0].tunnel != "unavailable"
 
     def _crash_reports(self) -> list[str]:
         """Return the paths of the reports that may be about the app; none where the phone does not list them."""
@@ -165,25 +190,12 @@ class DeviceCtl:
         names = [str(file.get("relativePath") or file.get("name") or "") for file in files if isinstance(file, dict)]
         return [name for name in names if concerns_app(name)]
 
-    def _still_there(self, answer: Answer) -> None:
-        """Refuse to go on with a phone that went away: its errors have too many words to tell it by them.
-
-        Raises:
-            UserError: It is no longer in the list.
-        """
-        here = [device for device in self._devices() if device.identifier == self._device.identifier]
-        if not here or here[0].tunnel == "unavailable":
-            raise UserError(
-                f"{self._device} is no longer connected ({answer.complaint}): connect it again and use --resume"
-            )
-
     def _refuse(self, answer: Answer, what: str) -> NoReturn:
-        """Say what went wrong, by what is there now and by domain and code.
+        """Say what went wrong, by domain and code.
 
         Raises:
             UserError: Always.
         """
-        self._still_there(answer)
         if _locked(answer):
             raise UserError(f"{self._device} is locked: unlock it, keep it awake, and use --resume")
         if answer.has(LAUNCH_ERROR, 3) or answer.named("Security"):

@@ -37,6 +37,7 @@ def tool(tmp_path, monkeypatch) -> Tool:
     monkeypatch.setattr(watching, "QUIET_SECONDS", 0.0)
     monkeypatch.setattr(coredevice, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(devicectl, "REPORT_PAUSE", 0.0)
+    monkeypatch.setattr(devicectl, "RETURN_SECONDS", 0.0)
     monkeypatch.setattr(run, "write_report", lambda records, folder: [])  # plots take longer than all else here
     return Tool(tmp_path, "xcrun", monkeypatch)
 
@@ -245,6 +246,16 @@ def test_a_phone_that_went_away_is_told_by_asking_again(tool, folders, capsys, c
     listing = ("list devices", [*LISTED[1], {"json": {"devices": left}}])
     tool.follow([listing, (command, [{"error": apple.error("NSCocoaErrorDomain", 4097, "EOF")}]), *WORKS])
     assert "is no longer connected" in refused(capsys, lambda: benchmark(folders))
+
+
+def test_a_phone_that_comes_back_is_asked_again(tool, folders, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(devicectl, "RETURN_SECONDS", 600.0)
+    answers = results(tmp_path / "app", folders["artifact"], "ios")
+    listing = ("list devices", [*LISTED[1], {"json": {"devices": [apple.WATCH]}}, *LISTED[1]])
+    lost = ("process launch", [{"error": apple.error("NSCocoaErrorDomain", 4097, "EOF")}, {}])
+    tool.follow([listing, lost, *WORKS[1:], sends(answers)])
+    benchmark(folders)
+    assert read(folders["output"] / "records.jsonl")[0].ok
 
 
 def test_without_xcode(folders, tmp_path, monkeypatch, capsys):  # noqa: F811
