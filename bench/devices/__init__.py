@@ -1,6 +1,8 @@
 """Where models can be measured: one module for each kind of device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -14,9 +16,25 @@ DEVICES: Mapping[str, str] = MappingProxyType(
         "android": "bench.devices.phone:AndroidPhone",
         "ios": "bench.devices.phone:IPhone",
         "ios-simulator": "bench.devices.phone:IPhoneSimulator",
+        "hub": "bench.devices.hub:HostedPhones",
     }
 )
 """By kind, "module:attribute" of a class that takes the plan and `minivlm.console.Steps`, and is a `Device`."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run still has to measure.
+
+    Attributes:
+        folder: Of its records; a device may keep there what it needs to go on.
+        run: Its id.
+        tasks: Number of the round and case, in order.
+    """
+
+    folder: Path
+    run: str
+    tasks: Sequence[tuple[int, Case]]
 
 
 class Device(Protocol):
@@ -34,7 +52,7 @@ class Device(Protocol):
         """Return how many cores the device has; None where it does not tell."""
         ...
 
-    def prepare(self) -> None:
+    def prepare(self, work: Work) -> None:
         """Make what the cases need, before the first is measured. What fails here fails again in `measure`."""
         ...
 

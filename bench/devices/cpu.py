@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from bench.devices import Work
 from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
 from bench.machine.environment import available_cores, environment
@@ -53,10 +54,10 @@ class ThisMachine:
         """See `Device`."""
         return available_cores()
 
-    def prepare(self) -> None:
+    def prepare(self, work: Work) -> None:
         """See `Device`: artifacts that are missing are exported."""
         self._say_what_is_left_out()
-        self._artifacts.export_missing(self.cases())
+        self._artifacts.export_missing(case for _, case in work.tasks)
 
     def measure(self, case: Case, run: str, number: int) -> Record:
         """See `Device`."""

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import torch
 
+from bench.devices import Work
 from bench.devices.adb import Adb
 from bench.devices.artifacts import Artifacts
 from bench.devices.devicectl import DeviceCtl
 from bench.devices.failures import failed_record
 from bench.devices.simctl import SimCtl
 from bench.devices.transport import Transport
-from bench.devices.verification_files import misses, read_outputs, write_inputs
+from bench.devices.verification_files import methods_of, misses, read_outputs, write_inputs
 from bench.devices.watching import watch
 from bench.measure.measuring import describe_artifact, describe_photo, steady_stop
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
 from bench.records.record import Case, Failure, Record
-from export.core.catalogue import exportable_methods
 from export.core.formats import FORMATS, family_of
 from export.core.methods import Method
 from export.core.sidecar import Sidecar, labels_folder, sidecar_path
@@ -28,9 +28,6 @@ from export.runtime.program import open_program
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.models.registry import build
-from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.weights.labels import read_labels
-from minivlm.weights.loading import load_model
 
 IOS_RUNTIMES = ("executorch", "coreml")
 
@@ -88,9 +85,9 @@ class Phone:
         except UserError:
             return ()  # a baseline
 
-    def prepare(self) -> None:
+    def prepare(self, work: Work) -> None:
         """See `Device`: every artifact goes to the phone with what belongs to it."""
-        cases = self.cases()
+        cases = [case for _, case in work.tasks]
         self._artifacts.export_missing(cases)
         warning = self._transport.hold()
         if warning:
@@ -100,7 +97,7 @@ class Phone:
             if path in self._artifacts.failures:
                 continue
             with self._steps.step(f"copy {path.name} to the phone"):
-                self._methods[path] = self._inputs(path)
+                self._methods[path] = methods_of(path, self._plan.photo)
                 self._push(path)
 
     def measure(self, case: Case, run: str, number: int) -> Record:
@@ -134,18 +131,6 @@ class Phone:
         path = self._artifacts.path(case)
         assert path is not None  # phones run artifacts only
         return path
-
-    def _inputs(self, path: Path) -> list[Method]:
-        """Return the artifact's methods with inputs from the photo; the weights behind them do not matter."""
-        sidecar = Sidecar.read(path)
-        model = load_model(sidecar.model, sizes=sidecar.sizes)
-        config = sidecar.config
-        whole = isinstance(config, VisionLanguageConfig)
-        labels = read_labels(sidecar.check_labels(path), config) if isinstance(config, VisionLanguageConfig) else None
-        size = sidecar.image_size
-        methods = exportable_methods(model, labels, size, self._plan.photo)
-        there = {method.name for method in sidecar.methods}
-        return [method for method in methods if method.name in there or not whole]
 
     def _push(self, path: Path) -> None:
         for source in (path, sidecar_path(path), labels_folder(path)):

@@ -53,12 +53,13 @@ class Memory:
 
     Attributes:
         peak_bytes: Most that was resident at once, from before the model was loaded to the last run.
-        baseline_bytes: Resident before the model was loaded: interpreter, libraries and inputs.
+        baseline_bytes: Resident before the model was loaded: interpreter, libraries and inputs; None where it is not
+            told.
         planned_bytes: What the runtime plans for activations by its own account; None where it has no such value.
     """
 
     peak_bytes: Bytes
-    baseline_bytes: Bytes
+    baseline_bytes: Bytes | None
     planned_bytes: Planned | None = None
 
 
@@ -98,17 +99,24 @@ class ArtifactFile:
 
 
 class Case(NamedTuple):
-    """What is measured again in every round; the threads are those asked for."""
+    """What is measured again in every round; the threads are those asked for.
+
+    The last three are empty where there is nothing to choose: see `Record`.
+    """
 
     device: str
     model: str
     runtime: str
     precision: str
     threads: int
+    phone: str = ""
+    accelerator: str = ""
+    method: str = ""
 
     def __str__(self) -> str:
-        names = printable(f"{self.model}, {self.runtime}, {self.precision}")
-        return f"{names}, {self.threads} thread{'s' * (self.threads != 1)}"
+        names = f"{self.model}{f' {self.method}' if self.method else ''}, {self.runtime}, {self.precision}"
+        where = ", ".join(("", *filter(None, (self.accelerator, self.phone))))
+        return printable(f"{names}, {self.threads} thread{'s' * (self.threads != 1)}{where}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -144,6 +152,10 @@ class Record:
         weights: Where the weights come from.
         disturbed: What went on beside the measurement, a line each; nothing where it was undisturbed.
         sustained: Seconds since the start and milliseconds of every run of a long measurement.
+        phone: Which of the phones that one run measures; empty where a run has one machine.
+        accelerator: That was asked for, such as "npu"; empty where a runtime takes its only one.
+        method: Of an artifact with several, where one is measured alone; empty where a run calls what it needs.
+        layers: By compute unit, how many layers ran there; empty where it is not told.
         format: Version of this schema.
     """
 
@@ -175,6 +187,10 @@ class Record:
     weights: str = ""
     disturbed: list[str] = field(default_factory=list)
     sustained: list[tuple[Seconds, Milliseconds]] | None = None
+    phone: str = ""
+    accelerator: str = ""
+    method: str = ""
+    layers: Mapping[str, Number] = field(default_factory=dict)
     format: Literal[2] = FORMAT
 
     def __post_init__(self) -> None:
@@ -204,7 +220,8 @@ class Record:
     @property
     def case(self) -> Case:
         """What this is a repeat of."""
-        return Case(self.device, self.model, self.runtime, self.precision, self.threads_asked)
+        asked = (self.device, self.model, self.runtime, self.precision, self.threads_asked)
+        return Case(*asked, self.phone, self.accelerator, self.method)
 
     @property
     def totals(self) -> list[float]:
@@ -267,7 +284,7 @@ def failed_instead(record: Record, failure: Failure) -> Record:
     """Return the failed repeat that would have been this one."""
     values = ("threads", "tokens", "load_ms", "first_ms", "memory", "counts", "machine", "artifact", "sustained")
     nothing = dict.fromkeys(values)
-    return replace(record, status="failed", error=failure, samples={}, disturbed=[], weights="", **nothing)  # type: ignore[arg-type]
+    return replace(record, status="failed", error=failure, samples={}, disturbed=[], weights="", layers={}, **nothing)  # type: ignore[arg-type]
 
 
 def explain(error: ValidationError) -> str:

@@ -32,13 +32,21 @@ PAPER_THREADS = 4
 MOST_THREADS = 1024
 """More than any machine has cores; runtimes take memory for each without asking."""
 COOL_DOWN = 180.0
-FIELDS = {"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"}
+FIELDS = {
+    **{"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"},
+    "phone": "phones",
+}
 """What a flag decides of a plan, where that has another name."""
+
+ACCELERATORS = ("cpu", "gpu", "npu")
+"""Of hosted phones, as their service calls them."""
 
 PHONE_FLAGS = {
     "serial": ("android",),
     "udid": ("ios", "ios-simulator"),
     "bundle_id": ("ios", "ios-simulator"),
+    "phone": ("hub",),
+    "accelerators": ("hub",),
 }
 """Which devices a flag that names a phone or its app goes with."""
 
@@ -81,6 +89,18 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
     add("--udid", metavar="U", help="which iPhone, by UDID, identifier or name (default: the only one)")
     add("--bundle-id", type=bundle_id_argument, metavar="ID", help="the BUNDLE_ID that the iPhone's app was built with")
+    add(
+        "--phone",
+        action="append",
+        metavar="NAME",
+        help="a phone that Qualcomm AI Hub hosts; may be given several times",
+    )
+    add(
+        "--accelerators",
+        type=list_argument(known_argument("accelerator", ACCELERATORS)),
+        metavar="A,B",
+        help=f"of hosted phones: {', '.join(ACCELERATORS)} (default: {ACCELERATORS[0]})",
+    )
     add(
         "--cool-down",
         type=number_argument,
@@ -144,6 +164,8 @@ def plan_of(flags: argparse.Namespace) -> Plan:
     return Plan(
         device=flags.device,
         phone=_phone(flags),
+        phones=list(dict.fromkeys(flags.phone or [])),
+        accelerators=flags.accelerators or [ACCELERATORS[0]],
         bundle_id=flags.bundle_id,
         cool_down=COOL_DOWN if flags.cool_down is None else flags.cool_down,
         models=models,
@@ -205,8 +227,11 @@ def cores_argument(text: str) -> list[int]:
 
 def _phone(flags: argparse.Namespace) -> str | None:
     """Return the phone that is named; a flag of another device is a mistake."""
-    if flags.cool_down is not None and flags.device == THIS_MACHINE:
-        raise UserError("--cool-down waits for a phone, and this machine is measured as it is: leave it out")
+    if flags.cool_down is not None and flags.device in (THIS_MACHINE, "hub"):
+        raise UserError(
+            "--cool-down waits for a phone on this desk; this machine and hosted phones are measured as they are: leave it "
+            "out"
+        )
     for flag, devices in PHONE_FLAGS.items():
         if getattr(flags, flag) is not None and flags.device not in devices:
             shown = f"--{flag.replace('_', '-')} goes with --device {' or '.join(devices)}"
