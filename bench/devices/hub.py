@@ -80,8 +80,8 @@ class HostedPhones:
         ]
         if not found:
             raise UserError(
-                f"nothing to measure: {', '.join(plan.models)} in {', '.join(plan.precisions)} has no artifact for hosted "
-                "phones; name tee-0..3, a transformer, or a whole model with --runtimes onnx"
+                f"nothing to measure: {', '.join(plan.models)} in {', '.join(plan.precisions)} has no artifact for "
+                "hosted phones; name tee-0..3, a transformer, or a whole model with --runtimes onnx"
             )
         return found
 

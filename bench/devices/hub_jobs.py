@@ -133,7 +133,8 @@ class HubJobs:
                     since = time.monotonic()
                 if time.monotonic() - since >= BUSY_SECONDS:
                     raise UserError(
-                        f"{SERVICE} takes no more jobs ({error}): what was finished is kept; continue later with --resume"
+                        f"{SERVICE} takes no more jobs ({error}): what was finished is kept; continue later with "
+                        "--resume"
                     ) from None
             self._steps.say("    the service takes no more jobs for now ...")
             time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What a job's profile says: `InferenceJob.download_profile` of qai-hub 0.56, times in microseconds, memory in bytes."""
+"""What a job's profile says: `InferenceJob.download_profile` of qai-hub 0.56, in microseconds and bytes."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bench.records.quantiles import percentile, spread
 from minivlm.errors import printable
 
 FORMAT: Literal[2] = 2
@@ -310,17 +311,3 @@ def _check_finite(value: Any) -> None:
 @cache
 def _reader() -> TypeAdapter[Record]:
     return TypeAdapter(Record)
-
-
-def percentile(values: list[float], percent: float) -> float:
-    """Return the value that so many percent do not exceed, between two neighbours in proportion (numpy's "linear")."""
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * percent / 100.0
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
-def spread(values: list[float]) -> float:
-    """Return half the distance between the quartiles; 0 of a single value."""
-    return (percentile(values, 75.0) - percentile(values, 25.0)) / 2

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.records.record import Case, Record, percentile, spread
+from bench.records.quantiles import percentile, spread
+from bench.records.record import Case, Record
 from bench.records.runs import latest_run, once
 
 

@@ -22,7 +22,7 @@ from minivlm.storage.files import check_outputs
 from minivlm.vision.tee import TEEConfig, check_image_size
 from minivlm.weights.loading import DescribedModel, WeightsOrigin
 
-WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv")
+WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv", "hub.json")
 """What a run writes into its folder."""
 COMPILERS = ("g++", "clang++", "c++")
 """One of them must be there for `torch.compile`, unless CXX names another."""

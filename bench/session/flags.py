@@ -229,8 +229,7 @@ def _phone(flags: argparse.Namespace) -> str | None:
     """Return the phone that is named; a flag of another device is a mistake."""
     if flags.cool_down is not None and flags.device in (THIS_MACHINE, "hub"):
         raise UserError(
-            "--cool-down waits for a phone on this desk; this machine and hosted phones are measured as they are: leave it "
-            "out"
+            f"--cool-down waits for a phone on this desk, and {flags.device} is measured as it is: leave it out"
         )
     for flag, devices in PHONE_FLAGS.items():
         if getattr(flags, flag) is not None and flags.device not in devices:
