@@ -75,7 +75,7 @@ check-android: $(VENV)/.dev  ## the Android app as far as this machine can: styl
 
 check-ios: $(VENV)/.dev  ## the iOS app likewise
 	sh ios_demo/check.sh
-	$(RUN) -m pytest tests/ios_demo tests/test_phone_fixtures.py tests/bench/devices/test_ios.py
+	$(RUN) -m pytest tests/ios_demo tests/test_phone_fixtures.py tests/bench/devices/test_ios.py tests/bench/devices/test_ios_simulator.py
 
 check-arm64: $(VENV)/.dev  ## artifacts on ARM kernels, emulated (exports what is missing)
 	$(RUN) bench/arm64.py

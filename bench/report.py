@@ -26,6 +26,8 @@ from bench.reporting.cells import Table
 from bench.reporting.cost_tables import count_all
 from bench.reporting.latency import latency_tables
 from bench.reporting.paper_tables import device_statuses, measured_tables
+from bench.reporting.phone_plots import phone_pictures
+from bench.reporting.phones import of_machines, phone_tables
 from bench.reporting.plots import pictures
 from bench.reporting.sweeps import sweep_tables
 from minivlm.command_line import path_argument, script_parser
@@ -94,7 +96,21 @@ def as_csv(records: Sequence[Record]) -> str:
     """Return a row a repeat: medians and percentiles in milliseconds, bytes, counts."""
     stages = list(dict.fromkeys(stage for record in records for stage in record.samples))
     text = io.StringIO()
-    columns = ["run", "round", "status", "device", "model", "runtime", "precision", "threads_asked", "threads", "time"]
+    columns = [
+        "run",
+        "round",
+        "status",
+        "device",
+        "phone",
+        "accelerator",
+        "model",
+        "method",
+        "runtime",
+        "precision",
+        "threads_asked",
+        "threads",
+        "time",
+    ]
     measured = ["runs", "median_ms", "p90_ms", "p99_ms", "load_ms", "first_ms", *(f"{stage} ms" for stage in stages)]
     about = ["tokens_per_second", "peak_bytes", "baseline_bytes", "planned_bytes", "params", "macs", "artifact_bytes"]
     writer = csv.DictWriter(
@@ -131,9 +147,10 @@ def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
         failures=[record for record in records if record.error],
         pictures={
             part.titled(title): picture
-            for part in divide(records)
+            for part in divide(of_machines(records))
             for title, picture in pictures({repeats.case: repeats for repeats in group(part.records)}).items()
-        },
+        }
+        | phone_pictures(records),
         tables=tables,
     )
 
@@ -145,7 +162,9 @@ def write_report(records: Sequence[Record], folder: Path) -> list[Path]:
         UserError: The folder cannot be written.
     """
     records = once(records)
-    tables = [*measured_tables(count_all(), records), *latency_tables(records), *sweep_tables(records)]
+    machines = of_machines(records)
+    tables = [*measured_tables(count_all(), records), *latency_tables(machines), *sweep_tables(machines)]
+    tables += phone_tables(records)
     texts = (markdown(tables, records), html(tables, records), as_csv(records))
     for name, text in zip(REPORT, texts, strict=True):
         write_text(folder / name, text)

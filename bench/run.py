@@ -5,6 +5,7 @@
     python bench/run.py --models minivlm --threads 1,2,4          # scaling, and the setting to take
     python bench/run.py --checkpoint DIR --precision fp32,int8    # trained weights, on every runtime
     python bench/run.py --models tee-0 --sustained 10             # latency over ten minutes
+    python bench/run.py --device hub --phone "Samsung Galaxy S24"  # a phone that Qualcomm AI Hub hosts
     python bench/run.py --resume                                  # what an interrupted run has not measured
 
 Each repeat of each model, runtime, precision and number of threads runs in a process of its own, all of them once a
@@ -17,11 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.devices import Device, device_class
-from bench.machine.environment import available_cores
 from bench.records.record import Record
 from bench.report import write_report
 from bench.reporting.cells import wide_console
 from bench.reporting.latency import latency_tables
+from bench.reporting.phones import KINDS, of_machines, phone_tables
 from bench.reporting.sweeps import sweep_tables
 from bench.session.checks import check_plan
 from bench.session.flags import given, make_parser, plan_of
@@ -52,7 +53,9 @@ def session_of(argv: Sequence[str] | None) -> Session:
 def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
     """Print what was measured, write the report, and say where everything is."""
     console = wide_console()
-    for table in [*latency_tables(records), *sweep_tables(records)]:
+    machines = of_machines(records)
+    phones = phone_tables(records) if any(record.device in KINDS for record in records) else []
+    for table in [*latency_tables(machines), *sweep_tables(machines), *phones]:
         table.show(console)
     failed = [record for record in records if not record.ok]
     for record in failed:
@@ -70,12 +73,12 @@ def measure(session: Session, steps: Steps) -> list[Record]:
     plan = session.plan
     with alone_in(session.folder):
         session.begin()
-        cores = available_cores()
-        for threads in plan.threads:
-            if threads > cores:
-                steps.say(f"{threads} threads on {cores} cores: more threads than cores make times longer and noisier")
         device: Device = device_class(plan.device)(plan, steps)
-        steps.say(f"Run {session.run}: {cores} cores, profile {plan.profile}, photo {plan.photo.name}")
+        cores = device.cores()
+        for threads in plan.threads:
+            if cores is not None and threads > cores:
+                steps.say(f"{threads} threads on {cores} cores: more threads than cores make times longer and noisier")
+        steps.say(f"Run {session.run}: {cores or 'unknown'} cores, profile {plan.profile}, photo {plan.photo.name}")
         steps.say(f"weights: {plan.origin.description}")
         session.measure(device, plan.repeats, steps)
         records = session.records()

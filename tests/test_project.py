@@ -95,7 +95,7 @@ class TestWorkflows:
 def _asked(job: dict[str, Any]) -> list[str]:
     matrix = job.get("strategy", {}).get("matrix", {})
     commands = [step.get("run", "") for step in job["steps"]]
-    commands += [entry["command"] for entry in matrix.get("include", [])]
+    commands += [entry.get("command", "") for entry in matrix.get("include", [])]
     lines = re.findall(r"^make ([a-z0-9 -]+)$", "\n".join(commands), re.MULTILINE)
     return [*matrix.get("target", []), *(target for line in lines for target in line.split())]
 

@@ -25,6 +25,7 @@ android {
         versionCode = 1
         versionName = "0.1.0"
         manifestPlaceholders["executorchVersion"] = libs.versions.executorch.get()
+        ndk.abiFilters += listOf("arm64-v8a", "x86_64") // what ExecuTorch's library has: others must not install
     }
 
     compileOptions {

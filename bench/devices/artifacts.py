@@ -43,7 +43,7 @@ class Artifacts:
 
     def _request(self, case: Case) -> ExportRequest:
         """Return how a case's artifact is made, found once: looking into artifacts takes reading them."""
-        _, model, runtime, precision, _ = case
+        model, runtime, precision = case.model, case.runtime, case.precision
         if (model, runtime, precision) not in self._requests:
             request = request_of(self._plan, model, runtime, precision)
             found = find_artifact(request)

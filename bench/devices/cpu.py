@@ -5,9 +5,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from bench.devices import Work
 from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
-from bench.machine.environment import environment
+from bench.machine.environment import available_cores, environment
 from bench.measure.plan import Plan, runtimes_for
 from bench.measure.task import Task
 from bench.records.record import Case, Failure, MachineRates, Record
@@ -49,10 +50,14 @@ class ThisMachine:
             )
         return found
 
-    def prepare(self) -> None:
+    def cores(self) -> int | None:
+        """See `Device`."""
+        return available_cores()
+
+    def prepare(self, work: Work) -> None:
         """See `Device`: artifacts that are missing are exported."""
         self._say_what_is_left_out()
-        self._artifacts.export_missing(self.cases())
+        self._artifacts.export_missing(case for _, case in work.tasks)
 
     def measure(self, case: Case, run: str, number: int) -> Record:
         """See `Device`."""
@@ -68,6 +73,9 @@ class ThisMachine:
             return replace(Record.from_json(answer.line), machine=rates)
         except ValueError as error:
             return self._failed(case, run, number, Failure(0, f"it gave no record: {error}"))
+
+    def finish(self) -> None:
+        """See `Device`; there is nothing to put back."""
 
     def _say_what_is_left_out(self) -> None:
         plan = self._plan

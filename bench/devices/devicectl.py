@@ -1,129 +1,215 @@
-"""The way to the iPhone app, by Xcode's devicectl; docs/phones.md has the contract."""
+"""The way to the iPhone app, by Xcode's devicectl; docs/phones-ios.md has the contract."""
 
-import json
-import subprocess
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from bench.devices.transport import PACKAGE, complaint, require_tool, run_tool
+from bench.devices import coredevice
+from bench.devices.apple_devices import AppleDevice, choose, read_devices
+from bench.devices.coredevice import DEVICE_ERROR, LAUNCH_ERROR, POSIX_ERROR, Answer, ask, control
+from bench.devices.crash_reports import concerns_app, death_of
+from bench.devices.launching import LOG, last_lines, launch_words
+from bench.devices.transport import require_tool
+from bench.records.record import Failure
 from minivlm.errors import UserError
 
 EXECUTABLE = "MiniVLM.app/MiniVLM"
-GONE = ("not connected", "was not found", "disconnected", "connection was interrupted", "CoreDeviceError error 1011")
-FULL = ("No space left", "ENOSPC", "disk is full", "out of space")
-MISSING = ("No such file", "does not exist", "be opened because there is no such file")
-LOCKED = ("was locked", "device is locked", "Locked")
+SECONDS = 60.0
+"""In which a question must be answered; the first after Xcode's installation takes longest."""
+COPY_SECONDS = 600.0
+"""For the largest artifact, over Wi-Fi."""
+RETURN_SECONDS = 20.0
+"""For which a phone may be gone: over Wi-Fi some are for a moment."""
+REPORT_TRIES = 3
+REPORT_PAUSE = 2.0
 
 
 class DeviceCtl:
     """Implements `bench.devices.transport.Transport`.
 
     Args:
-        udid: Any identifier that devicectl takes; None takes the only phone.
+        wanted: Identifier, UDID or name of a phone; None takes the only one.
+        bundle_id: That the app was built with; None asks for it.
     """
 
-    def __init__(self, udid: str | None) -> None:
-        self._udid = udid
+    def __init__(self, wanted: str | None, bundle_id: str | None) -> None:
+        self._wanted = wanted
+        self._bundle_id = bundle_id
+        self._device: AppleDevice
+        self._reports: set[str] = set()
 
     def check(self) -> None:
+        """See `Transport`; ends with a start of the app, which makes its folders and shows that it can start."""
+        require_tool("xcrun", "run this on a Mac with Xcode 16 or newer")
+        self._device = choose(self._devices(), self._wanted)
+        self._bundle_id = self._installed()
+        locked = self._ask(("device", "info", "lockState"), "cannot ask whether the phone is locked")
+        if locked.result.get("passcodeRequired"):
+            raise UserError(f"{self._device} is locked, and a locked phone starts no app: unlock it and keep it awake")
+        self._launch(())
+
+    def describe(self) -> Mapping[str, Any]:
         """See `Transport`."""
-        require_tool("xcrun", "run this on a Mac with Xcode 15 or newer")
-        self._udid = self._choose(self._devices())
-        apps = self._ask("device", "info", "apps", "--device", self._udid, "--bundle-id", PACKAGE).get("apps", [])
-        if not apps:
-            raise UserError(f"the app {PACKAGE} is not on {self._udid}: build and install it as docs/phones.md says")
-        if self._ask("device", "info", "lockState", "--device", self._udid).get("passcodeRequired"):
-            raise UserError(f"{self._udid} is locked, and a locked phone starts no app: unlock it and keep it awake")
+        known = {"phone": self._device.product, "system": self._device.system, "serial": self._device.udid}
+        return {name: value for name, value in known.items() if value}
+
+    def hold(self) -> str:
+        """See `Transport`; the app itself keeps the phone awake while it measures."""
+        return ""
+
+    def release(self) -> None:
+        """See `Transport`; nothing of the phone was set."""
+        for process in self._processes():
+            pid = ("--device", self._device.identifier, "--pid", str(process.get("processIdentifier", "")))
+            control(("device", "process", "terminate"), pid, SECONDS)
 
     def push(self, source: Path, folder: str) -> None:
-        """See `Transport`; files go one by one, which needs no folder on the other side."""
-        files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-        for file in files:
-            place = f"Documents/{folder}/{file.relative_to(source.parent).as_posix()}"
-            done = self._control(
-                "device", "copy", "to", *self._container, "--source", str(file), "--destination", place
-            )
-            self._succeed(done, f"cannot copy {file.name} to the phone")
+        """See `Transport`; a folder goes as one source."""
+        place = ("--source", str(source), "--destination", f"Documents/{folder}/{source.name}")
+        what = f"cannot copy {source.name} to the phone"
+        self._ask(("device", "copy", "to"), what, *self._container, *place, seconds=COPY_SECONDS)
 
     def start(self, arguments: Mapping[str, Any]) -> None:
         """See `Transport`; `--terminate-existing` stops what is left of an earlier start."""
-        words = [part for name, value in arguments.items() for part in (f"--{name.replace('_', '-')}", _text(value))]
-        launch = ("device", "process", "launch", "--device", str(self._udid), "--terminate-existing", PACKAGE)
-        self._succeed(self._control(*launch, "--", "--benchmark", *words), "the app does not start")
+        self._reports = set(self._crash_reports())
+        self._launch(launch_words(arguments))
 
     def pull(self, path: str) -> bytes | None:
         """See `Transport`."""
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "copy")
-            place = ("--source", f"Documents/{path}", "--destination", str(copy))
-            done = self._control("device", "copy", "from", *self._container, *place)
-            if done.returncode != 0 and _says(done, MISSING):
-                return None
-            self._succeed(done, f"cannot read the app's {path}")
-            return copy.read_bytes()
+        return self._copied(f"Documents/{path}", *self._container)
 
     def running(self) -> bool:
         """See `Transport`."""
-        found = self._ask("device", "info", "processes", "--device", str(self._udid)).get("runningProcesses", [])
-        return any(str(process.get("executable", "")).endswith(EXECUTABLE) for process in found)
+        return bool(self._processes())
+
+    def last_words(self) -> list[str]:
+        """See `Transport`."""
+        return last_lines(self.pull(LOG))
+
+    def death(self) -> Failure:
+        """See `Transport`; a report is there some seconds after the crash."""
+        words = self.last_words()
+        fresh: list[str] = []
+        for number in range(REPORT_TRIES):
+            if number:
+                time.sleep(REPORT_PAUSE)
+            fresh = [name for name in self._crash_reports() if name not in self._reports]
+            if fresh:
+                break
+        reports = [self._copied(name, "--domain-type", "systemCrashLogs") for name in fresh]
+        return death_of((report for report in reports if report), words)
 
     @property
     def _container(self) -> tuple[str, ...]:
-        device = ("--device", str(self._udid))
-        return (*device, "--domain-type", "appDataContainer", "--domain-identifier", PACKAGE)
+        return ("--domain-type", "appDataContainer", "--domain-identifier", str(self._bundle_id))
 
-    def _devices(self) -> dict[str, str]:
-        """Return the names of all paired phones, by identifier."""
-        found = self._ask("list", "devices").get("devices", [])
-        phones = [one for one in found if one.get("connectionProperties", {}).get("pairingState") == "paired"]
-        return {str(one["identifier"]): str(one.get("deviceProperties", {}).get("name", "")) for one in phones}
+    def _processes(self) -> list[dict[str, Any]]:
+        """Return those of the app."""
+        answer = self._ask(("device", "info", "processes"), "cannot ask whether the app runs")
+        found = [process for process in answer.result.get("runningProcesses", []) if isinstance(process, dict)]
+        return [process for process in found if str(process.get("executable", "")).endswith(EXECUTABLE)]
 
-    def _choose(self, names: Mapping[str, str]) -> str:
-        if not names:
-            raise UserError("devicectl sees no paired phone: connect one, trust this Mac, switch developer mode on")
-        listed = ", ".join(f"{udid} ({name})" for udid, name in names.items())
-        if self._udid is None and len(names) > 1:
-            raise UserError(f"devicectl sees {len(names)} phones: name one with --udid, of {listed}")
-        if self._udid is not None and self._udid not in (*names, *names.values()):
-            raise UserError(f"devicectl sees no phone {self._udid}: it sees {listed}")
-        return self._udid or next(iter(names))
+    def _devices(self) -> list[AppleDevice]:
+        answer = ask(("list", "devices"), (), SECONDS)
+        coredevice.require_xcode(answer)
+        if not answer.ok:
+            raise UserError(f"devicectl lists no devices ({answer.complaint}): restart Xcode, or this Mac")
+        listed = answer.result.get("devices")
+        return read_devices(listed if isinstance(listed, list) else [])
 
-    def _control(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        done = run_tool(["xcrun", "devicectl", *arguments])
-        if done.returncode != 0 and _says(done, GONE):
-            raise UserError(f"{self._udid} is no longer connected ({complaint(done)}): connect it and use --resume")
-        if done.returncode != 0 and _says(done, LOCKED):
-            raise UserError(f"{self._udid} is locked: unlock it, keep it awake, and use --resume")
-        return done
+    def _installed(self) -> str:
+        """Return the app's bundle id, which must be on the phone."""
+        known = () if self._bundle_id is None else ("--bundle-id", self._bundle_id)
+        apps = self._ask(("device", "info", "apps"), "cannot list the phone's apps", *known).result.get("apps", [])
+        ids = [str(app.get("bundleIdentifier", "")) for app in apps]
+        if self._bundle_id is None:
+            ours = [str(app["bundleIdentifier"]) for app in apps if app.get("name") == "MiniVLM"]
+            here = f": {', '.join(ours)}" if ours else ", or build and install it first as docs/phones-ios.md says"
+            raise UserError(f"--bundle-id is missing: give the BUNDLE_ID of the app on {self._device}{here}")
+        if self._bundle_id not in ids:
+            raise UserError(
+                f"the app {self._bundle_id} is not on {self._device}: build and install it as docs/phones-ios.md says, "
+                "or give the BUNDLE_ID that it was built with by --bundle-id"
+            )
+        return self._bundle_id
 
-    def _ask(self, *arguments: str) -> dict[str, Any]:
-        """Return the result that a command writes as JSON."""
+    def _launch(self, words: tuple[str, ...]) -> None:
+        rest = ("--terminate-existing", str(self._bundle_id), "--", "--benchmark", *words)
+        self._ask(("device", "process", "launch"), "the app does not start", *rest)
+
+    def _ask(self, command: tuple[str, ...], what: str, *rest: str, seconds: float = SECONDS) -> Answer:
+        answer = self._try(command, rest, seconds)
+        if not answer.ok:
+            self._refuse(answer, what)
+        return answer
+
+    def _copied(self, source: str, *domain: str) -> bytes | None:
+        """Return a file of the phone; None where it is not there, of which devicectl says no more than 7000."""
         with tempfile.TemporaryDirectory() as folder:
-            answer = Path(folder, "answer.json")
-            done = self._control(*arguments, "--json-output", str(answer))
-            self._succeed(done, f"devicectl {' '.join(arguments[:3])} failed")
-            try:
-                result = json.loads(answer.read_text(encoding="utf-8"))["result"]
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise UserError(f"devicectl gave no JSON that can be read ({error}): update Xcode") from None
-        return result if isinstance(result, dict) else {}
+            copy = Path(folder, "copy")
+            place = (*domain, "--source", source, "--destination", str(copy))
+            answer = self._try(("device", "copy", "from"), place, SECONDS)
+            if answer.ok and copy.is_file():
+                return copy.read_bytes()
+            if answer.ok or answer.has(DEVICE_ERROR, 7000) or answer.has(POSIX_ERROR, 2):
+                return None
+            self._refuse(answer, f"cannot read {source} of the phone")
 
-    def _succeed(self, done: subprocess.CompletedProcess[bytes], what: str) -> None:
-        if done.returncode == 0:
-            return
-        if _says(done, FULL):
+    def _try(self, command: tuple[str, ...], rest: Sequence[str], seconds: float) -> Answer:
+        """Run a command for the phone, once more where the phone was gone and came back."""
+        named = ("--device", self._device.identifier, *rest)
+        answer = ask(command, named, seconds)
+        return ask(command, named, seconds) if not answer.ok and self._came_back(answer) else answer
+
+    def _came_back(self, failed: Answer) -> bool:
+        """Ask whether the phone is still there, which no error tells for sure; tells whether it was waited for.
+
+        Raises:
+            UserError: It went away.
+        """
+        limit, waited = time.monotonic() + RETURN_SECONDS, False
+        while not self._there():
+            if time.monotonic() >= limit:
+                raise UserError(
+                    f"{self._device} is no longer connected ({failed.complaint}): connect it again and use --resume"
+                )
+            waited = True
+            time.sleep(coredevice.PAUSE_SECONDS)
+        return waited
+
+    def _there(self) -> bool:
+        here = [device for device in self._devices() if device.identifier == self._device.identifier]
+        return bool(here) and here[0].tunnel != "unavailable"
+
+    def _crash_reports(self) -> list[str]:
+        """Return the paths of the reports that may be about the app; none where the phone does not list them."""
+        rest = ("--device", self._device.identifier, "--domain-type", "systemCrashLogs")
+        files = ask(("device", "info", "files"), rest, SECONDS, tries=1).result.get("files", [])
+        names = [str(file.get("relativePath") or file.get("name") or "") for file in files if isinstance(file, dict)]
+        return [name for name in names if concerns_app(name)]
+
+    def _refuse(self, answer: Answer, what: str) -> NoReturn:
+        """Say what went wrong, by domain and code.
+
+        Raises:
+            UserError: Always.
+        """
+        if _locked(answer):
+            raise UserError(f"{self._device} is locked: unlock it, keep it awake, and use --resume")
+        if answer.has(LAUNCH_ERROR, 3) or answer.named("Security"):
+            raise UserError(
+                f"{self._device} does not trust who built the app: allow it under Settings, General, VPN & Device "
+                "Management; with a free Apple ID build it again every seven days"
+            )
+        if answer.has(POSIX_ERROR, 28):
             raise UserError(f"{what}: the phone's storage is full; free space on it")
-        raise UserError(f"{what} ({complaint(done)}): see docs/phones.md")
+        if answer.has(DEVICE_ERROR, 12040):
+            raise UserError(f"{what} ({answer.complaint}): unlock the phone, and open Xcode with it connected once")
+        raise UserError(f"{what} ({answer.complaint}): docs/phones-ios.md says what can be the matter")
 
 
-def _says(done: subprocess.CompletedProcess[bytes], texts: tuple[str, ...]) -> bool:
-    said = (done.stdout + done.stderr).decode(errors="replace")
-    return any(text in said for text in texts)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+def _locked(answer: Answer) -> bool:
+    """Tell whether a phone refused because it is locked: the app's start, or the mounting of Xcode's disk image."""
+    return answer.named("Locked") or answer.has(LAUNCH_ERROR, 7) or answer.has("com.apple.mobiledevice", -402652958)

@@ -1,27 +1,26 @@
 """A phone with the sample app: push, start, watch, pull, verify. The two systems differ by their tool only."""
 
-import json
 import math
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from bench.devices import Work
 from bench.devices.adb import Adb
 from bench.devices.artifacts import Artifacts
 from bench.devices.devicectl import DeviceCtl
 from bench.devices.failures import failed_record
+from bench.devices.simctl import SimCtl
 from bench.devices.transport import Transport
-from bench.devices.verification_files import misses, read_outputs, write_inputs
-from bench.measure.measuring import describe_artifact, describe_photo
+from bench.devices.verification_files import methods_of, misses, read_outputs, write_inputs
+from bench.devices.watching import watch
+from bench.measure.measuring import describe_artifact, describe_photo, steady_stop
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
 from bench.records.record import Case, Failure, Record
-from export.core.catalogue import exportable_methods
 from export.core.formats import FORMATS, family_of
 from export.core.methods import Method
 from export.core.sidecar import Sidecar, labels_folder, sidecar_path
@@ -29,12 +28,8 @@ from export.runtime.program import open_program
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.models.registry import build
-from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.weights.labels import read_labels
-from minivlm.weights.loading import load_model
 
-POLL_SECONDS = 1.0
-STATUS = "results/status.json"
+IOS_RUNTIMES = ("executorch", "coreml")
 
 
 class Phone:
@@ -57,6 +52,11 @@ class Phone:
         self._artifacts = Artifacts(plan, steps)
         self._methods: dict[Path, list[Method]] = {}
         transport.check()
+        self._about = dict(transport.describe())
+
+    def cores(self) -> int | None:
+        """See `Device`."""
+        return self._about.get("cores")
 
     def cases(self) -> list[Case]:
         """See `Device`: artifacts of runtimes that the app has."""
@@ -85,52 +85,52 @@ class Phone:
         except UserError:
             return ()  # a baseline
 
-    def prepare(self) -> None:
+    def prepare(self, work: Work) -> None:
         """See `Device`: every artifact goes to the phone with what belongs to it."""
-        cases = self.cases()
+        cases = [case for _, case in work.tasks]
         self._artifacts.export_missing(cases)
+        warning = self._transport.hold()
+        if warning:
+            self._steps.say(warning)
         self._transport.push(self._plan.photo, "inputs")
         for path in dict.fromkeys(map(self._path, cases)):
             if path in self._artifacts.failures:
                 continue
             with self._steps.step(f"copy {path.name} to the phone"):
-                self._methods[path] = self._inputs(path)
+                self._methods[path] = methods_of(path, self._plan.photo)
                 self._push(path)
 
     def measure(self, case: Case, run: str, number: int) -> Record:
-        """See `Device`; a phone that goes away, or an app that is killed, ends the run."""
+        """See `Device`; an app that dies or hangs is a failed record, and a phone that goes away ends the run."""
         path = self._path(case)
         if path in self._artifacts.failures:
             return self._failed(case, run, number, self._artifacts.failures[path])
         verify = number == 0
         self._transport.start(self._arguments(case, path, run, number, verify))
-        status = self._wait(run, number)
-        if status["state"] == "failed":
-            failure = Failure(None, str(status.get("message") or "the app says no reason"))
-            return self._failed(case, run, number, failure)
-        record = self._described(self._pull_record(run, number), path)
+        failure = watch(self._transport, self._plan, self._steps, run, number)
+        record = self._pull_record(run, number)
+        if failure is not None:
+            found = record.error if record is not None and record.error is not None else failure
+            return self._failed(case, run, number, found, record)
+        if record is None:
+            raise UserError("the app finished without a record: update the app, it is of another version")
         missed = self._verify(case, path) if verify else []
         if missed:
             reason = f"the phone computes something else: {'; '.join(missed)}"
-            return self._failed(case, run, number, Failure(None, reason))
-        return record
+            return self._failed(case, run, number, Failure(None, reason), record)
+        return self._described(record, path)
+
+    def finish(self) -> None:
+        """See `Device`; what cannot be put back is said, and hides no other error."""
+        try:
+            self._transport.release()
+        except UserError as error:
+            self._steps.say(str(error))
 
     def _path(self, case: Case) -> Path:
         path = self._artifacts.path(case)
         assert path is not None  # phones run artifacts only
         return path
-
-    def _inputs(self, path: Path) -> list[Method]:
-        """Return the artifact's methods with inputs from the photo; the weights behind them do not matter."""
-        sidecar = Sidecar.read(path)
-        model = load_model(sidecar.model, sizes=sidecar.sizes)
-        config = sidecar.config
-        whole = isinstance(config, VisionLanguageConfig)
-        labels = read_labels(sidecar.check_labels(path), config) if isinstance(config, VisionLanguageConfig) else None
-        size = sidecar.image_size
-        methods = exportable_methods(model, labels, size, self._plan.photo)
-        there = {method.name for method in sidecar.methods}
-        return [method for method in methods if method.name in there or not whole]
 
     def _push(self, path: Path) -> None:
         for source in (path, sidecar_path(path), labels_folder(path)):
@@ -144,64 +144,33 @@ class Phone:
     def _arguments(
         self, case: Case, path: Path, run: str, number: int, verify: bool
     ) -> dict[str, str | int | float | bool]:
-        profile = PROFILES[self._plan.profile]
+        warmup = PROFILES[self._plan.profile].warmup
+        steady = steady_stop(PROFILES[self._plan.profile], self._plan.sustained)
         early = {
             f"{prefix}{name}": value
-            for prefix, stop in (("warmup_", profile.warmup), ("", profile.steady))
+            for prefix, stop in (("warmup_", warmup), ("", steady))
             if math.isfinite(stop.cap)
             for name, value in (("cap", float(stop.cap)), ("least", stop.least))
         }
+        long = {} if self._plan.sustained is None else {"sustained": True}
         return {
             **early,
+            **long,
             "artifact": path.name,
             "photo": self._plan.photo.name,
             "run": run,
             "round": number,
             "profile": self._plan.profile,
-            "warmup_runs": profile.warmup.runs,
-            "warmup_seconds": float(profile.warmup.seconds),
-            "runs": profile.steady.runs,
-            "seconds": float(profile.steady.seconds),
+            "warmup_runs": warmup.runs,
+            "warmup_seconds": float(warmup.seconds),
+            "runs": steady.runs,
+            "seconds": float(steady.seconds),
             "threads": case.threads,
             "cool_down": float(self._plan.cool_down),
             "verify": verify,
         }
 
-    def _wait(self, run: str, number: int) -> dict[str, Any]:
-        """Wait until the app is done; returns its last status.
-
-        Raises:
-            UserError: It was killed, or shows no progress.
-        """
-        limit = self._plan.timeout + self._plan.cool_down
-        step, since, gone = "", time.monotonic(), 0
-        while True:
-            status = self._status()
-            fresh = status.get("run") == run and status.get("round") == number
-            if fresh and status.get("state") in ("finished", "failed"):
-                return status
-            shown = str(status.get("step")) if fresh else "starting"
-            if shown != step:
-                step, since, gone = shown, time.monotonic(), 0
-                self._steps.say(f"    {step} ...")
-            gone = 0 if self._transport.running() else gone + 1
-            if gone > 2:  # it may end between its last word and this question
-                raise UserError(
-                    f"the app was stopped while {step}, most often by a phone short of memory: close other apps, or "
-                    "take a smaller model, and use --resume"
-                )
-            if time.monotonic() - since > limit:
-                raise UserError(f"the app shows no progress after {limit:g} s of {step}: restart the phone, --resume")
-            time.sleep(POLL_SECONDS)
-
-    def _status(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._transport.pull(STATUS) or b"{}")
-        except ValueError:  # caught while it was replaced
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    def _pull_record(self, run: str, number: int) -> Record:
+    def _pull_record(self, run: str, number: int) -> Record | None:
         content = (self._transport.pull("results/records.jsonl") or b"").decode(errors="replace")
         for line in reversed(content.splitlines()):
             try:
@@ -210,22 +179,30 @@ class Phone:
                 raise UserError(f"the app wrote a record that cannot be read ({error}): update the app") from None
             if (record.run, record.round) == (run, number):
                 return record
-        raise UserError("the app finished without a record: update the app, it is of another version")
+        return None
 
     def _described(self, record: Record, path: Path) -> Record:
-        """Add what the phone does not know about a model."""
+        """Add what the phone does not know about a model, and the app not about the phone."""
         sidecar = Sidecar.read(path)
         with torch.device("meta"):
             module = build(sidecar.config)
-        counts, artifact = artifact_counts(sidecar, module), describe_artifact(path)
-        return replace(record, counts=counts, artifact=artifact, photo=describe_photo(self._plan.photo))
+        return replace(
+            record,
+            device=self._kind,
+            counts=artifact_counts(sidecar, module),
+            artifact=describe_artifact(path),
+            photo=describe_photo(self._plan.photo),
+            environment={**self._about, **record.environment},
+        )
 
     def _verify(self, case: Case, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
         return misses(self._methods[path], open_program(path), given, case.runtime, case.precision)
 
-    def _failed(self, case: Case, run: str, number: int, failure: Failure) -> Record:
-        return failed_record(self._plan, case, run, number, failure, {})
+    def _failed(self, case: Case, run: str, number: int, failure: Failure, record: Record | None = None) -> Record:
+        """Return a failed record, with what the app wrote of its surroundings if it wrote one."""
+        environment = {**self._about, **(record.environment if record is not None else {})}
+        return failed_record(self._plan, case, run, number, failure, environment)
 
 
 class AndroidPhone(Phone):
@@ -239,4 +216,26 @@ class IPhone(Phone):
     """An iPhone behind devicectl."""
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
-        super().__init__(plan, steps, DeviceCtl(plan.phone), "ios", ("executorch", "coreml"))
+        check_threads(plan)
+        super().__init__(plan, steps, DeviceCtl(plan.phone, plan.bundle_id), "ios", IOS_RUNTIMES)
+
+
+class IPhoneSimulator(Phone):
+    """The iPhone's app in a simulator of this Mac, whose times say nothing about a phone."""
+
+    def __init__(self, plan: Plan, steps: Steps) -> None:
+        check_threads(plan)
+        super().__init__(plan, steps, SimCtl(plan.phone, plan.bundle_id), "ios-simulator", IOS_RUNTIMES)
+
+
+def check_threads(plan: Plan) -> None:
+    """Refuse a sweep where nothing can be swept.
+
+    Raises:
+        UserError: The plan has several numbers of threads.
+    """
+    if len(plan.threads) > 1:
+        raise UserError(
+            f"--threads {','.join(map(str, plan.threads))}: the iPhone's runtimes choose their threads themselves, so "
+            "all would be the same; leave it out"
+        )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.records.record import Failure
 from minivlm.errors import UserError
 
 PACKAGE = "org.minivlm.demo"
@@ -28,6 +29,21 @@ class Transport(Protocol):
         """
         ...
 
+    def describe(self) -> Mapping[str, Any]:
+        """Return what can be told of the phone from outside, under the names of `Record.environment`.
+
+        "serial" tells phones of one make apart; "cores" is left out where it is not known.
+        """
+        ...
+
+    def hold(self) -> str:
+        """Keep the phone awake until `release`; returns in one line why that cannot be, empty where it can."""
+        ...
+
+    def release(self) -> None:
+        """Stop the app, and put the phone's settings back as they were before `hold`."""
+        ...
+
     def push(self, source: Path, folder: str) -> None:
         """Copy a file or folder, under its own name, into a folder of the app's."""
         ...
@@ -44,6 +60,19 @@ class Transport(Protocol):
         """Tell whether the app's process is there."""
         ...
 
+    def last_words(self) -> list[str]:
+        """Return the last lines that the app logged since its start; none where the system keeps no log."""
+        ...
+
+    def death(self) -> Failure:
+        """Say why the process of the last start is gone.
+
+        Returns:
+            The reason goes on after "while it did so, the app": what happened, and the way out. The lines are those of
+            the crash and the app's own last ones.
+        """
+        ...
+
 
 def require_tool(name: str, way_out: str) -> None:
     """Refuse to go on without a program.
@@ -55,17 +84,21 @@ def require_tool(name: str, way_out: str) -> None:
         raise UserError(f"{name} is not on the PATH, and reaches the phone: {way_out}")
 
 
-def run_tool(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    """Run a program of the platform's tools, whatever its exit code.
+def run_tool(command: Sequence[str], seconds: float = TOOL_SECONDS) -> subprocess.CompletedProcess[bytes]:
+    """Run a program of the platform's tools, whatever its exit code; it reads nothing from this terminal.
+
+    Args:
+        command: Program and arguments.
+        seconds: In which it must end.
 
     Raises:
         UserError: It did not end.
     """
     try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=TOOL_SECONDS)
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
         raise UserError(
-            f"{command[0]} did not answer within {TOOL_SECONDS:g} s: check the cable, and unlock the phone"
+            f"{command[0]} did not answer within {seconds:g} s: check the cable, unlock the phone, and use --resume"
         ) from None
 
 

@@ -10,15 +10,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from export.core.catalogue import exportable_methods
 from export.core.methods import Method
+from export.core.sidecar import Sidecar
 from export.runtime.program import Program
 from export.verify.comparison import compare
 from export.verify.tolerances import tolerances_of
 from minivlm.errors import UserError
+from minivlm.models.vision_language import VisionLanguageConfig
+from minivlm.weights.labels import read_labels
+from minivlm.weights.loading import load_model
 
 FORMAT = 1
 INPUTS = "parity.json"
 OUTPUTS = "outputs.json"
+
+
+def methods_of(artifact: Path, photo: Path) -> list[Method]:
+    """Return an artifact's methods with inputs from the photo; the weights behind them do not matter."""
+    sidecar = Sidecar.read(artifact)
+    model = load_model(sidecar.model, sizes=sidecar.sizes)
+    config = sidecar.config
+    whole = isinstance(config, VisionLanguageConfig)
+    labels = read_labels(sidecar.check_labels(artifact), config) if isinstance(config, VisionLanguageConfig) else None
+    methods = exportable_methods(model, labels, sidecar.image_size, photo)
+    there = {method.name for method in sidecar.methods}
+    return [method for method in methods if method.name in there or not whole]
 
 
 def write_inputs(methods: Sequence[Method], folder: Path) -> None:

@@ -24,6 +24,9 @@ class Plan:
     Attributes:
         device: A key of `bench.devices.DEVICES`.
         phone: Which of several connected phones; None takes the only one.
+        phones: Which of the phones that a service hosts.
+        accelerators: Of these phones, each for all cases.
+        bundle_id: That the iPhone's app was built with; None asks for it.
         cool_down: Seconds that a phone may take to cool down before each measurement.
         models: Names of the registry.
         weights: Of all models.
@@ -43,6 +46,9 @@ class Plan:
 
     device: str
     phone: str | None
+    phones: Sequence[str]
+    accelerators: Sequence[str]
+    bundle_id: str | None
     cool_down: float
     models: Sequence[str]
     weights: Weights

@@ -63,10 +63,10 @@ def divide(records: Sequence[Record]) -> list[Division]:
         size = image_size(record)
         found.setdefault((_setting(record), "" if size == usual else size), []).append(record)
     details = [(*place, ("image", size)) if size else place for place, size in found]
-    return [Division(label, part) for label, part in zip(_labels(details), found.values(), strict=True)]
+    return [Division(label, part) for label, part in zip(name_settings(details), found.values(), strict=True)]
 
 
-def _labels(settings: Sequence[Setting]) -> list[str]:
+def name_settings(settings: Sequence[Setting]) -> list[str]:
     """Name settings by what is not the same in all."""
     values: dict[str, set[str]] = {}
     for place in settings:

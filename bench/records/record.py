@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bench.records.quantiles import percentile, spread
 from minivlm.errors import printable
 
 FORMAT: Literal[2] = 2
@@ -53,12 +54,13 @@ class Memory:
 
     Attributes:
         peak_bytes: Most that was resident at once, from before the model was loaded to the last run.
-        baseline_bytes: Resident before the model was loaded: interpreter, libraries and inputs.
+        baseline_bytes: Resident before the model was loaded: interpreter, libraries and inputs; None where it is not
+            told.
         planned_bytes: What the runtime plans for activations by its own account; None where it has no such value.
     """
 
     peak_bytes: Bytes
-    baseline_bytes: Bytes
+    baseline_bytes: Bytes | None
     planned_bytes: Planned | None = None
 
 
@@ -98,17 +100,24 @@ class ArtifactFile:
 
 
 class Case(NamedTuple):
-    """What is measured again in every round; the threads are those asked for."""
+    """What is measured again in every round; the threads are those asked for.
+
+    The last three are empty where there is nothing to choose: see `Record`.
+    """
 
     device: str
     model: str
     runtime: str
     precision: str
     threads: int
+    phone: str = ""
+    accelerator: str = ""
+    method: str = ""
 
     def __str__(self) -> str:
-        names = printable(f"{self.model}, {self.runtime}, {self.precision}")
-        return f"{names}, {self.threads} thread{'s' * (self.threads != 1)}"
+        names = f"{self.model}{f' {self.method}' if self.method else ''}, {self.runtime}, {self.precision}"
+        where = ", ".join(("", *filter(None, (self.accelerator, self.phone))))
+        return printable(f"{names}, {self.threads} thread{'s' * (self.threads != 1)}{where}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -130,7 +139,7 @@ class Record:
         profile: Name of the measuring profile.
         time: When it was taken, ISO 8601 in UTC.
         error: Of a failed one.
-        threads: Threads that the runtime said it used.
+        threads: Threads that the runtime said it used; None where it does not tell.
         affinity: Cores that the process was bound to; None where it was free.
         unit: Of the samples.
         samples: By stage, one number a run in the order of the runs; stages of a run are disjoint in time.
@@ -144,6 +153,10 @@ class Record:
         weights: Where the weights come from.
         disturbed: What went on beside the measurement, a line each; nothing where it was undisturbed.
         sustained: Seconds since the start and milliseconds of every run of a long measurement.
+        phone: Which of the phones that one run measures; empty where a run has one machine.
+        accelerator: That was asked for, such as "npu"; empty where a runtime takes its only one.
+        method: Of an artifact with several, where one is measured alone; empty where a run calls what it needs.
+        layers: By compute unit, how many layers ran there; empty where it is not told.
         format: Version of this schema.
     """
 
@@ -175,6 +188,10 @@ class Record:
     weights: str = ""
     disturbed: list[str] = field(default_factory=list)
     sustained: list[tuple[Seconds, Milliseconds]] | None = None
+    phone: str = ""
+    accelerator: str = ""
+    method: str = ""
+    layers: Mapping[str, Number] = field(default_factory=dict)
     format: Literal[2] = FORMAT
 
     def __post_init__(self) -> None:
@@ -184,8 +201,8 @@ class Record:
         if self.status == "failed":
             if self.error is None or lengths:
                 raise ValueError("a failed record has an error and no samples")
-        elif self.error is not None or self.threads is None or len(lengths) != 1 or 0 in lengths:
-            raise ValueError("a record that is ok has threads, equally many samples for every stage, and no error")
+        elif self.error is not None or len(lengths) != 1 or 0 in lengths:
+            raise ValueError("a record that is ok has equally many samples for every stage, and no error")
 
     @property
     def ok(self) -> bool:
@@ -204,7 +221,8 @@ class Record:
     @property
     def case(self) -> Case:
         """What this is a repeat of."""
-        return Case(self.device, self.model, self.runtime, self.precision, self.threads_asked)
+        asked = (self.device, self.model, self.runtime, self.precision, self.threads_asked)
+        return Case(*asked, self.phone, self.accelerator, self.method)
 
     @property
     def totals(self) -> list[float]:
@@ -267,7 +285,7 @@ def failed_instead(record: Record, failure: Failure) -> Record:
     """Return the failed repeat that would have been this one."""
     values = ("threads", "tokens", "load_ms", "first_ms", "memory", "counts", "machine", "artifact", "sustained")
     nothing = dict.fromkeys(values)
-    return replace(record, status="failed", error=failure, samples={}, disturbed=[], weights="", **nothing)  # type: ignore[arg-type]
+    return replace(record, status="failed", error=failure, samples={}, disturbed=[], weights="", layers={}, **nothing)  # type: ignore[arg-type]
 
 
 def explain(error: ValidationError) -> str:
@@ -293,17 +311,3 @@ def _check_finite(value: Any) -> None:
 @cache
 def _reader() -> TypeAdapter[Record]:
     return TypeAdapter(Record)
-
-
-def percentile(values: list[float], percent: float) -> float:
-    """Return the value that so many percent do not exceed, between two neighbours in proportion (numpy's "linear")."""
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * percent / 100.0
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
-def spread(values: list[float]) -> float:
-    """Return half the distance between the quartiles; 0 of a single value."""
-    return (percentile(values, 75.0) - percentile(values, 25.0)) / 2

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.records.record import Case, Record, percentile, spread
+from bench.records.quantiles import percentile, spread
+from bench.records.record import Case, Record
 from bench.records.runs import latest_run, once
 
 
@@ -68,8 +69,14 @@ class Repeats:
     @property
     def memory_bytes(self) -> int | None:
         """Most that loading and running added to what was resident before, over the repeats."""
-        grown = [item.memory.peak_bytes - item.memory.baseline_bytes for item in self.records if item.memory]
+        told = [(item.memory.peak_bytes, item.memory.baseline_bytes) for item in self.records if item.memory]
+        grown = [peak - baseline for peak, baseline in told if baseline is not None]
         return max(0, *grown) if grown else None  # a process may give back more than it takes
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Most that was resident, over the repeats."""
+        return max((item.memory.peak_bytes for item in self.records if item.memory), default=None)
 
     @property
     def matrix_share(self) -> float | None:

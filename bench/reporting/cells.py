@@ -23,6 +23,7 @@ class Cell:
         measured: Ours in the same unit; None where it cannot be measured here.
         digits: Decimals to show of the measured value.
         detail: Added behind the measured value, such as its spread.
+        absent: Shown in place of a measured value that is not there.
         comparable: Whether the difference means anything; it does not between times of different machines.
     """
 
@@ -32,6 +33,7 @@ class Cell:
     digits: int = 1
     detail: str = ""
     comparable: bool = True
+    absent: str = "-"
 
     @property
     def difference(self) -> float | None:
@@ -93,7 +95,7 @@ class Table:
         cells = [cell for row in self.rows for cell in row.cells if cell.column == column]
         shown = {
             "paper": any(cell.paper is not None for cell in cells),
-            "measured": any(cell.measured is not None for cell in cells),
+            "measured": any(cell.measured is not None or cell.absent != "-" for cell in cells),
             "diff": any(cell.difference is not None for cell in cells),
         }
         return [part for part, present in shown.items() if present]
@@ -101,7 +103,7 @@ class Table:
     def _texts(self, cell: Cell) -> list[str]:
         texts = {
             "paper": "-" if cell.paper is None else str(cell.paper),
-            "measured": "-" if cell.measured is None else f"{cell.measured:,.{cell.digits}f}{cell.detail}",
+            "measured": cell.absent if cell.measured is None else f"{cell.measured:,.{cell.digits}f}{cell.detail}",
             "diff": "-" if cell.difference is None else _signed(cell.difference) + " =" * cell.rounds_to_paper,
         }
         return [texts[part] for part in self._parts(cell.column)]

@@ -183,5 +183,7 @@ def _note(found: Sequence[Repeats]) -> str:
 
 
 def _threads(threads: Sequence[int]) -> str:
+    if not threads:
+        return "threads as the runtime chose"
     text = " or ".join(str(count) for count in threads)
     return f"{text} thread" if text == "1" else f"{text} threads"

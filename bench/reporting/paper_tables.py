@@ -11,8 +11,9 @@ from bench.records.runtimes import PYTORCH
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table
 from bench.reporting.cost_tables import Counts, cost_tables
+from bench.reporting.phones import EXAMPLE_PHONE, HOSTED
 
-DEVICES = {"cpu": "this machine", "android": "Android phones", "ios": "iPhones"}
+DEVICES = {"cpu": "this machine", "android": "Android phones", "ios": "iPhones", "hub": "hosted phones"}
 """Kinds of device that records may come from."""
 PARTS = {"backbone": "backbone", "rpn": "proposals", "box_head": "head"}
 """Stages of a detector by the paper's name of the component."""
@@ -39,9 +40,14 @@ class DeviceStatus:
 def device_statuses(records: Sequence[Record]) -> list[DeviceStatus]:
     """Return one status a kind of device."""
     return [
-        DeviceStatus(name, sum(r.ok and r.device == device for r in records), f"python bench/run.py --device {device}")
+        DeviceStatus(name, sum(r.ok and r.device == device for r in records), _command(device))
         for device, name in DEVICES.items()
     ]
+
+
+def _command(device: str) -> str:
+    phone = f' --phone "{EXAMPLE_PHONE}"' if device == HOSTED else ""
+    return f"python bench/run.py --device {device}{phone}"
 
 
 def measured_tables(counts: Counts, records: Sequence[Record]) -> list[Table]:

@@ -1,5 +1,7 @@
 """How every picture looks: colours, legends, plain numbers on logarithmic axes, names that do not cover each other."""
 
+import io
+import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from types import MappingProxyType
@@ -33,8 +35,18 @@ STYLE: Any = {
     "svg.hashsalt": "bench",
     "text.parse_math": False,
 }
+ILLEGAL = re.compile(r"[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML cannot hold, and control characters that it should not."""
 LETTER, LINE, DOT = 5.8, 11.0, 4.0
 """Width of a letter, height of a line and radius of a dot in points."""
+
+
+def as_svg(figure: Figure) -> str:
+    """Return a picture as an SVG element."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
+    drawn = ILLEGAL.sub("?", text.getvalue())  # names are repeated in comments
+    return drawn[drawn.index("<svg") :]
 
 
 def make_figure(width: float, height: float) -> tuple[Figure, Axes]:

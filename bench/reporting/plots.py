@@ -1,7 +1,5 @@
 """Pictures of records, as SVG. Colours stand for runtimes, the same in every picture."""
 
-import io
-import re
 import statistics
 from collections.abc import Mapping
 
@@ -18,6 +16,7 @@ from bench.reporting.plot_style import (
     OTHER,
     STAGE_COLOURS,
     STYLE,
+    as_svg,
     colour_of,
     legend_above,
     make_figure,
@@ -28,9 +27,6 @@ from bench.reporting.plot_style import (
 from bench.reporting.sweeps import curves
 
 BASELINES = {**dict.fromkeys(VISION, "r101-f"), **dict.fromkeys(TRANSFORMERS, "bert-base")}
-
-ILLEGAL = re.compile(r"[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML cannot hold, and control characters that it should not."""
 
 Found = Mapping[Case, Repeats]
 
@@ -52,10 +48,7 @@ def pictures(found: Found) -> dict[str, str]:
         for title, make in makers.items():
             figure = make(found)
             if figure is not None:
-                text = io.StringIO()
-                figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
-                drawn = ILLEGAL.sub("?", text.getvalue())  # names are repeated in comments
-                made[title] = drawn[drawn.index("<svg") :]
+                made[title] = as_svg(figure)
     return made
 
 

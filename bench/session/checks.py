@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.devices import DEVICES
+from bench.devices import DEVICES, THIS_MACHINE
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.records.runtimes import COMPILED, PYTORCH_RUNTIMES
@@ -22,7 +22,7 @@ from minivlm.storage.files import check_outputs
 from minivlm.vision.tee import TEEConfig, check_image_size
 from minivlm.weights.loading import DescribedModel, WeightsOrigin
 
-WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv")
+WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv", "hub.json")
 """What a run writes into its folder."""
 COMPILERS = ("g++", "clang++", "c++")
 """One of them must be there for `torch.compile`, unless CXX names another."""
@@ -75,13 +75,18 @@ def _check_numbers(plan: Plan) -> None:
     for threads in plan.threads:
         if not 1 <= threads <= MOST_THREADS:
             raise UserError(f"--threads {threads}: give a number from 1 to {MOST_THREADS}")
+    if plan.affinity is not None and plan.device != THIS_MACHINE:
+        raise UserError(
+            f"--affinity binds processes of this machine, and the app on a phone runs where its system puts it: "
+            f"leave it out with --device {plan.device}"
+        )
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if plan.affinity is not None and not set(plan.affinity) <= allowed:
         raise UserError(f"--affinity {','.join(map(str, plan.affinity))}: this process may not use all of these cores")
 
 
 def _check_runtime(runtime: str, device: str) -> None:
-    if runtime in FORMATS and device == "cpu":
+    if runtime in FORMATS and device == THIS_MACHINE:
         require_runtime(FORMATS[runtime])
         if not FORMATS[runtime].runs_here:
             raise UserError(

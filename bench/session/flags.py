@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.devices import DEVICES
+from bench.devices import DEVICES, THIS_MACHINE
 from bench.machine.environment import available_cores
 from bench.measure.plan import DEFAULT_RUNTIMES, Plan
 from bench.measure.timing import PROFILES
@@ -31,8 +31,24 @@ DEFAULT_MODELS = ("tee-0", "grid-r50", "grid-x101", "r101-f", *TRANSFORMERS)
 PAPER_THREADS = 4
 MOST_THREADS = 1024
 """More than any machine has cores; runtimes take memory for each without asking."""
-FIELDS = {"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"}
+COOL_DOWN = 180.0
+FIELDS = {
+    **{"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"},
+    "phone": "phones",
+}
 """What a flag decides of a plan, where that has another name."""
+
+ACCELERATORS = ("cpu", "gpu", "npu")
+"""Of hosted phones, as their service calls them."""
+
+PHONE_FLAGS = {
+    "serial": ("android",),
+    "udid": ("ios", "ios-simulator"),
+    "bundle_id": ("ios", "ios-simulator"),
+    "phone": ("hub",),
+    "accelerators": ("hub",),
+}
+"""Which devices a flag that names a phone or its app goes with."""
 
 
 def default_threads() -> int:
@@ -67,17 +83,29 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add(
         "--device",
         type=known_argument("device", DEVICES),
-        default="cpu",
+        default=THIS_MACHINE,
         help=f"{' | '.join(DEVICES)} (default: %(default)s, this machine)",
     )
     add("--serial", metavar="S", help="which Android phone, as adb devices names it (default: the only one)")
-    add("--udid", metavar="U", help="which iPhone, as xcrun devicectl list devices names it (default: the only one)")
+    add("--udid", metavar="U", help="which iPhone, by UDID, identifier or name (default: the only one)")
+    add("--bundle-id", type=bundle_id_argument, metavar="ID", help="the BUNDLE_ID that the iPhone's app was built with")
+    add(
+        "--phone",
+        action="append",
+        metavar="NAME",
+        help="a phone that Qualcomm AI Hub hosts; may be given several times",
+    )
+    add(
+        "--accelerators",
+        type=list_argument(known_argument("accelerator", ACCELERATORS)),
+        metavar="A,B",
+        help=f"of hosted phones: {', '.join(ACCELERATORS)} (default: {ACCELERATORS[0]})",
+    )
     add(
         "--cool-down",
         type=number_argument,
-        default=180.0,
         metavar="SECONDS",
-        help="longest wait for a phone to cool down",
+        help=f"longest wait for a phone to cool down (default: {COOL_DOWN:g})",
     )
     add_models_flag(parser, DEFAULT_MODELS)
     add_weights_flags(parser)
@@ -93,10 +121,9 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add(
         "--threads",
         type=list_argument(threads_argument),
-        default=[default_threads()],
         metavar="N,M",
         help=f"one number, or several for a sweep (default: {default_threads()}, the paper's 4 or as many as there "
-        "are cores)",
+        f"are cores; on a phone {PAPER_THREADS})",
     )
     add("--photo", "--image", type=path_argument, help="what vision models see (default: one from scikit-learn)")
     add("--image-size", type=parse_image_size, metavar="N|HxW", help="vision input in pixels (default: each model's)")
@@ -137,14 +164,17 @@ def plan_of(flags: argparse.Namespace) -> Plan:
     return Plan(
         device=flags.device,
         phone=_phone(flags),
-        cool_down=flags.cool_down,
+        phones=list(dict.fromkeys(flags.phone or [])),
+        accelerators=flags.accelerators or [ACCELERATORS[0]],
+        bundle_id=flags.bundle_id,
+        cool_down=COOL_DOWN if flags.cool_down is None else flags.cool_down,
         models=models,
         weights=weights,
         origin=weights.describe(models[0]).origin,
         image_size=flags.image_size,
         runtimes=flags.runtimes,
         precisions=flags.precision,
-        threads=flags.threads,
+        threads=flags.threads or [default_threads() if flags.device == THIS_MACHINE else PAPER_THREADS],
         photo=flags.photo or default_photo(),
         profile=flags.profile,
         repeats=PROFILES[flags.profile].repeats if flags.repeats is None else flags.repeats,
@@ -169,6 +199,13 @@ def given(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[s
     return {name.replace("_", "-"): FIELDS.get(name, name) for name in stated}
 
 
+def bundle_id_argument(text: str) -> str:
+    """Read an app's identifier, such as com.example.minivlm."""
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", text):
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is no bundle id, such as com.example.minivlm")
+    return text
+
+
 def cores_argument(text: str) -> list[int]:
     """Read "0-3" or "0,2" as core numbers that this process may use."""
     if not hasattr(os, "sched_getaffinity"):
@@ -190,8 +227,13 @@ def cores_argument(text: str) -> list[int]:
 
 def _phone(flags: argparse.Namespace) -> str | None:
     """Return the phone that is named; a flag of another device is a mistake."""
-    for flag, device in (("serial", "android"), ("udid", "ios")):
-        if getattr(flags, flag) is not None and flags.device != device:
-            raise UserError(f"--{flag} goes with --device {device}, not with {flags.device}: leave it out")
+    if flags.cool_down is not None and flags.device in (THIS_MACHINE, "hub"):
+        raise UserError(
+            f"--cool-down waits for a phone on this desk, and {flags.device} is measured as it is: leave it out"
+        )
+    for flag, devices in PHONE_FLAGS.items():
+        if getattr(flags, flag) is not None and flags.device not in devices:
+            shown = f"--{flag.replace('_', '-')} goes with --device {' or '.join(devices)}"
+            raise UserError(f"{shown}, not with {flags.device}: leave it out")
     phone: str | None = flags.serial or flags.udid
     return phone

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.devices import Device
+from bench.devices import Device, Work
 from bench.measure.plan import Plan
 from bench.records.file import append, read_kept
 from bench.records.record import Case, Record, explain
@@ -110,12 +110,15 @@ class Session:
         if not tasks:
             steps.say("nothing is missing")
             return
-        device.prepare()
-        for place, (number, case) in enumerate(tasks, start=1):
-            steps.say(f"  [{place}/{len(tasks)}] round {number + 1} of {repeats}: {case} ...")
-            record = device.measure(case, self.run, number)
-            append(self.path, record)
-            steps.say(f"    {outcome(record)}")
+        try:
+            device.prepare(Work(self.folder, self.run, tasks))
+            for place, (number, case) in enumerate(tasks, start=1):
+                steps.say(f"  [{place}/{len(tasks)}] round {number + 1} of {repeats}: {case} ...")
+                record = device.measure(case, self.run, number)
+                append(self.path, record)
+                steps.say(f"    {outcome(record)}")
+        finally:
+            device.finish()
 
 
 def _read_plan(path: Path, stored: object) -> Plan:

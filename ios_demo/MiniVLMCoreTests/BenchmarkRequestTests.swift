@@ -31,6 +31,7 @@ final class BenchmarkRequestTests: XCTestCase {
         XCTAssertEqual(request.threads, 0)
         XCTAssertEqual(request.computeUnits, .all)
         XCTAssertEqual(request.coolDown, 180)
+        XCTAssertFalse(request.sustained)
         XCTAssertFalse(request.verify)
         XCTAssertEqual(request.output, "records.jsonl")
     }
@@ -38,13 +39,14 @@ final class BenchmarkRequestTests: XCTestCase {
     func testEverythingElseMayBeGiven() throws {
         let request = try parse(
             "--photo", "china.jpg", "--round", "2", "--threads", "4", "--compute-units", "cpu-ane",
-            "--cool-down", "5.5", "--verify", "yes", "--output", "mine.jsonl", "--cap", "30", "--least", "3",
-            "--warmup-cap", "10")
+            "--cool-down", "5.5", "--verify", "yes", "--sustained", "yes",
+            "--output", "mine.jsonl", "--cap", "30", "--least", "3", "--warmup-cap", "10")
         XCTAssertEqual(request.photo, "china.jpg")
         XCTAssertEqual(request.round, 2)
         XCTAssertEqual(request.threads, 4)
         XCTAssertEqual(request.computeUnits, .cpuANE)
         XCTAssertEqual(request.coolDown, 5.5)
+        XCTAssertTrue(request.sustained)
         XCTAssertTrue(request.verify)
         XCTAssertEqual(request.output, "mine.jsonl")
         XCTAssertEqual(request.steady, StopRule(runs: 3, seconds: 2, cap: 30, least: 3))

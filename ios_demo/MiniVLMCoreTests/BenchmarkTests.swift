@@ -65,6 +65,19 @@ final class BenchmarkTests: XCTestCase {
         XCTAssertEqual(record.disturbed, [])
     }
 
+    /// 1 first run, 1 of warm-up and 3 that count, each with 19 steps.
+    func testNothingRunsBeforeTheFirstRunThatIsTimed() async throws {
+        _ = await launch(Toy.whole, "--photo", "china.jpg")
+        let run = ["regions", "prefill"] + Array(repeating: "step", count: 19)
+        XCTAssertEqual(toy.device.opened.ran, Array(repeating: run, count: 5).flatMap { $0 })
+    }
+
+    func testThreadsAreLeftOutWhereTheRuntimeDoesNotTell() async throws {
+        toy.device.tellsThreads = false
+        _ = await launch(Toy.part)
+        XCTAssertNil(try records().first?.threads)
+    }
+
     /// The fake device's footprint starts at 100 and grows by 10 a look: after warm-up (1 run) and 3 runs.
     func testMemoryIsThePeakOverTheRuns() async throws {
         _ = await launch(Toy.whole, "--photo", "china.jpg")
@@ -135,6 +148,34 @@ final class BenchmarkTests: XCTestCase {
                 "thermal state serious before the first run", "thermal state serious after the last run",
                 "low power mode",
             ])
+    }
+
+    func testLosingTheForegroundIsNotedUnlessItWasBefore() async throws {
+        toy.device.lost = [true, true]
+        _ = await launch(Toy.part)
+        XCTAssertEqual(try records().first?.disturbed, ["the app left the foreground while it ran"])
+        toy.device.lost = [true, false]
+        _ = await launch(Toy.part)
+        XCTAssertEqual(try records().last?.disturbed, [])
+    }
+
+    // MARK: Long measurements
+
+    func testASustainedRunHasLatencyAndThermalStatesOverTime() async throws {
+        toy.device.thermal = [.nominal, .nominal, .fair]  // cooled down, so it is said, and at the first run
+        _ = await launch(Toy.part, "--sustained", "yes")
+        let record = try XCTUnwrap(records().first)
+        let second = try XCTUnwrap(record.sustained?.first)
+        XCTAssertEqual(second[0], 1)
+        XCTAssertEqual(second[1], Statistics.median(try XCTUnwrap(record.samples["forward"])), accuracy: 1e-9)
+        XCTAssertEqual(
+            record.environment["thermal_states"], .list([.list([.int(0), .text("fair")])]), "3 runs within a second")
+    }
+
+    func testOtherRunsHaveNeither() async throws {
+        _ = await launch(Toy.part)
+        XCTAssertNil(try records().first?.sustained)
+        XCTAssertNil(try records().first?.environment["thermal_states"])
     }
 
     // MARK: Verification

@@ -6,14 +6,19 @@ import Foundation
 final class FakeDevice: BenchmarkPlatform, @unchecked Sendable {
     var thermal: [ThermalState] = [.nominal]
     var savesPower = false
+    /// What is answered to whether the foreground was lost, once each.
+    var lost: [Bool] = []
     var broken: UserError?
+    var tellsThreads = true
+    private(set) var opened = ToyRuntime()
     private(set) var slept = 0.0
     private(set) var said: [String] = []
     private var looked = 0
 
     func open(_ artifact: Artifact, computeUnits: BenchmarkRequest.ComputeUnits) async throws -> any ModelRuntime {
         if let broken { throw broken }
-        return ToyRuntime()
+        opened = ToyRuntime(tellsThreads: tellsThreads)
+        return opened
     }
 
     func photo(at file: URL) throws -> RGBImage {
@@ -39,6 +44,8 @@ final class FakeDevice: BenchmarkPlatform, @unchecked Sendable {
 
     func lowPower() -> Bool { savesPower }
 
+    func lostForeground() -> Bool { lost.isEmpty ? false : lost.removeFirst() }
+
     /// 100 bytes before anything is loaded, 10 more each time somebody looks.
     func footprint() -> Int {
         looked += 1
@@ -57,8 +64,13 @@ final class FakeDevice: BenchmarkPlatform, @unchecked Sendable {
 /// A whole model in miniature: 2 regions of 3 features, 1 layer, 1 head of width 1, and the vocabulary's size.
 final class ToyRuntime: ModelRuntime {
     let name = "executorch"
-    let threads = 6
+    let threads: Int?
     private(set) var ran: [String] = []
+
+    init(tellsThreads: Bool = true) {
+        threads = tellsThreads ? 6 : nil
+    }
+
     static let vocabulary = 400
 
     func run(_ method: MethodSpec, _ inputs: [any RuntimeTensor]) throws -> [any RuntimeTensor] {

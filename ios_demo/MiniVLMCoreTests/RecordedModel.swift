@@ -4,7 +4,7 @@
 /// beginning in the cache alone, so that whoever loses, swaps or misplaces a cache slot writes another caption.
 final class RecordedModel: ModelRuntime {
     let name = "recorded"
-    let threads = 1
+    let threads: Int? = 1
     private let layout: CaptionLayout
     /// Tokens so far -> logits of the next one.
     private let logits: [[Int]: [Float]]

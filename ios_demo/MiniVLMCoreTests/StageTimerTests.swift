@@ -17,7 +17,7 @@ final class StageTimerTests: XCTestCase {
     }
 
     private func timer(_ stages: [Stage]) -> StageTimer {
-        StageTimer(stages: stages, clock: { self.now }, alive: { self.lives += 1 })
+        StageTimer(stages: stages, clock: { self.now }, alive: { _ in self.lives += 1 })
     }
 
     func testStagesRunInOrderAndAreTimedOneByOne() throws {
@@ -27,19 +27,27 @@ final class StageTimerTests: XCTestCase {
     }
 
     func testAtLeastSoManyRuns() throws {
-        let samples = try timer([stage("a", seconds: 1)]).repeat(until: StopRule(runs: 3, seconds: 0))
+        let samples = try timer([stage("a", seconds: 1)]).repeat(until: StopRule(runs: 3, seconds: 0)).samples
         XCTAssertEqual(samples, ["a": [1000, 1000, 1000]])
         XCTAssertEqual(lives, 3)
     }
 
     func testAndAtLeastSoManySeconds() throws {
-        let samples = try timer([stage("a", seconds: 0.5)]).repeat(until: StopRule(runs: 1, seconds: 2))
+        let samples = try timer([stage("a", seconds: 0.5)]).repeat(until: StopRule(runs: 1, seconds: 2)).samples
         XCTAssertEqual(samples["a"]?.count, 4)
     }
 
     func testSlowModelsStopEarlyAfterTheFewestRuns() throws {
         let stop = StopRule(runs: 10, seconds: 1, cap: 3, least: 2)
-        XCTAssertEqual(try timer([stage("a", seconds: 5)]).repeat(until: stop)["a"]?.count, 2)
+        XCTAssertEqual(try timer([stage("a", seconds: 5)]).repeat(until: stop).samples["a"]?.count, 2)
+    }
+
+    /// Runs of 625 ms end at 0.625, 1.25, 1.875 and 2.5 s: one in the first second, two in the second, one in the third.
+    func testLatencyOverTimeIsTheMedianOfEverySecond() throws {
+        let timings = try timer([stage("a", seconds: 0.375), stage("b", seconds: 0.25)])
+            .repeat(until: StopRule(runs: 1, seconds: 2))
+        XCTAssertEqual(timings.ends, [0.625, 1.25, 1.875, 2.5])
+        XCTAssertEqual(timings.bySecond, [[1, 625], [2, 625], [3, 625]])
     }
 
     func testAFailureEndsTheMeasurement() {

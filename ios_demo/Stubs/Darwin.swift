@@ -11,6 +11,11 @@ public let KERN_SUCCESS: Int32 = 0
 public let TASK_VM_INFO: Int32 = 22
 public var mach_task_self_: mach_port_t { fatalError() }
 
+public func sysctlbyname(
+    _ name: UnsafePointer<CChar>?, _ old: UnsafeMutableRawPointer?, _ oldSize: UnsafeMutablePointer<Int>?,
+    _ new: UnsafeMutableRawPointer?, _ newSize: Int
+) -> Int32 { fatalError() }
+
 public struct task_vm_info_data_t {
     public var phys_footprint: UInt64
     public init() { fatalError() }

@@ -191,3 +191,15 @@ public struct State<Value> {
 }
 
 public struct Binding<Value> {}
+
+public enum ScenePhase { case background, inactive, active }
+
+public struct EnvironmentValues {
+    public var scenePhase: ScenePhase { fatalError() }
+}
+
+@propertyWrapper
+public struct Environment<Value> {
+    public init(_ path: KeyPath<EnvironmentValues, Value>) { fatalError() }
+    public var wrappedValue: Value { fatalError() }
+}

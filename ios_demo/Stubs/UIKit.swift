@@ -3,6 +3,7 @@
 @MainActor
 public final class UIApplication {
     public static var shared: UIApplication { fatalError() }
+    public nonisolated static var willTerminateNotification: Notification.Name { fatalError() }
     public var isIdleTimerDisabled: Bool {
         get { fatalError() }
         set { fatalError() }

@@ -75,6 +75,7 @@ class TestPaperTables:
             "this machine: 7 measurements",
             "Android phones: not measured: python bench/run.py --device android",
             "iPhones: not measured: python bench/run.py --device ios",
+            'hosted phones: not measured: python bench/run.py --device hub --phone "Samsung Galaxy S24"',
         ]
         phone = replace(SAMPLE, device="android")
         assert str(device_statuses([phone])[1]) == "Android phones: 1 measurements"

@@ -102,6 +102,14 @@ class TestProject:
         products = {item.get("product") for item in target["dependencies"]}
         assert {"executorch", "backend_xnnpack", "backend_coreml"} <= products
 
+    def test_what_whole_libraries_need_is_linked_and_what_does_not_link_is_not(
+        self, description: dict[str, Any]
+    ) -> None:
+        """Issue 22686 of pytorch/executorch: -all_load needs both frameworks, and kernels_torchao needs KleidiAI."""
+        used = description["targets"]["MiniVLM"]["dependencies"]
+        assert {item["sdk"] for item in used if "sdk" in item} == {"Accelerate.framework", "CoreImage.framework"}
+        assert "kernels_torchao" not in {item.get("product") for item in used}
+
     def test_it_takes_the_executorch_that_artifacts_are_made_with(self, description: dict[str, Any]) -> None:
         pinned = re.search(r'"executorch==([\d.]+)"', (PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
         assert pinned is not None
@@ -127,7 +135,7 @@ class TestAgreementWithPython:
         assert (mean, std) == (IMAGENET_RGB.mean, IMAGENET_RGB.std)
 
 
-@pytest.mark.parametrize("script", ["check.sh", "debian_swift.sh"])
+@pytest.mark.parametrize("script", ["check.sh", "debian_swift.sh", "simulator.sh"])
 def test_scripts_are_shell(script: str) -> None:
     path = APP / script
     assert path.stat().st_mode & 0o100, "executable"

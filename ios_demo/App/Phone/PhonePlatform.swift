@@ -34,6 +34,8 @@ struct PhonePlatform: BenchmarkPlatform {
         }
     }
 
+    func lostForeground() -> Bool { Foreground.shared.lost() }
+
     func lowPower() -> Bool { ProcessInfo.processInfo.isLowPowerModeEnabled }
 
     /// The figure that the system's memory limit is about.
@@ -57,6 +59,7 @@ struct PhonePlatform: BenchmarkPlatform {
         }
         return [
             "phone": .text(machineName()), "cores": .int(process.activeProcessorCount),
+            "performance_cores": performanceCores().map { .int($0) } ?? .null,
             "memory_gib": .number((Double(process.physicalMemory) / 1_073_741_824 * 10).rounded() / 10),
             "system": .text("iOS \(process.operatingSystemVersionString)"),
             "battery": level < 0 ? .null : .number(Double(level)), "charging": .bool(isCharging),
@@ -68,14 +71,27 @@ struct PhonePlatform: BenchmarkPlatform {
         try? await Task.sleep(for: .seconds(seconds))
     }
 
+    /// Writes to standard output, for who looks on, and to standard error, which is the log for the host.
     func say(_ line: String) {
         print(line)
         fflush(nil)
+        FileHandle.standardError.write(Data((line + "\n").utf8))
     }
 }
 
-/// Apple's name of the machine, such as "iPhone16,1".
+/// Cores of the fast kind, physical ones; nil where the system does not tell.
+func performanceCores() -> Int? {
+    var cores: Int32 = 0
+    var size = MemoryLayout<Int32>.size
+    guard sysctlbyname("hw.perflevel0.physicalcpu", &cores, &size, nil, 0) == 0, cores > 0 else { return nil }
+    return Int(cores)
+}
+
+/// Apple's name of the machine, such as "iPhone16,1"; in the simulator that of the machine it plays.
 private func machineName() -> String {
+    if let simulated = ProcessInfo.processInfo.environment["SIMULATOR_MODEL_IDENTIFIER"] {
+        return "\(simulated) in the simulator"
+    }
     var system = utsname()
     uname(&system)
     return withUnsafeBytes(of: &system.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }

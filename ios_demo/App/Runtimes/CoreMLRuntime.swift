@@ -25,8 +25,8 @@ final class CoreMLRuntime: ModelRuntime {
         }
     }
 
-    /// Core ML has no setting for it, and decides between units by itself.
-    var threads: Int { ProcessInfo.processInfo.activeProcessorCount }
+    /// Core ML has no setting for it, decides between units by itself, and does not tell.
+    var threads: Int? { nil }
 
     func run(_ method: MethodSpec, _ inputs: [any RuntimeTensor]) throws -> [any RuntimeTensor] {
         guard let model = models[method.name] else { throw UserError("no function '\(method.name)' in the package") }

@@ -21,8 +21,8 @@ final class ExecuTorchRuntime: ModelRuntime {
         }
     }
 
-    /// ExecuTorch makes a thread for every core, and its Swift interface cannot change that.
-    var threads: Int { ProcessInfo.processInfo.activeProcessorCount }
+    /// ExecuTorch takes the performance cores, and its Swift interface cannot change that.
+    var threads: Int? { performanceCores() }
 
     func run(_ method: MethodSpec, _ inputs: [any RuntimeTensor]) throws -> [any RuntimeTensor] {
         let outputs: [Value] = try module.execute(method.name, try inputs.map { try ExecuTorchTensor($0).value })

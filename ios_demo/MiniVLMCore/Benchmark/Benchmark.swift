@@ -40,11 +40,12 @@ public struct Benchmark: Sendable {
         enter(.starting)
         let given = try Given(request, files: files, platform: platform)
         enter(.coolingDown)
+        _ = platform.lostForeground()  // what was before does not count
         let before = await cool(atMost: request.coolDown)
         var record = try await given.record(before: before, platform: platform)
         do {
             let session = try await measure(request, given, into: &record, enter)
-            record.settle(after: platform.thermalState(), before: before.state, lowPower: platform.lowPower())
+            record.settle(before: before.state, platform)
             if request.verify {
                 enter(.verifying)
                 try session.verify()
@@ -71,13 +72,24 @@ public struct Benchmark: Sendable {
         record.loadMs = start.duration(to: .now).milliseconds
         record.threads = runtime.threads
         let workload = try session.workload()
-        let timer = StageTimer(
-            stages: workload.stages, clock: { start.duration(to: .now).seconds }, alive: memory.look)
+        let clock = { start.duration(to: .now).seconds }
+        let timer = StageTimer(stages: workload.stages, clock: clock, alive: { _ in memory.look() })
         enter(.warmingUp)
         record.firstMs = try timer.once().reduce(0, +)
         _ = try timer.repeat(until: request.warmup)
         enter(.measuring)
-        record.samples = try timer.repeat(until: request.steady)
+        let heat = ThermalHistory(platform)
+        let steady = StageTimer(stages: workload.stages, clock: clock) { seconds in
+            memory.look()
+            if request.sustained { heat.look(seconds) }
+        }
+        if request.sustained { heat.look(0) }
+        let timings = try steady.repeat(until: request.steady)
+        record.samples = timings.samples
+        if request.sustained {
+            record.sustained = timings.bySecond
+            record.environment["thermal_states"] = heat.json
+        }
         record.tokens = workload.tokens
         record.memory = memory.figures
         record.inputs = workload.inputs
@@ -137,27 +149,6 @@ private final class Progress {
 private struct Cooling {
     let state: ThermalState
     let seconds: Double
-}
-
-/// The most memory that was seen.
-private final class MemoryWatch {
-    private let platform: any BenchmarkPlatform
-    private let baseline: Int
-    private var peak: Int
-
-    init(_ platform: any BenchmarkPlatform) {
-        self.platform = platform
-        baseline = platform.footprint()
-        peak = baseline
-    }
-
-    func look() {
-        peak = max(peak, platform.footprint())
-    }
-
-    var figures: Record.Memory {
-        Record.Memory(peakBytes: peak, baselineBytes: baseline)
-    }
 }
 
 /// What the host copied over for one launch, checked before anything is measured.
@@ -257,18 +248,20 @@ extension Artifact {
 
 extension Record {
     /// Notes what disturbed the measurement.
-    fileprivate mutating func settle(after: ThermalState, before: ThermalState, lowPower: Bool) {
+    fileprivate mutating func settle(before: ThermalState, _ platform: any BenchmarkPlatform) {
+        let after = platform.thermalState()
         environment["thermal_after"] = .text(after.rawValue)
         if before != .nominal { disturbed.append("thermal state \(before.rawValue) before the first run") }
         if after != .nominal { disturbed.append("thermal state \(after.rawValue) after the last run") }
-        if lowPower { disturbed.append("low power mode") }
+        if platform.lostForeground() { disturbed.append("the app left the foreground while it ran") }
+        if platform.lowPower() { disturbed.append("low power mode") }
     }
 
     /// Turns this into the record of a failure: no figure of it counts.
     fileprivate mutating func fail(_ reason: String) {
         status = .failed
         error = Failure(reason: reason)
-        samples = [:]
+        (samples, sustained) = ([:], nil)
     }
 }
 

@@ -12,6 +12,9 @@ public struct BenchmarkFiles: Sendable {
     public var inputs: URL { documents.appendingPathComponent("inputs") }
     public var results: URL { documents.appendingPathComponent("results") }
 
+    /// What the app and its libraries wrote since the last launch, for the host to read when the app is gone.
+    public var log: URL { results.appendingPathComponent("log.txt") }
+
     /// Makes the folders that the host copies into.
     public func makeFolders() throws {
         for folder in [models, inputs, results] {

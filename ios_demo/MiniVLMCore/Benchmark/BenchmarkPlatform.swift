@@ -23,6 +23,9 @@ public protocol BenchmarkPlatform: Sendable {
 
     func thermalState() -> ThermalState
 
+    /// Whether the app left the foreground since this was last asked: then the system may have slowed it down.
+    func lostForeground() -> Bool
+
     /// Whether the user asked the system to save power.
     func lowPower() -> Bool
 

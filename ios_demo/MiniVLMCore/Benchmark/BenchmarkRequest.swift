@@ -19,6 +19,8 @@ public struct BenchmarkRequest: Sendable, Equatable {
     public let computeUnits: ComputeUnits
     /// Seconds.
     public let coolDown: Double
+    /// Whether latency and thermal state over time belong into the record.
+    public let sustained: Bool
     public let verify: Bool
     public let output: String
 
@@ -40,6 +42,7 @@ public struct BenchmarkRequest: Sendable, Equatable {
         threads = try values.number("threads", 0, atLeast: 0)
         computeUnits = try values.choice("compute-units", .all)
         coolDown = try values.seconds("cool-down", 180)
+        sustained = try values.choice("sustained", YesNo.no) == .yes
         verify = try values.choice("verify", YesNo.no) == .yes
         output = try values.optionalFileName("output") ?? "records.jsonl"
         try values.finish()

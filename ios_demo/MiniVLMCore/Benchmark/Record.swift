@@ -69,6 +69,8 @@ public struct Record: Sendable, Equatable, Codable {
     public var environment: [String: JSONValue]
     public let profile: String
     public var disturbed: [String] = []
+    /// Seconds since the start and milliseconds of every second of a long measurement.
+    public var sustained: [[Double]]?
     public let time: String
 
     /// The record as one line, without the line's end.
@@ -77,13 +79,14 @@ public struct Record: Sendable, Equatable, Codable {
     }
 }
 
-/// Any value of JSON but arrays: what `environment` needs.
+/// Any value of JSON.
 public enum JSONValue: Sendable, Equatable, Codable {
     case null
     case bool(Bool)
     case int(Int)
     case number(Double)
     case text(String)
+    case list([JSONValue])
     case object([String: JSONValue])
 
     public init(from decoder: Decoder) throws {
@@ -98,6 +101,8 @@ public enum JSONValue: Sendable, Equatable, Codable {
             self = .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .text(value)
+        } else if let value = try? container.decode([JSONValue].self) {
+            self = .list(value)
         } else {
             self = .object(try container.decode([String: JSONValue].self))
         }
@@ -111,6 +116,7 @@ public enum JSONValue: Sendable, Equatable, Codable {
         case .int(let value): try container.encode(value)
         case .number(let value): try container.encode(value)
         case .text(let value): try container.encode(value)
+        case .list(let value): try container.encode(value)
         case .object(let value): try container.encode(value)
         }
     }

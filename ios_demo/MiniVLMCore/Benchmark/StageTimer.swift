@@ -18,13 +18,32 @@ struct Stage {
     let call: () throws -> Void
 }
 
+/// What repeated runs took.
+struct Timings {
+    /// By stage one number a run, in the order of the runs.
+    let samples: [String: [Double]]
+    /// When each run ended: seconds since the first of them began.
+    let ends: [Double]
+
+    /// Latency over time: for every second in which runs ended, its end and their median in milliseconds.
+    ///
+    /// The definition of `bench/measure/timing.py`.
+    var bySecond: [[Double]] {
+        let totals = ends.indices.map { run in samples.values.reduce(0) { $0 + $1[run] } }
+        let seconds = Dictionary(grouping: ends.indices) { Int(ends[$0]) }
+        return seconds.sorted { $0.key < $1.key }.map { second, runs in
+            [Double(second) + 1, Statistics.median(runs.map { totals[$0] })]
+        }
+    }
+}
+
 /// Repeats the stages of a run as `bench/measure/timing.py` does.
 struct StageTimer {
     let stages: [Stage]
     /// Seconds of a clock that never goes back.
     let clock: () -> Double
-    /// Called after every run, outside of what is timed.
-    let alive: () -> Void
+    /// Called after every run with the seconds since the first of them began, outside of what is timed.
+    let alive: (Double) -> Void
 
     /// Runs all stages in order; returns the milliseconds of each.
     func once() throws -> [Double] {
@@ -35,17 +54,17 @@ struct StageTimer {
         }
     }
 
-    /// Runs until it is enough; returns by stage one number a run in the order of the runs.
-    func `repeat`(until stop: StopRule) throws -> [String: [Double]] {
+    /// Runs until it is enough.
+    func `repeat`(until stop: StopRule) throws -> Timings {
         var samples: [[Double]] = []
+        var ends: [Double] = []
         let start = clock()
-        while !stop.reached(runs: samples.count, seconds: clock() - start) {
+        while !stop.reached(runs: samples.count, seconds: ends.last ?? 0) {
             samples.append(try once())
-            alive()
+            ends.append(clock() - start)
+            alive(clock() - start)
         }
-        return Dictionary(
-            uniqueKeysWithValues: stages.indices.map { index in
-                (stages[index].name, samples.map { $0[index] })
-            })
+        let byStage = stages.indices.map { index in (stages[index].name, samples.map { $0[index] }) }
+        return Timings(samples: Dictionary(uniqueKeysWithValues: byStage), ends: ends)
     }
 }

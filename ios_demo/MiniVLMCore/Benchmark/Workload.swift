@@ -9,7 +9,7 @@ struct Workload {
     /// Of the stage "steps"; nil for a part.
     let tokens: Int?
 
-    /// From photo to a caption of fixed length, in the stages that a person waits for.
+    /// From photo to a caption of fixed length, in the stages that a person waits for. Nothing runs in here.
     static func caption(
         _ artifact: Artifact, words: Words, runtime: any ModelRuntime, photo: RGBImage
     ) throws -> Workload {
@@ -19,23 +19,24 @@ struct Workload {
         let (find, prefill, step) = (
             try artifact.method("regions"), try artifact.method("prefill"), try artifact.method("step")
         )
-        func fit() -> NetworkInput {
-            .letterbox(photo, height: size.height, width: size.width, pixels: .imagenet)
-        }
-        let input = fit()
-        let regions = try PhotoRegions(try runtime.run(find, input.tensors), in: input)
         let special = words.tokenizer.special
-        let context = CaptionLayout.captioning.context(
-            tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid, special: special)
-        func begin() throws -> CaptionSession {
-            try CaptionSession(runtime, prefill: prefill, step: step, layout: .captioning, context: context)
-        }
-        var session = try begin()
+        // Each stage leaves what the next one takes, so that nothing runs before the first run.
+        var input: NetworkInput!
+        var regions: PhotoRegions!
+        var session: CaptionSession!
         return Workload(
             stages: [
-                Stage(name: "preprocess") { _ = fit() },
-                Stage(name: "regions") { _ = try runtime.run(find, input.tensors) },
-                Stage(name: "prefill") { session = try begin() },
+                Stage(name: "preprocess") {
+                    input = .letterbox(photo, height: size.height, width: size.width, pixels: .imagenet)
+                },
+                Stage(name: "regions") { regions = try PhotoRegions(try runtime.run(find, input.tensors), in: input) },
+                Stage(name: "prefill") {
+                    let context = CaptionLayout.captioning.context(
+                        tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
+                        special: special)
+                    session = try CaptionSession(
+                        runtime, prefill: prefill, step: step, layout: .captioning, context: context)
+                },
                 Stage(name: "steps") {
                     var token = special.cls
                     for _ in 0..<measuredTokens {
@@ -43,7 +44,7 @@ struct Workload {
                     }
                 },
             ],
-            inputs: ["image": input.image.shape], tokens: measuredTokens)
+            inputs: ["image": [1, 3, size.height, size.width]], tokens: measuredTokens)
     }
 
     /// One method on the inputs that the host sent.

@@ -5,8 +5,8 @@ public protocol ModelRuntime: AnyObject {
     /// As in records: "executorch" or "coreml".
     var name: String { get }
 
-    /// Threads of its pool, as far as it tells; else the cores it may use.
-    var threads: Int { get }
+    /// Threads that it computes with; nil where it does not tell.
+    var threads: Int? { get }
 
     /// Runs a method.
     ///

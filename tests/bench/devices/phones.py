@@ -26,7 +26,7 @@ class Tool:
         self._script = folder / "script.json"
         program = folder / "bin" / name
         program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_IN} {self._script} "$@"\n')
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {STAND_IN} {self._script} "$@"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
 

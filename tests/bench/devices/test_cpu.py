@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.devices import DEVICES, artifacts, cpu, device_class
+from bench.devices import DEVICES, Work, artifacts, cpu, device_class
 from bench.devices.cpu import ThisMachine
 from bench.records.record import Case, Failure, MachineRates
 from bench.workers.process import WORKER, Answer
@@ -31,6 +31,10 @@ def machine(tmp_path):
         return ThisMachine(plan(*argv, *folders), Steps())
 
     return make
+
+
+def work(device: ThisMachine) -> Work:
+    return Work(Path(), "a run", [(0, case) for case in device.cases()])
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ class TestPrepare:
     def test_artifacts_that_are_missing_are_exported_once_with_the_same_photo(self, machine, asked, tmp_path):
         handmade(tmp_path / "artifacts", "tee-tiny", "executorch")
         made = machine("--models", "tee-tiny,minilm-tiny,grid-tiny", "--threads", "1,2")
-        made.prepare()
+        made.prepare(work(made))
         ((kind, question),) = asked.questions
         assert kind == "export_worker"
         assert (question["model"], question["runtime"], question["precision"]) == ("minilm-tiny", "executorch", "fp32")
@@ -119,7 +123,7 @@ class TestPrepare:
             *("--checkpoint", str(checkpoint), "--models", "tee-tiny,minilm-tiny", "--precision", "fp32,int8"),
             *("--image-size", "96x64", "--runtimes", "executorch", "--threads", "1,2"),
         )
-        made.prepare()
+        made.prepare(work(made))
         digest = sha256(checkpoint / "model.safetensors")
         names = [Path(question["artifact"]).name for _, question in asked.questions]
         assert names == [
@@ -136,7 +140,7 @@ class TestPrepare:
     def test_one_that_is_renamed_to_another_precision_is_not_measured_as_such(self, machine, asked, tmp_path):
         renamed(handmade(tmp_path / "artifacts", "minilm-tiny", "executorch", "int8"), "fp32")
         made = machine("--models", "minilm-tiny", "--runtimes", "executorch")
-        made.prepare()
+        made.prepare(work(made))
         ((_, question),) = asked.questions
         assert Path(question["artifact"]).name == "minilm-tiny-executorch-fp32-seed0.pte"
         made.measure(made.cases()[0], "a run", 0)
@@ -145,13 +149,14 @@ class TestPrepare:
     def test_one_that_cannot_be_exported_fails_without_being_measured(self, machine, asked):
         made = machine("--models", "minilm-tiny", "--runtimes", "executorch")
         asked.failures["export_worker"] = Failure(2, "no space", ["error: no space"])
-        made.prepare()
+        made.prepare(work(made))
         record = made.measure(made.cases()[0], "a run", 0)
         assert record.error == Failure(2, "export: no space", ["error: no space"])
         assert "worker" not in [kind for kind, _ in asked.questions]
 
     def test_what_is_asked_for_and_cannot_be_had_is_said(self, machine, asked, capfd):
-        machine("--models", "tee-tiny,grid-tiny", "--runtimes", "pytorch,executorch", "--precision", "fp32").prepare()
+        made = machine("--models", "tee-tiny,grid-tiny", "--runtimes", "pytorch,executorch", "--precision", "fp32")
+        made.prepare(work(made))
         assert "left out: grid-tiny on executorch, which cannot run it in fp32" in capfd.readouterr().err
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.records.record import Failure, Record, percentile
+from bench.records.quantiles import percentile
+from bench.records.record import Failure, Record
 from tests.bench.samples import FAILED, SAMPLE
 
 times = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=20)
@@ -63,7 +64,7 @@ class TestRecords:
             replace(SAMPLE, **changes)
 
     def test_repeats_share_their_case(self):
-        assert SAMPLE.case == ("cpu", "tee-0", "pytorch", "fp32", 4)
+        assert SAMPLE.case == ("cpu", "tee-0", "pytorch", "fp32", 4, "", "", "")
         assert replace(SAMPLE, round=3, threads=2).case == SAMPLE.case
         assert str(SAMPLE.case) == "tee-0, pytorch, fp32, 4 threads"
 

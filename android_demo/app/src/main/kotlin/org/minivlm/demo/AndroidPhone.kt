@@ -19,9 +19,14 @@ private const val GIB = 1024.0 * 1024.0 * 1024.0
 private const val API_29 = 29
 private const val API_31 = 31
 
-/** This phone, as the system describes it. */
+/**
+ * This phone, as the system describes it.
+ *
+ * @param hidden whether the app's screen was out of sight since this was last asked.
+ */
 class AndroidPhone(
     private val context: Context,
+    private val hidden: () -> Boolean,
 ) : Phone {
     private val power = context.getSystemService(Context.POWER_SERVICE) as PowerManager
 
@@ -32,6 +37,8 @@ class AndroidPhone(
     }
 
     override fun savesPower(): Boolean = power.isPowerSaveMode
+
+    override fun lostForeground(): Boolean = hidden()
 
     override fun residentBytes(): Long = processStatus("VmRSS")
 
@@ -52,9 +59,17 @@ class AndroidPhone(
             "system" to "Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})",
             "phone" to "${Build.MANUFACTURER} ${Build.MODEL}",
             "abi" to Build.SUPPORTED_ABIS.first(),
-            "backends" to ExecuTorchRuntime.getRegisteredBackends().toList(),
+            "backends" to backends(),
             "versions" to versions(),
         ) + battery()
+
+    /** Null where the runtime's library does not load: the record of that failure is written all the same. */
+    private fun backends(): List<String>? =
+        try {
+            ExecuTorchRuntime.getRegisteredBackends().toList()
+        } catch (error: LinkageError) {
+            null
+        }
 
     private fun systemOnChip(): String {
         if (Build.VERSION.SDK_INT < API_31) return Build.HARDWARE

@@ -6,6 +6,7 @@ import android.util.Log
 import android.view.WindowManager
 import android.widget.TextView
 import org.minivlm.core.Benchmark
+import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.concurrent.thread
 
 private const val STATUS_TAG = "MINIVLM"
@@ -13,14 +14,34 @@ private const val SUMMARY_TAG = "MINIVLM_SUMMARY"
 
 /** One measurement for a host, which says with extras what to measure; docs/phones-android.md has the contract. */
 class BenchmarkActivity : Activity() {
+    /** Whether the screen is hidden now, and whether it was since the thread that measures last asked. */
+    @Volatile
+    private var hidden = true
+    private val wasHidden = AtomicBoolean(false)
+
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
         setContentView(TextView(this).apply { setText(R.string.benchmark_running) })
+        if (savedInstanceState == null) measure() // otherwise the system made the screen anew, and nobody asked again
+    }
+
+    override fun onStart() {
+        super.onStart()
+        hidden = false
+    }
+
+    override fun onStop() {
+        hidden = true
+        wasHidden.set(true)
+        super.onStop()
+    }
+
+    private fun measure() {
         val extras = intent.extras
         val given = extras?.keySet().orEmpty().associateWith { extras?.get(it) }
-        val benchmark =
-            Benchmark(filesDir, AndroidPhone(this), ExecuTorchRuntime(), ::readPhoto) { Log.i(STATUS_TAG, it) }
+        val phone = AndroidPhone(this) { wasHidden.getAndSet(hidden) }
+        val benchmark = Benchmark(filesDir, phone, ExecuTorchRuntime(), ::readPhoto) { Log.i(STATUS_TAG, it) }
         thread(name = "benchmark") {
             benchmark.run(given).lines().forEach { Log.i(SUMMARY_TAG, it) }
             runOnUiThread(::finish)

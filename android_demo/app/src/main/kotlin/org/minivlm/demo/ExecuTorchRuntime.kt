@@ -1,5 +1,6 @@
 package org.minivlm.demo
 
+import android.os.Build
 import org.minivlm.core.Networks
 import org.minivlm.core.Runtime
 import org.minivlm.core.UserError
@@ -26,6 +27,9 @@ class ExecuTorchRuntime : Runtime {
                     "${artifact.name} cannot be loaded (${error.message}): export it with this app's ExecuTorch version",
                     error,
                 )
+            } catch (error: LinkageError) {
+                val abi = Build.SUPPORTED_ABIS.firstOrNull()
+                throw UserError("ExecuTorch's library does not load on this phone ($abi, ${error.message})", error)
             }
         return ExecuTorchNetworks(artifact.name, module) { lastWords = module.readLogBuffer()?.toList().orEmpty() }
     }

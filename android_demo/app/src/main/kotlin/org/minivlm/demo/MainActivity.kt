@@ -14,6 +14,7 @@ import android.widget.TextView
 import org.minivlm.core.Assistant
 import org.minivlm.core.Look
 import org.minivlm.core.UserError
+import org.minivlm.core.explain
 import java.io.File
 import java.io.IOException
 import java.util.concurrent.Executors
@@ -118,8 +119,8 @@ class MainActivity : Activity() {
     ) {
         look = found
         photoView.showBoxes(found.boxes, photoWidth)
-        val note = if (opened.artifact.randomWeights) "\n" + getString(R.string.random_weights) else ""
-        caption.text = found.caption + note
+        val random = getString(R.string.random_weights).takeIf { opened.artifact.randomWeights }
+        caption.text = (listOf(found.caption) + listOfNotNull(random) + opened.passedOver).joinToString("\n")
         answers.text = ""
         latencies.text = found.milliseconds.entries.joinToString { (stage, time) -> "%s %.0f ms".format(stage, time) }
         questionRow.visibility = if (opened.artifact.answers) View.VISIBLE else View.GONE
@@ -153,8 +154,9 @@ class MainActivity : Activity() {
             val shown: () -> Unit =
                 try {
                     task()
-                } catch (error: UserError) {
-                    { answers.text = error.message }
+                } catch (error: Throwable) {
+                    // running out of memory and libraries that do not load included
+                    { answers.text = explain(error) }
                 }
             runOnUiThread {
                 answers.text = ""

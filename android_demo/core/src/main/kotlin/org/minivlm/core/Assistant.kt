@@ -31,9 +31,11 @@ class Look(
  * A loaded model that captions photos and answers questions about them. Not safe for two threads at once.
  *
  * @property artifact what was loaded.
+ * @property passedOver why files before it were not, a line each.
  */
 class Assistant private constructor(
     val artifact: Artifact,
+    val passedOver: List<String>,
     private val networks: Networks,
     private val pipeline: Pipeline,
     private val timer: Timer,
@@ -77,29 +79,39 @@ class Assistant private constructor(
         private const val DEFAULT_THREADS = 0
 
         /**
-         * Loads the first artifact of a whole model in a folder, by name.
+         * Loads the first artifact of a whole model in a folder, by name, that can be loaded.
          *
-         * @throws UserError if there is none, or it cannot be loaded.
+         * @throws UserError if there is none; of files that cannot be used, the first one's mistake.
          */
         fun open(
             models: File,
             runtime: Runtime,
             timer: Timer = Timer(),
         ): Assistant {
-            val artifact = find(models)
-            val words = Words.read(artifact.wordsFolder, artifact.answers)
-            val networks = runtime.open(artifact.file, DEFAULT_THREADS)
-            return Assistant(artifact, networks, Pipeline(artifact, networks, words), timer)
+            val mistakes = ArrayList<UserError>()
+            for (file in models.listFiles { file -> file.extension == "pte" }.orEmpty().sortedBy { it.name }) {
+                try {
+                    val artifact = Artifact.read(file)
+                    if (artifact.isWhole) return load(artifact, mistakes.map(::explain), runtime, timer)
+                } catch (mistake: UserError) {
+                    mistakes += mistake
+                }
+            }
+            throw mistakes.firstOrNull() ?: UserError(
+                "no model is in ${models.path} that goes from a photo to a caption: " +
+                    "copy one there as docs/phones-android.md says",
+            )
         }
 
-        private fun find(models: File): Artifact {
-            val files = models.listFiles { file -> file.extension == "pte" }.orEmpty().sortedBy { it.name }
-            val artifacts = files.map(Artifact::read)
-            return artifacts.firstOrNull { it.isWhole }
-                ?: throw UserError(
-                    "no model is in ${models.path} that goes from a photo to a caption: " +
-                        "copy one there as docs/phones-android.md says",
-                )
+        private fun load(
+            artifact: Artifact,
+            passedOver: List<String>,
+            runtime: Runtime,
+            timer: Timer,
+        ): Assistant {
+            val words = Words.read(artifact.wordsFolder, artifact.answers)
+            val networks = runtime.open(artifact.file, DEFAULT_THREADS)
+            return Assistant(artifact, passedOver, networks, Pipeline(artifact, networks, words), timer)
         }
     }
 }

@@ -33,7 +33,7 @@ class Benchmark(
             summary
         } catch (error: Throwable) {
             // running out of memory included: the host must hear of it
-            val message = oneLine(error)
+            val message = explain(error)
             runCatching { status.fail(message) } // the disk may be full; the line is reported all the same
             message
         }
@@ -49,13 +49,15 @@ class Benchmark(
         status.enter("cooling down")
         val cooled = coolDown(request.coolDown)
         val before = phone.thermalStatus()
-        val outcome = runCatching { measureLoaded(request, artifact, job, status) }
-        val about = circumstances(request, artifact, before, cooled)
+        val thermal = ThermalHistory(phone)
+        phone.lostForeground() // what was before does not count
+        val outcome = runCatching { measureLoaded(request, artifact, job, thermal, status) }
+        val about = circumstances(request, artifact, before, cooled, thermal)
         status.enter("writing")
         val output = File(results, request.output)
         val measured =
             outcome.getOrElse {
-                appendLine(output, recordOf(about, Failure(oneLine(it), runtime.log().takeLast(LOG_LINES))))
+                appendLine(output, recordOf(about, Failure(explain(it), runtime.log().takeLast(LOG_LINES))))
                 throw it
             }
         appendLine(output, recordOf(about, measured))
@@ -66,6 +68,7 @@ class Benchmark(
         request: BenchmarkRequest,
         artifact: Artifact,
         job: Job,
+        thermal: ThermalHistory,
         status: Status,
     ): Measurement {
         status.enter("loading")
@@ -80,14 +83,17 @@ class Benchmark(
             val firstMs = timer.once(stages).sum()
             timer.repeat(stages, request.warmUp)
             status.enter("measuring")
-            val samples = timer.repeat(stages, request.steady)
+            val watch = if (request.sustained) thermal::look else { _ -> }
+            watch(0.0)
+            val timings = timer.repeat(stages, request.steady, watch)
             val memory = Memory(baseline, phone.peakResidentBytes())
             if (request.verify) {
                 status.enter("verifying")
                 val folder = File(results, artifact.file.nameWithoutExtension)
                 writeOutputs(artifact, networks, parityInputs(artifact), folder)
             }
-            return Measurement(samples, job.tokens, loadMs, firstMs, memory, job.inputs)
+            val sustained = if (request.sustained) timings.bySecond() else null
+            return Measurement(timings.samples, sustained, job.tokens, loadMs, firstMs, memory, job.inputs)
         }
     }
 
@@ -125,23 +131,31 @@ class Benchmark(
         artifact: Artifact,
         thermalBefore: String,
         cooledSeconds: Double,
+        history: ThermalHistory,
     ): Circumstances {
         val thermal = mapOf("before" to thermalBefore, "after" to phone.thermalStatus())
-        val disturbed =
-            thermal.filterValues { it !in listOf(CALM, UNKNOWN) }.map { (time, status) ->
-                "the thermal status $time the runs was $status"
-            } + if (phone.savesPower()) listOf("the phone was saving power") else emptyList()
+        val overTime =
+            if (request.sustained) mapOf("thermal_states" to history.changes.map { it.toList() }) else emptyMap()
         return Circumstances(
             request = request,
             artifact = artifact,
             photo = photoFile(request)?.let { mapOf("name" to it.name, "sha256" to sha256(it)) }.orEmpty(),
             environment =
                 phone.describe() + thermal.mapKeys { "thermal_${it.key}" } +
-                    mapOf("cooled_seconds" to cooledSeconds, "low_power" to phone.savesPower()),
-            disturbed = disturbed,
+                    mapOf("cooled_seconds" to cooledSeconds, "low_power" to phone.savesPower()) + overTime,
+            disturbed = disturbances(thermal),
             time = phone.now(),
         )
     }
+
+    private fun disturbances(thermal: Map<String, String>): List<String> =
+        thermal.filterValues { it !in listOf(CALM, UNKNOWN) }.map { (time, status) ->
+            "the thermal status $time the runs was $status"
+        } +
+            listOfNotNull(
+                "the phone was saving power".takeIf { phone.savesPower() },
+                "the app was out of sight while it ran".takeIf { phone.lostForeground() },
+            )
 
     private fun summary(measured: Measurement): String =
         measured.samples.entries.joinToString("\n") { (stage, samples) ->
@@ -154,9 +168,6 @@ class Benchmark(
                 samples.size,
             )
         }
-
-    private fun oneLine(error: Throwable): String =
-        (if (error is UserError) error.message.orEmpty() else error.toString()).lines().first()
 
     private companion object {
         const val LOG_LINES = 20

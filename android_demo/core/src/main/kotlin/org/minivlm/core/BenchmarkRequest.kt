@@ -10,6 +10,7 @@ package org.minivlm.core
  * @property profile name, for the record only.
  * @property warmUp when the runs that do not count end.
  * @property steady when those that count end.
+ * @property sustained whether latency and thermal status over time belong into the record.
  * @property threads of the runtime.
  * @property coolDown longest wait in seconds for a cool phone.
  * @property verify whether to run the parity inputs, too.
@@ -24,6 +25,7 @@ data class BenchmarkRequest(
     val profile: String,
     val warmUp: Stop,
     val steady: Stop,
+    val sustained: Boolean,
     val threads: Int,
     val coolDown: Double,
     val verify: Boolean,
@@ -47,6 +49,7 @@ data class BenchmarkRequest(
                     profile = reader.text("profile") ?: reader.missing("profile"),
                     warmUp = reader.stop("warmup_", atLeast = 0),
                     steady = reader.stop("", atLeast = 1),
+                    sustained = reader.flag("sustained") ?: false,
                     threads = reader.whole("threads", atLeast = 1) ?: reader.missing("threads"),
                     coolDown = reader.seconds("cool_down") ?: LONGEST_COOL_DOWN,
                     verify = reader.flag("verify") ?: false,

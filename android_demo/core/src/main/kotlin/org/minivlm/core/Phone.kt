@@ -10,6 +10,9 @@ interface Phone {
     /** Whether the system saves power by slowing down. */
     fun savesPower(): Boolean
 
+    /** Whether the app was out of sight since this was last asked: then the system may have slowed it down. */
+    fun lostForeground(): Boolean
+
     /** Bytes of this process that are resident. */
     fun residentBytes(): Long
 
@@ -31,7 +34,7 @@ interface Runtime {
     /**
      * Loads an artifact, without its methods.
      *
-     * @throws UserError if the file is none that the runtime can load.
+     * @throws UserError if the file is none that the runtime can load, or the runtime is not made for this phone.
      */
     fun open(
         artifact: File,

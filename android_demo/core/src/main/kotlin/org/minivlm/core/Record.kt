@@ -18,11 +18,13 @@ data class Failure(
  * What was measured in one repeat.
  *
  * @property samples by stage, milliseconds of every run.
+ * @property sustained seconds since the start and milliseconds, for every second of a long measurement; otherwise null.
  * @property tokens how many tokens the stage "steps" writes; null without that stage.
  * @property inputs by name, the shape of each input.
  */
 class Measurement(
     val samples: Map<String, List<Double>>,
+    val sustained: List<Pair<Double, Double>>?,
     val tokens: Int?,
     val loadMs: Double,
     val firstMs: Double,
@@ -52,6 +54,7 @@ fun recordOf(
                 "error" to null,
                 "threads" to about.request.threads,
                 "samples" to measured.samples,
+                "sustained" to measured.sustained?.map { it.toList() },
                 "tokens" to measured.tokens,
                 "load_ms" to measured.loadMs,
                 "first_ms" to measured.firstMs,
@@ -77,6 +80,7 @@ fun recordOf(
                 "error" to mapOf("exit" to null, "reason" to failure.reason, "stderr" to failure.details),
                 "threads" to null,
                 "samples" to emptyMap<String, Any>(),
+                "sustained" to null,
                 "tokens" to null,
                 "load_ms" to null,
                 "first_ms" to null,
@@ -115,6 +119,5 @@ private fun common(about: Circumstances): JsonObject =
         "environment" to about.environment,
         "profile" to about.request.profile,
         "disturbed" to about.disturbed,
-        "sustained" to null,
         "time" to about.time,
     )

@@ -44,18 +44,48 @@ class Timer(
     /** Runs all stages once, and returns the milliseconds of each. */
     fun once(stages: List<Stage>): List<Double> = stages.map { time(it.run).second }
 
-    /** Runs all stages again and again, and returns by stage the milliseconds of every run. */
+    /**
+     * Runs all stages again and again.
+     *
+     * @param after called with the seconds since the first of these runs began after each, outside of what is timed.
+     */
     fun repeat(
         stages: List<Stage>,
         stop: Stop,
-    ): Map<String, List<Double>> {
+        after: (Double) -> Unit = {},
+    ): Timings {
         val samples = stages.map { ArrayList<Double>() }
+        val ends = ArrayList<Double>()
         val start = clock()
-        var runs = 0
-        while (!stop.reached(runs, (clock() - start) / NANOS_PER_SECOND)) {
+        var seconds = 0.0
+        while (!stop.reached(ends.size, seconds)) {
             once(stages).forEachIndexed { index, elapsed -> samples[index] += elapsed }
-            runs++
+            seconds = (clock() - start) / NANOS_PER_SECOND
+            ends += seconds
+            after(seconds)
         }
-        return stages.map { it.name }.zip(samples).toMap()
+        return Timings(stages.map { it.name }.zip(samples).toMap(), ends)
+    }
+}
+
+/**
+ * What repeated runs took.
+ *
+ * @property samples by stage, milliseconds of every run.
+ * @property ends when each run ended, in seconds since the first began.
+ */
+class Timings(
+    val samples: Map<String, List<Double>>,
+    private val ends: List<Double>,
+) {
+    /**
+     * Returns latency over time: for every second in which runs ended, its end and their median in milliseconds.
+     *
+     * The definition of `bench/measure/timing.py`.
+     */
+    fun bySecond(): List<Pair<Double, Double>> {
+        val totals = ends.indices.map { run -> samples.values.sumOf { it[run] } }
+        val seconds = ends.indices.groupBy { ends[it].toInt() }
+        return seconds.map { (second, runs) -> second + 1.0 to percentile(runs.map { totals[it] }, 50.0) }
     }
 }

@@ -16,12 +16,13 @@ class AssistantTest {
 
     private val models get() = File(folder.root, "models")
     private val networks = FakeNetworks()
+    private var refused: String? = null
     private val runtime =
         object : Runtime {
             override fun open(
                 artifact: File,
                 threads: Int,
-            ): Networks = networks
+            ): Networks = if (artifact.name == refused) throw UserError("d cannot be loaded") else networks
 
             override fun log() = emptyList<String>()
         }
@@ -57,6 +58,26 @@ class AssistantTest {
         assertEquals("$stem-words is not beside the artifact: copy that folder there, too", mistake())
         File(models, "$stem.json").delete()
         assertEquals("$stem.json is not beside $stem.pte: copy it there, too", mistake())
+    }
+
+    @Test
+    fun `a file that cannot be used hides no other and is named`() {
+        FakeModel(folder.root).write()
+        File(models, "a.pte").writeText("a program")
+        File(models, "b.pte").writeText("a program")
+        File(models, "b.json").writeText("[")
+        FakeModel(folder.root, "c").apply { write() }
+        File(models, "c-executorch-fp32-words").deleteRecursively()
+        FakeModel(folder.root, "d").write()
+        refused = "d-executorch-fp32.pte"
+        val assistant = Assistant.open(models, runtime)
+        assertEquals("minivlm-tiny", assistant.artifact.model)
+        assertEquals(
+            listOf("a.json", "b.json", "c-executorch-fp32-words", "d"),
+            assistant.passedOver.map { it.split(" ")[0] },
+        )
+        FakeModel(folder.root).artifact.delete()
+        assertTrue("the first mistake", mistake().startsWith("a.json is not beside a.pte"))
     }
 
     private fun mistake(): String =

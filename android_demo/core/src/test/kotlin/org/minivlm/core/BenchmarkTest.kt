@@ -84,6 +84,9 @@ class BenchmarkTest {
         run(extras)
         loading = { throw UserError("the program is of a newer version") }
         run(extras + ("round" to 2))
+        loading = { networks }
+        phone.thermal.addAll(listOf("none", "none", "none", "light"))
+        run(extras + mapOf("round" to 3, "runs" to 1, "seconds" to 1.001f, "sustained" to true))
         val sample = Fixtures.file("records/android.jsonl").readText()
         assertEquals("copy the new lines there after a change of the schema", sample, output().readText())
     }
@@ -112,8 +115,53 @@ class BenchmarkTest {
     fun `running out of memory is told like any failure`() {
         loading = { throw OutOfMemoryError("no room") }
         run(extras)
-        assertEquals("java.lang.OutOfMemoryError: no room", records().single().child("error")["reason"])
+        val reason = "the phone has too little memory for this (no room): take a smaller model"
+        assertEquals(reason, records().single().child("error")["reason"])
         assertEquals("failed", status()["state"])
+    }
+
+    @Test
+    fun `a library that does not load leaves a record, too`() {
+        loading = { throw UnsatisfiedLinkError("dlopen failed: library \"libexecutorch.so\" not found") }
+        run(extras)
+        val reason = records().single().child("error").field<String>("reason")
+        assertTrue(reason, "libexecutorch.so" in reason)
+        assertEquals("failed", status()["state"])
+    }
+
+    @Test
+    fun `a long measurement has latency and thermal status over time`() {
+        FakeModel(files, "tee-tiny", FakeModel.PART).write()
+        phone.thermal.addAll(listOf("none", "none", "none", "light", "light", "moderate"))
+        val part =
+            mapOf(
+                "artifact" to "tee-tiny-executorch-fp32.pte",
+                "runs" to 1,
+                "seconds" to 2.5f,
+                "sustained" to true,
+            )
+        run(extras + part)
+        val record = records().single()
+        // The clock moves on by 1 ms whenever it is read, three times a run: one second has 333 runs and a bit.
+        assertEquals(listOf(listOf(1.0, 1.0), listOf(2.0, 1.0), listOf(3.0, 1.0)), record["sustained"])
+        val states = record.child("environment").field<List<List<Any?>>>("thermal_states")
+        assertEquals(listOf<Any?>("none", "light"), states.map { it[1] })
+        assertEquals("the first look is at the start", 0.0, states[0][0])
+        assertEquals("a look a second, the next sees a change", 1.0, states[1][0] as Double, 0.01)
+        assertEquals("moderate", record.child("environment")["thermal_after"])
+        val lines = listOf("the thermal status after the runs was moderate")
+        assertEquals(lines, record["disturbed"])
+    }
+
+    @Test
+    fun `a measurement out of sight says so, and what was before it does not count`() {
+        phone.hidden.addAll(listOf(true, false))
+        run(extras)
+        assertEquals(emptyList<Any>(), records().single()["disturbed"])
+        output().delete()
+        phone.hidden.addAll(listOf(false, true))
+        run(extras)
+        assertEquals(listOf("the app was out of sight while it ran"), records().single()["disturbed"])
     }
 
     @Test
@@ -238,13 +286,16 @@ class BenchmarkTest {
 @Suppress("UNCHECKED_CAST") // what is read from an object has String keys
 private fun readObject(line: String): JsonObject = Json.parse(line) as JsonObject
 
-/** A phone that is always the same, but for its thermal status. */
+/** A phone that is always the same, but for its thermal status and whether the app is in sight. */
 private class FakePhone : Phone {
     val thermal = ArrayDeque<String>()
+    val hidden = ArrayDeque<Boolean>()
 
     override fun thermalStatus() = thermal.removeFirstOrNull() ?: "none"
 
     override fun savesPower() = false
+
+    override fun lostForeground() = hidden.removeFirstOrNull() ?: false
 
     override fun residentBytes() = 100_000_000L
 
