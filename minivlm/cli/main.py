@@ -142,7 +142,8 @@ def _add_checkpoint(subparsers: Any) -> None:
         "published weights of the parts; what they do not hold is random",
         "minivlm checkpoint import my-checkpoint --bert microsoft/MiniLM-L12-H384-uncased"
         " --backbone timm/efficientnet_b0.ra_in1k\n"
-        "minivlm checkpoint import my-checkpoint --bert folder/ --backbone efficientnet_b0.pth",
+        "minivlm checkpoint import my-checkpoint --bert folder/ --backbone efficientnet_b0.pth\n"
+        "minivlm checkpoint import my-detector --model tee-0 --backbone efficientnet-lite0",
     )
     for one in (random, imported):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
@@ -160,7 +161,10 @@ def _add_checkpoint(subparsers: Any) -> None:
         "--bert", type=name_argument, metavar="NAME|FOLDER", help="BERT or MiniLM: on the Hugging Face hub, or local"
     )
     imported.add_argument(
-        "--backbone", type=name_argument, metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file"
+        "--backbone",
+        type=name_argument,
+        metavar="NAME|FILE",
+        help="timm's EfficientNet, on the hub or a local file; or efficientnet-lite0, a package's",
     )
 
 

@@ -41,7 +41,10 @@ def add_train(subparsers: Any, command: MakeParser) -> None:
         "--model", type=name_argument, metavar="NAME", help=f"default: {DEFAULT_MODEL}, or the checkpoint's"
     )
     detector.add_argument(
-        "--backbone", type=name_argument, metavar="NAME|FILE", help="timm's EfficientNet: on the hub, or a local file"
+        "--backbone",
+        type=name_argument,
+        metavar="NAME|FILE",
+        help="timm's EfficientNet, on the hub or a local file; or efficientnet-lite0, a package's",
     )
     add_language(stages, command)
 

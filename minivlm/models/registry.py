@@ -30,6 +30,7 @@ MODELS: Mapping[str, ModelConfig] = MappingProxyType(
         "tee-1": tee.TEE_1,
         "tee-2": tee.TEE_2,
         "tee-3": tee.TEE_3,
+        "tee-lite-0": tee.TEE_LITE_0,
         "tee-sample": tee.TEE_SAMPLE,
         "r101-f": faster_rcnn.R101_F,
         "grid-r50": grid.GRID_R50,

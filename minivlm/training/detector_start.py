@@ -12,12 +12,12 @@ from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.errors import UserError
 from minivlm.models.registry import build, get_config, parts_of
-from minivlm.models.sizes import with_sizes
+from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.storage.files import exists, sha256
 from minivlm.training.order import Chance, generator_of, seed_of
 from minivlm.vision.tee import TEE, TEEConfig
 from minivlm.weights import checkpoint as checkpoints
-from minivlm.weights.labels import ATTRIBUTES, DetectorLabels, read_detector_labels
+from minivlm.weights.labels import ATTRIBUTES, TAGS, DetectorLabels, read_detector_labels
 from minivlm.weights.lite import load_start
 from minivlm.weights.loading import load_model
 
@@ -84,7 +84,8 @@ def begin_with(
     Args:
         labels: Of the data.
         name: Of the model; None takes the checkpoint's, or `DEFAULT_MODEL`.
-        start: Checkpoint with the weights of a detector for the same classes; None draws them.
+        start: Checkpoint with the weights of a detector for the same classes, or of one without names, as
+            `minivlm checkpoint import` makes it, for as many; None draws them.
         backbone: Weights of ImageNet for the EfficientNet of a detector that is drawn; see `load_start`.
         seed: Of drawn weights.
 
@@ -119,13 +120,25 @@ def _from_checkpoint(labels: DetectorLabels, name: str | None, folder: Path) -> 
     model = loaded.module
     assert isinstance(model, TEE)
     config = model.config
+    if exists(folder / TAGS):
+        _check_names(labels, config, folder)
+    elif sizes_of(config) != {"tags": len(labels.tags), "attributes": len(labels.attributes)}:
+        raise UserError(
+            f"{folder} has no names and {config.classes - 1} classes with {max(config.attributes - 1, 0)} attributes,"
+            f" and the data {len(labels.tags)} with {len(labels.attributes)}: make it with the data's numbers, --tags"
+            " and --attributes"
+        )
+    about = {"model": name, "start": loaded.origin.sha256}
+    return Start(name=name, model=model, origin=f"trained from {loaded.origin.description}", about=about)
+
+
+def _check_names(labels: DetectorLabels, config: TEEConfig, folder: Path) -> None:
+    """Refuse a checkpoint whose names are not the data's."""
     kept = exists(folder / ATTRIBUTES) and config.attributes > 0
     found = read_detector_labels(folder, tags=config.classes - 1, attributes=config.attributes - 1 if kept else 0)
     _check_same("classes", labels.tags, found.tags, folder)
     if kept or config.attributes != (len(labels.attributes) + 1 if labels.attributes else 0):
         _check_same("attributes", labels.attributes, found.attributes, folder)
-    about = {"model": name, "start": loaded.origin.sha256}
-    return Start(name=name, model=model, origin=f"trained from {loaded.origin.description}", about=about)
 
 
 def _tee_config(name: str) -> TEEConfig:

@@ -137,6 +137,7 @@ def each_batch(batches: Batches, first: int, workers: int, start: str | None = N
         sampler=range(first, len(batches)),
         num_workers=workers,
         collate_fn=_as_it_is,
+        generator=torch.Generator(),  # the seeds that it draws for workers would come out of the process's chance
         worker_init_fn=_leave_signals if workers else None,
         multiprocessing_context=start if workers else None,
     )

@@ -83,8 +83,14 @@ class RunFolder:
         Raises:
             UserError: The disk does not take it; the last one is still there.
         """
-        with replacing(self.path / STATE) as partial:
-            torch.save({"format": FORMAT, **vars(state)}, partial)
+        path = self.path / STATE
+        with replacing(path) as partial:
+            try:
+                torch.save({"format": FORMAT, **vars(state)}, partial)
+            except RuntimeError:  # what torch makes of a full disk; it counts bytes and finds too few
+                raise UserError(
+                    f"cannot write {path}: the disk did not take all of it; free space and go on with --resume"
+                ) from None
 
     def read_state(self) -> State | None:
         """Return the state to go on from; None where the training has none yet.

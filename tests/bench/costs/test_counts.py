@@ -12,7 +12,11 @@ from minivlm.models.costs import count_macs, count_params
 from minivlm.models.registry import get_config
 from minivlm.vision.tee import TEE
 
-TEES = ["tee-0", "tee-1", "tee-2", "tee-3"]
+TEES = ["tee-0", "tee-1", "tee-2", "tee-3", "tee-lite-0"]
+GATES = [(32, 8), (96, 4), *[(144, 6)] * 2, *[(240, 10)] * 2, *[(480, 20)] * 3, *[(672, 28)] * 3, *[(1152, 48)] * 4]
+"""Wide and narrow channels of EfficientNet-B0's squeeze-and-excitation, block by block: what tee-lite-0 lacks."""
+GATE_WEIGHTS = sum(2 * wide * narrow for wide, narrow in GATES)
+GATE_PARAMS = GATE_WEIGHTS + sum(wide + narrow for wide, narrow in GATES)
 TRANSFORMERS = {  # Table 2: layers, width, intermediate width
     "bert-base": (12, 768, 3072),
     "bert-8": (8, 768, 3072),
@@ -21,8 +25,8 @@ TRANSFORMERS = {  # Table 2: layers, width, intermediate width
     "minilm": (12, 384, 1536),
     "tinybert-4": (4, 312, 1200),
 }
-CHANNELS = {"tee-0": 64, "tee-1": 88, "tee-2": 112, "tee-3": 160}  # EfficientDet D0 to D3
-CELLS = {"tee-0": 3, "tee-1": 4, "tee-2": 5, "tee-3": 6}
+CHANNELS = {"tee-0": 64, "tee-1": 88, "tee-2": 112, "tee-3": 160, "tee-lite-0": 64}  # EfficientDet D0 to D3
+CELLS = {"tee-0": 3, "tee-1": 4, "tee-2": 5, "tee-3": 6, "tee-lite-0": 3}
 
 count_model = cache(counts.count_model)  # half a second each
 
@@ -50,6 +54,12 @@ class TestParameters:
     )
     def test_that_are_trained_leave_the_running_statistics_out(self, name, expected):
         assert count_model(name)["total"].trainable == expected
+
+    def test_of_tee_lite_0_are_those_of_tee_0_without_gates(self):
+        whole, lite = count_model("tee-0"), count_model("tee-lite-0")
+        assert whole["backbone"].params - lite["backbone"].params == GATE_PARAMS == 636_540
+        assert whole["backbone"].trainable - lite["backbone"].trainable == GATE_PARAMS
+        assert (whole["rpn"], whole["box_head"]) == (lite["rpn"], lite["box_head"])
 
     @pytest.mark.parametrize("name", TRANSFORMERS)
     def test_of_the_transformers_follow_from_their_three_sizes(self, name):
@@ -98,6 +108,7 @@ class TestMultiplyAdds:
             ("tee-1", 2.8599, (24, 40, 112, 320)),
             ("tee-2", 3.3030, (24, 48, 120, 352)),
             ("tee-3", 4.8628, (32, 48, 136, 384)),
+            ("tee-lite-0", 1.9015 - GATE_WEIGHTS / 1e9, (24, 40, 112, 320)),  # a gate's layers see one cell
         ],
     )
     def test_of_the_backbone_are_efficientnet_s_and_the_bifpn_s(self, name, efficientnet, widths):
