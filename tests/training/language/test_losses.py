@@ -133,6 +133,10 @@ class TestQuestions:
         assert scores.tolist() == pytest.approx([0.3, 0.6, 0.9, 1.0, 0.0], abs=1e-7)
         assert soft_scores(["yes"] * 10, ["no", "yes"]).tolist() == [0.0, 1.0]
 
+    def test_answers_are_compared_without_articles_and_marks_where_people_disagree(self) -> None:
+        people = ["A dog."] * 3 + ["dog"] * 6 + ["cat"]
+        assert soft_scores(people, ["dog", "cat"]).tolist() == pytest.approx([1.0, 0.3], abs=1e-7)
+
     def test_questions_without_an_answer_that_the_model_has_are_left_out(self) -> None:
         questions = [
             QuestionExample(
