@@ -215,6 +215,16 @@ class TestAllTasks:
         assert abs(tasks.count("one") - 100) < 45  # five standard deviations of a binomial of 500
 
 
+def test_a_batch_moves_with_all_that_is_in_it(pictures: KnownPictures) -> None:
+    examples = WholeCaptions(known=pictures, described=[(paths(pictures)[0], (ids("a table"),))])
+    mixed = MixedExamples(each={"caption": examples}, shares={"caption": 1.0})
+    batch = mixed.collate([mixed.example(0, seeded(), 0.0)]).to(torch.device("meta"))
+    part = batch.parts["caption"]
+    tensors = [*part.context, *(getattr(part.rows, name) for name in ("token_ids", "owners", "written", "originals"))]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert batch.shares == {"caption": 1.0}
+
+
 def test_tags_come_from_the_detector_the_data_or_both(tmp_path: Path) -> None:
     names = {tmp_path / "images" / "0.png": ("unheard-of", LABELS.tags[0], "unheard-of")}
     detected = made_up_regions(seed=0)
