@@ -306,6 +306,14 @@ class TestManners:
                 told(number, 2500)
         assert capfd.readouterr().err.splitlines() == ["pictures 1,000/2,500", "pictures 2,000/2,500"]
 
+    def test_what_takes_long_is_told_after_so_many_seconds(self, capfd, monkeypatch):
+        clock = iter([0.0, 0.0, 10.0, 29.9, 30.0, 30.0, 45.0])  # asked once a line, and once more where one is printed
+        monkeypatch.setattr("minivlm.console.time.monotonic", lambda: next(clock))
+        with Steps().telling("train", every=30.0) as tell:
+            for step in range(5):
+                tell(f"step {step}")
+        assert capfd.readouterr().err.splitlines() == ["train: step 0", "train: step 3"]
+
     def test_time_adds_up_also_of_what_fails(self, monkeypatch):
         clock = iter(range(100))
         monkeypatch.setattr("minivlm.console.time.perf_counter", lambda: float(next(clock)))

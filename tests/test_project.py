@@ -47,7 +47,7 @@ class TestVersions:
     def test_the_table_of_platforms_is_of_the_pinned_versions(self) -> None:
         table = (ROOT / "docs/platforms.md").read_text(encoding="utf-8")
         extras = PROJECT["optional-dependencies"]
-        brought = ("onnx", "litert", "coreml", "evaluate", "lite", "scenes")
+        brought = ("onnx", "litert", "coreml", "evaluate", "train", "lite", "scenes")
         pins = [*PROJECT["dependencies"], *(pin for name in brought for pin in extras[name])]
         for pin in pins:
             name, _, version = pin.partition(";")[0].partition("==")

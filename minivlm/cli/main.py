@@ -7,6 +7,7 @@ from typing import Any
 from minivlm.cli import commands, data_commands
 from minivlm.cli.check_commands import add_check
 from minivlm.cli.evaluate_commands import add_evaluate
+from minivlm.cli.pseudo_label_commands import add_pseudo_label
 from minivlm.cli.train_commands import add_train
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
 from minivlm.errors import run_command
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_checkpoint(subparsers)
     _add_data(subparsers)
     add_train(subparsers, _command)
+    add_pseudo_label(subparsers, _command)
     add_evaluate(subparsers, _command)
     return parser
 

@@ -7,7 +7,7 @@ references that are scored.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Caption = Sequence[str]
@@ -57,16 +57,40 @@ def cider_d(candidates: Sequence[Caption], references: Sequence[Sequence[Caption
         references: The words of at least one caption of each picture. How rare an n-gram is counts by them, so a
             picture's score depends on which others are scored; of a single picture, every score is 0.
     """
-    cooked = [[_grams(one) for one in wanted] for wanted in references]
-    pictures_with = Counter(gram for wanted in cooked for gram in set().union(*wanted))
-    weights = {gram: math.log(len(cooked) / count) for gram, count in pictures_with.items()}
-    unseen = math.log(max(len(cooked), 1))
-    scores = []
-    for candidate, wanted in zip(candidates, cooked, strict=True):
-        said = _vector(_grams(candidate), weights, unseen)
-        likeness = [_likeness(said, _vector(one, weights, unseen)) for one in wanted]
-        scores.append(SCALE * sum(likeness) / len(likeness))
-    return scores
+    rarity = Rarity(references)
+    return [rarity.score(candidate, wanted) for candidate, wanted in zip(candidates, references, strict=True)]
+
+
+class Rarity:
+    """How much an n-gram tells about a picture, by the number of pictures that it is said of.
+
+    Args:
+        references: The words of the captions of each picture.
+    """
+
+    def __init__(self, references: Sequence[Sequence[Caption]]) -> None:
+        pictures_with = Counter(gram for wanted in references for gram in set().union(*map(_grams, wanted)))
+        self._weights = {gram: math.log(len(references) / count) for gram, count in pictures_with.items()}
+        self._unseen = math.log(max(len(references), 1))
+
+    def score(self, candidate: Caption, wanted: Sequence[Caption]) -> float:
+        """Return CIDEr-D of a caption, 0 to 10.
+
+        Args:
+            candidate: Its words.
+            wanted: The words of at least one caption that people wrote.
+        """
+        said = self._vector(candidate)
+        likeness = [_likeness(said, self._vector(one)) for one in wanted]
+        return SCALE * sum(likeness) / len(likeness)
+
+    def _vector(self, words: Caption) -> "_Vector":
+        counts = _grams(words)
+        parts: tuple[dict[Grams, float], ...] = tuple({} for _ in range(LONGEST))
+        for gram, count in counts.items():
+            parts[len(gram) - 1][gram] = count * self._weights.get(gram, self._unseen)
+        norms = tuple(math.sqrt(sum(weight * weight for weight in part.values())) for part in parts)
+        return _Vector(parts, norms, sum(count for gram, count in counts.items() if len(gram) == 2))
 
 
 @dataclass(frozen=True)
@@ -91,14 +115,6 @@ def _grams(words: Caption) -> Counter[Grams]:
         for length in range(1, LONGEST + 1)
         for start in range(len(words) - length + 1)
     )
-
-
-def _vector(counts: Mapping[Grams, int], weights: Mapping[Grams, float], unseen: float) -> _Vector:
-    parts: tuple[dict[Grams, float], ...] = tuple({} for _ in range(LONGEST))
-    for gram, count in counts.items():
-        parts[len(gram) - 1][gram] = count * weights.get(gram, unseen)
-    norms = tuple(math.sqrt(sum(weight * weight for weight in part.values())) for part in parts)
-    return _Vector(parts, norms, sum(count for gram, count in counts.items() if len(gram) == 2))
 
 
 def _likeness(said: _Vector, wanted: _Vector) -> float:

@@ -28,6 +28,9 @@ from minivlm.vision.tee import TEE
 from minivlm.weights.labels import Labels, random_labels, read_detector_labels, read_labels
 from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 
+TORCH_CAPTIONING = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
+"""Eager captions have no cache of fixed size: they may be as long as the place that training gave them."""
+
 
 class Backend(Detector, Protocol):
     """The networks of one vision-language model, wherever they run.
@@ -109,8 +112,7 @@ class TorchBackend:
     named: NamedModel
     labels: Labels
 
-    # Eager captions have no cache of fixed size: they may be as long as the place that training gave them.
-    caption_layout = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
+    caption_layout = TORCH_CAPTIONING
 
     @property
     def model(self) -> str:

@@ -157,12 +157,14 @@ class CaptionLayout:
         return torch.arange(self.tag_position, self.tag_position + self.tag_length, device=device)[None]
 
     def sequence_mask(self, caption_rows: int, context_mask: Tensor) -> Tensor:
-        """Return the (1, S, S) mask of a whole sequence: `caption_rows` caption rows, then tags, then regions."""
+        """Return the (B, S, S) mask of whole sequences: `caption_rows` caption rows, then tags, then regions.
+
+        Args:
+            caption_rows: Of each sequence, in the order in which they are written.
+            context_mask: (B, 1, tags + N), as in `CaptionContext`; it may be cut where it is hidden in all sequences.
+        """
         causal = context_mask.new_full((caption_rows, caption_rows), HIDDEN).triu(1)
-        blind = context_mask.new_full((self.context_length, caption_rows), HIDDEN)
-        from_caption = torch.cat([causal, context_mask[0].expand(caption_rows, -1)], dim=1)
-        from_context = torch.cat([blind, context_mask[0].expand(self.context_length, -1)], dim=1)
-        return torch.cat([from_caption, from_context])[None]
+        return join_masks(causal.expand(context_mask.shape[0], -1, -1), context_mask)
 
 
 PRETRAINING = TextLayout(text_length=35, regions=50)
@@ -170,6 +172,19 @@ VQA = TextLayout(text_length=128, regions=50)
 NLVR2 = TextLayout(text_length=55, regions=40)
 RETRIEVAL = TextLayout(text_length=70, regions=50)
 CAPTIONING = CaptionLayout()
+
+
+def join_masks(own: Tensor, context_mask: Tensor) -> Tensor:
+    """Return the (B, R + C, R + C) mask of R caption rows and the C rows of their context, which never see a caption.
+
+    Args:
+        own: (B, R, R), how the caption's rows see each other.
+        context_mask: (B, 1, C), which all rows see.
+    """
+    rows, context = own.shape[1], context_mask.shape[2]
+    from_caption = torch.cat([own, context_mask.expand(-1, rows, -1)], dim=2)
+    blind = own.new_full((own.shape[0], context, rows), HIDDEN)
+    return torch.cat([from_caption, torch.cat([blind, context_mask.expand(-1, context, -1)], dim=2)], dim=1)
 
 
 def _cut_pair(text: list[int], tags: list[int], length: int) -> tuple[list[int], list[int]]:

@@ -69,6 +69,8 @@ TINYBERT_6 = TransformerConfig(layers=6, hidden=768, intermediate=3072, heads=12
 BERT_4 = TransformerConfig(layers=4, hidden=768, intermediate=3072, heads=12)
 MINILM = TransformerConfig(layers=12, hidden=384, intermediate=1536, heads=12)
 TINYBERT_4 = TransformerConfig(layers=4, hidden=312, intermediate=1200, heads=12)
+MINILM_SAMPLE = TransformerConfig(layers=6, hidden=256, intermediate=1024, heads=8, vocabulary=892, positions=128)
+"""For composed scenes: their words (minivlm/assets/vocab_scenes.txt), and positions for the longest layout, VQA's."""
 MINILM_TINY = TransformerConfig(layers=2, hidden=32, intermediate=64, heads=4, vocabulary=400)
 """MiniLM's topology at a size for tests."""
 

@@ -25,6 +25,7 @@ MODELS: Mapping[str, ModelConfig] = MappingProxyType(
         "oscar-b": VisionLanguageConfig(
             vision=faster_rcnn.R101_F, language=replace(transformer.BERT_BASE, region_dim=2048 + GEOMETRY)
         ),
+        "minivlm-sample": VisionLanguageConfig(vision=tee.TEE_SAMPLE, language=transformer.MINILM_SAMPLE, answers=343),
         "tee-0": tee.TEE_0,
         "tee-1": tee.TEE_1,
         "tee-2": tee.TEE_2,
@@ -40,6 +41,7 @@ MODELS: Mapping[str, ModelConfig] = MappingProxyType(
         "bert-4": transformer.BERT_4,
         "minilm": transformer.MINILM,
         "tinybert-4": transformer.TINYBERT_4,
+        "minilm-sample": transformer.MINILM_SAMPLE,
         "minivlm-tiny": VisionLanguageConfig(
             vision=tee.TEE_TINY,
             language=replace(transformer.MINILM_TINY, region_dim=tee.TEE_TINY.feature_dim + GEOMETRY),

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from minivlm.storage.files import replacing
@@ -30,6 +28,9 @@ def draw_curves(path: Path, log: Sequence[Mapping[str, Any]], title: str) -> Non
     Raises:
         UserError: It cannot be written.
     """
+    from matplotlib import rc_context  # slow to import, and the parser of every command comes by here
+    from matplotlib.figure import Figure
+
     if not log:
         return
     names = sorted({name for line in log for name in line["losses"]}, key=lambda name: name != TOTAL)

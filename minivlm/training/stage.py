@@ -32,7 +32,10 @@ class Examples(Protocol):
         ...
 
     def collate(self, examples: Sequence[Any]) -> Any:
-        """Put examples into a batch, whose `to(device)` returns it on a device."""
+        """Put examples into a batch, whose `to(device)` returns it on a device.
+
+        It may have `faults`: lines about examples that others are shown instead of, of which each is told once.
+        """
         ...
 
 

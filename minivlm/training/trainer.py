@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from minivlm.console import Steps
-from minivlm.errors import UserError
+from minivlm.errors import UserError, printable
 from minivlm.training.averaging import averaged, in_place_of
 from minivlm.training.curves import draw_curves
 from minivlm.training.engine import Engine, start_engine
@@ -85,8 +85,8 @@ def train(stage: Stage, options: TrainOptions, about: Mapping[str, Any], console
     told = {"stage": stage.name, "steps": steps, "batch": course.batch, "seed": options.seed, **about}
     folder, state = _open(engine, options, told)
     training = _Training(stage, course, engine, folder, state)
-    made = each_batch(batches, training.step * share.parts, options.workers)
     console = console or Steps()
+    made = _telling_faults(each_batch(batches, training.step * share.parts, options.workers), console)
     with listening() as asked, console.telling(f"train {stage.name}", every=EVERY) as tell:
         progress = Progress(steps, tell if engine.leads else _nothing)
         saved_at = time.monotonic()
@@ -106,6 +106,17 @@ def train(stage: Stage, options: TrainOptions, about: Mapping[str, Any], console
 
 def _nothing(text: str) -> None:
     pass
+
+
+def _telling_faults(batches: Iterator[Any], console: Steps) -> Iterator[Any]:
+    """Yield batches, and say once of each example that another is shown instead of it."""
+    told: set[str] = set()
+    for batch in batches:
+        for fault in getattr(batch, "faults", ()):
+            if fault not in told:
+                told.add(fault)
+                console.say(f"another example is shown instead: {printable(fault)}")
+        yield batch
 
 
 def _open(engine: Engine, options: TrainOptions, told: Mapping[str, Any]) -> tuple[RunFolder, State | None]:
@@ -247,7 +258,10 @@ class _Training:
         Raises:
             UserError: They cannot be written; the last ones are still there.
         """
-        if self.saved == self.step or self._watch.suspicious or not self._engine.leads:
+        if self.saved == self.step or self._watch.suspicious:
+            return
+        if not self._engine.leads:
+            self.saved = self.step
             return
         state = State(
             step=self.step,

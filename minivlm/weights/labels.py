@@ -22,7 +22,7 @@ TAGS = "tags.txt"
 ATTRIBUTES = "attributes.txt"
 ANSWERS = "answers.txt"
 
-SHIPPED = {30522: "vocab.txt", 400: "vocab_tiny.txt"}
+SHIPPED = {30522: "vocab.txt", 892: "vocab_scenes.txt", 400: "vocab_tiny.txt"}
 """Number of tokens -> file in minivlm/assets."""
 
 SHORTEST_NAME = 4

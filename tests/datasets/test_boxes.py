@@ -101,12 +101,14 @@ def test_attributes_are_names_or_ids_of_the_list(tmp_path: Path) -> None:
     content["attributes"] = [{"id": 1, "name": "red"}, {"id": 2, "name": "old"}]
     data = read(tmp_path, content)
     assert data.examples[1].boxes[1].attributes == ("red", "old")
+    assert data.attributes == ("red", "old")
     assert found(data.report) == {"attributes that are not listed": (2, True)}
 
 
 def test_without_a_list_attributes_are_names(tmp_path: Path) -> None:
-    data = read(tmp_path, annotated(attributes=["red", 2]))
-    assert data.examples[1].boxes[1].attributes == ("red",)
+    data = read(tmp_path, annotated(attributes=["red", 2, "old"]))
+    assert data.examples[1].boxes[1].attributes == ("red", "old")
+    assert data.attributes == ("old", "red")  # in an order that no box decides
     assert found(data.report) == {"attributes that are not listed": (1, True)}
 
 

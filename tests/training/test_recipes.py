@@ -1,9 +1,13 @@
 """Recipes: what must fit together in them, and the numbers that the paper prints."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from minivlm.models.registry import build, get_config
+from minivlm.models.sizes import sizes_of
+from minivlm.scenes.things import COLOURS, SIZES, all_things
 from minivlm.training.optimization import SGD
 from minivlm.training.recipes import OBJECTS365, SMALL_WORLD, VISUAL_GENOME, DetectorRecipe
 from minivlm.vision.tee import TEE, TEEConfig
@@ -50,6 +54,13 @@ def test_weights_trained_with_its_anchors_are_those_of_a_tee(recipe: DetectorRec
     of_tee = tee_0().config.rpn
     assert (recipe.rpn.strides, recipe.rpn.aspect_ratios) == (of_tee.strides, of_tee.aspect_ratios)
     assert recipe.rpn.iou_threshold == of_tee.iou_threshold
+
+
+def test_the_samples_detector_is_made_for_the_scenes() -> None:
+    config = get_config("tee-sample")
+    assert isinstance(config, TEEConfig)
+    assert sizes_of(config) == {"tags": len(all_things()), "attributes": len(COLOURS) + len(SIZES)}
+    assert config.rpn == replace(tee_0().config.rpn, anchor_sizes=SMALL_WORLD.rpn.anchor_sizes)
 
 
 def test_what_is_frozen_is_the_beginning_of_the_backbone():

@@ -7,7 +7,15 @@ import pytest
 
 from minivlm.errors import UserError
 from minivlm.models.registry import vision_language_config
-from minivlm.weights.labels import random_labels, read_labels, shipped_vocabulary, write_labels
+from minivlm.weights.labels import (
+    DetectorLabels,
+    random_labels,
+    read_detector_labels,
+    read_labels,
+    shipped_vocabulary,
+    write_detector_labels,
+    write_labels,
+)
 from tests.tiny import CONFIG
 
 
@@ -136,3 +144,12 @@ def test_another_encoding_is_refused(tmp_path: Path, file: str, encoding: str) -
     with pytest.raises(UserError, match=f"{file} (is|has)") as caught:
         read_labels(tmp_path, CONFIG)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("attributes", [(), ("red", "très grand")])
+def test_a_detectors_names_are_read_as_they_were_written(tmp_path: Path, attributes: tuple[str, ...]) -> None:
+    labels = DetectorLabels(tags=("cat", "chat-huant"), attributes=attributes)
+    write_detector_labels(tmp_path, labels)
+    assert read_detector_labels(tmp_path, tags=2, attributes=len(attributes)) == labels
+    with pytest.raises(UserError, match=r"tags.txt has 2 lines, and the model needs 3"):
+        read_detector_labels(tmp_path, tags=3, attributes=len(attributes))

@@ -1,0 +1,49 @@
+"""What of a model learns language: the transformer and the heads, without the detector."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from minivlm.language.initial_weights import initialize_layer
+from minivlm.models.vision_language import VisionLanguageModel
+
+POOLER = "language.pooler"
+CAPTION_HEAD = "language.caption_head"
+
+
+class LanguageParts(nn.Module):
+    """Transformer and heads of a whole model, shared with it, not copied."""
+
+    def __init__(self, whole: VisionLanguageModel) -> None:
+        super().__init__()
+        self.language = whole.language
+        self.heads = whole.heads
+
+    def tied_logits(self, rows: Tensor) -> Tensor:
+        """Return what the caption head says of (..., h) rows with the words' embeddings as its decoder: (..., V).
+
+        Oscar, as BERT, pre-trains with tied weights. The model has a decoder of its own, as Oscar fine-tunes captioning
+        untied; `untie` gives it what pre-training has taught.
+        """
+        head = self.language.caption_head
+        words = self.language.embeddings.words.weight
+        return nn.functional.linear(head.norm(head.activation(head.dense(rows))), words, head.decoder.bias)
+
+    @torch.no_grad()
+    def untie(self) -> None:
+        """Copy the words' embeddings into the decoder."""
+        self.language.caption_head.decoder.weight.copy_(self.language.embeddings.words.weight)
+
+    def learn(self, parts: Iterable[str]) -> tuple[nn.Parameter, ...]:
+        """Let parts learn, by the names of modules or parameters, and nothing else; returns their parameters."""
+        names = tuple(parts)
+        self.train()
+        for name, value in self.named_parameters():
+            value.requires_grad_(any(f"{name}.".startswith(f"{part}.") for part in names))
+        return tuple(value for value in self.parameters() if value.requires_grad)
+
+
+def begin_anew(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw weights to start training from, as BERT does."""
+    module.apply(lambda part: initialize_layer(part, generator))

@@ -1,0 +1,146 @@
+"""`minivlm train` for language, `minivlm pseudo-label`, and what becomes of what they write, on the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minivlm.cli.main import main
+from minivlm.datasets.captions import read_captions
+from minivlm.datasets.pictures import PictureFolder
+from minivlm.inference.pipeline import Pipeline
+from tests.evaluation.made import ANSWERS, data_folder
+from tests.tiny import NAME
+
+RUN = ("--recipe", "small-world", "--steps", 2, "--batch", 4, "--workers", 0, "--threads", 1, "--cpu")
+
+
+def run(capfd: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, str, str]:
+    code = 0
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    return (code, *capfd.readouterr())
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data_folder(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("start") / "model"
+    main(["checkpoint", "random", str(folder), "--model", NAME])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, data: Path, start: Path) -> Path:
+    folder = tmp_path_factory.mktemp("kept") / "regions"
+    main(["train", "features", str(folder), "--data", str(data), "--checkpoint", str(start)])
+    return folder
+
+
+def flags(data: Path, kept: Path, start: Path) -> tuple[Any, ...]:
+    return ("--data", data, "--features", kept, "--start", start, *RUN)
+
+
+def test_from_pre_training_to_a_model_that_is_evaluated(
+    data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = (tmp_path / name for name in ("pretrain", "tasks", "cider"))
+    code, out, err = run(capfd, "train", "pretrain", first, *flags(data, kept, start), "--tags", "both")
+    assert (code, out) == (0, f"{first}: {NAME}, pretrain on 13 examples, 2 steps\n"), err
+    assert "left out: 1 questions without answers (5)" in err
+    code, out, err = run(capfd, "train", "tasks", second, *flags(data, kept, first))
+    assert code == 0, err
+    code, out, err = run(capfd, "train", "caption", third, "--cider", *flags(data, kept, second))
+    assert code == 0, err
+    said = json.loads((third / "config.json").read_text())
+    assert said["sources"]["heads.vqa"] == "minivlm train tasks"
+    assert said["sources"]["language.caption_head"] == "minivlm train cider"
+    assert said["sources"]["language.pooler"] == "minivlm train tasks"
+    assert said["random"] is True  # its detector is
+    code, out, err = run(capfd, "evaluate", "vqa", "--data", data, "--checkpoint", third)
+    assert (code, "vqa: 5 examples" in out) == (0, True), err
+
+
+def test_a_training_that_goes_on_is_the_same_and_with_another_start_it_is_refused(
+    data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capfd, "train", "nlvr2", tmp_path / "one", *flags(data, kept, start))[0] == 0
+    code, _, err = run(capfd, "train", "nlvr2", tmp_path / "one", *flags(data, kept, tmp_path / "one"), "--resume")
+    assert (code, err.count("\n"), "start" in err) == (2, 1, True)
+
+
+def test_answers_of_the_data_become_a_new_head(
+    data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers = tmp_path / "answers.txt"
+    answers.write_text("".join(f"{answer}\n" for answer in ANSWERS[3:6]))
+    code, _, err = run(capfd, "train", "vqa", tmp_path / "out", *flags(data, kept, start), "--answers", answers)
+    assert code == 0, err
+    assert (tmp_path / "out" / "answers.txt").read_text() == answers.read_text()
+    assert Pipeline.load(checkpoint=tmp_path / "out").labels.answers == ANSWERS[3:6]
+
+
+def test_mistakes_are_one_line(
+    data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    for arguments, hint in (
+        (("--data", data, "--features", kept, *RUN), "--start"),
+        (flags(data, tmp_path, start), "minivlm train features"),
+        (flags(data, tmp_path / "nothing", start), "is no folder"),
+        (flags(tmp_path, kept, start), "holds no data"),
+        ((*flags(data, kept, start), "--tags", "people"), "--tags"),
+    ):
+        code, printed, err = run(capfd, "train", "pretrain", out, *arguments)
+        assert (code, printed) == (2, "")
+        assert hint in err
+        assert err.startswith("error: ")
+        assert not out.exists()
+
+
+def test_a_vocabulary_is_made_of_a_data_set(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "vocab.txt"
+    code, out, err = run(capfd, "train", "vocabulary", path, "--data", data, "--most", 200)
+    assert (code, out) == (0, f"{path}: {len(path.read_text().splitlines())} tokens\n"), err
+    assert {"table", "both", "unheard"} <= set(path.read_text().splitlines())
+    assert run(capfd, "train", "vocabulary", path, "--data", data)[0] == 2
+
+
+def test_what_a_teacher_says_is_data_to_learn_from(
+    data: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    (photos / "images").mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        (photos / "images" / name).write_bytes((data / "images" / name).read_bytes())
+    (photos / "images" / "broken.png").write_bytes(b"nothing")
+    teacher = ("pseudo-label", photos, "--images", photos / "images", "--checkpoint", start)
+    code, out, err = run(capfd, *teacher)
+    assert code == 0, err
+    assert "left out: " in err
+    assert "broken.png" in err
+    captions = read_captions(photos / "captions.json", PictureFolder(photos / "images"))
+    pipeline = Pipeline.load(checkpoint=start)
+    for example in captions.examples:
+        assert example.captions == (pipeline.caption(pipeline.regions(example.picture)).text,)
+    code, out, _ = run(capfd, "data", "check", photos)
+    assert "boxes" in out
+    kept = tmp_path / "kept"
+    assert run(capfd, "train", "features", kept, "--data", photos, "--checkpoint", start)[0] in (0, 2)
+    (photos / "images" / "broken.png").unlink()
+    assert run(capfd, "train", "features", kept, "--data", photos, "--checkpoint", start)[0] == 0
+    code, out, err = run(capfd, "train", "pretrain", tmp_path / "out", *flags(photos, kept, start), "--tags", "data")
+    assert code == 0, err
+    code, _, err = run(capfd, *teacher)
+    assert (code, "would be overwritten" in err) == (2, True)
+    (photos / "captions.json").unlink()
+    (photos / "boxes.json").unlink()
+    assert run(capfd, *teacher)[0] == 2
+    assert run(capfd, *teacher, "--resume")[0] == 0

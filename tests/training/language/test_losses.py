@@ -1,0 +1,231 @@
+"""What each task costs: held against transformers' BERT, and by hand."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from minivlm.datasets.questions import QuestionExample
+from minivlm.language.layout import HIDDEN
+from minivlm.training.language.answering import QuestionBatch, answerable, question_losses, soft_scores
+from minivlm.training.language.batches import another
+from minivlm.training.language.captioning import MaskedCaptions, WholeCaptions, caption_losses
+from minivlm.training.language.judging import MatchExamples, match_losses
+from minivlm.training.language.known import KnownPictures
+from minivlm.training.language.mixing import MixedExamples, MixedLosses
+from minivlm.training.language.pretraining import PretrainingBatch, PretrainingExamples, pretraining_losses
+from minivlm.weights.bert import load_state
+from tests.tiny import CONFIG, made_up_regions
+from tests.training.language.made import LABELS, ids, known, quiet_parts, seeded
+
+SPECIAL = LABELS.tokenizer.special
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> KnownPictures:
+    return known(tmp_path_factory.mktemp("known"), count=6)
+
+
+def paths(pictures: KnownPictures) -> list[Path]:
+    return list(pictures.places)
+
+
+def without_regions(batch: PretrainingBatch) -> PretrainingBatch:
+    """BERT has none."""
+    text = batch.inputs.token_ids.shape[1]
+    inputs = batch.inputs._replace(regions=batch.inputs.regions[:, :0], mask=batch.inputs.mask[:, :, :text])
+    return PretrainingBatch(inputs=inputs, originals=batch.originals, matches=batch.matches)
+
+
+class TestPretraining:
+    @torch.no_grad()
+    def test_without_regions_it_costs_what_it_costs_bert(self, transformers: Any, pictures: KnownPictures) -> None:
+        """That of transformers, BertForPreTraining, whose label 0 is "is next" and ours 1; tolerance 1e-5, float32."""
+        config = CONFIG.language
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            reference = transformers.BertForPreTraining(
+                transformers.BertConfig(
+                    num_hidden_layers=config.layers,
+                    hidden_size=config.hidden,
+                    intermediate_size=config.intermediate,
+                    num_attention_heads=config.heads,
+                    vocab_size=config.vocabulary,
+                    max_position_embeddings=config.positions,
+                    initializer_range=0.3,
+                )
+            ).eval()
+        parts = quiet_parts()
+        load_state(parts.language, reference.state_dict())
+        parts.heads["match"].classifier.load_state_dict(reference.cls.seq_relationship.state_dict())
+        pairs = [(path, ids("two dogs on the table")) for path in paths(pictures)]
+        examples = PretrainingExamples(known=pictures, pairs=pairs)
+        batch = without_regions(examples.collate([examples.example(row, seeded(row), 0.0) for row in range(6)]))
+        assert set(batch.matches.tolist()) == {0, 1}
+        found = pretraining_losses(parts, batch, seeded())
+        given = {
+            "input_ids": batch.inputs.token_ids,
+            "token_type_ids": batch.inputs.token_types,
+            "attention_mask": (batch.inputs.mask[:, 0] > HIDDEN).long(),
+        }
+        expected = reference(**given, labels=batch.originals.contiguous(), next_sentence_label=batch.matches)
+        torch.testing.assert_close(found["total"], expected.loss, atol=1e-5, rtol=0)
+
+    def test_half_of_the_pairs_have_another_picture_s_tags_and_all_their_own_text(
+        self, pictures: KnownPictures
+    ) -> None:
+        text = ids("two dogs on the table")
+        examples = PretrainingExamples(known=pictures, pairs=[(path, text) for path in paths(pictures)])
+        own = [pictures.tags(path, pictures.look(path)) for path in paths(pictures)]
+        matches = 0
+        for seed in range(400):
+            batch = examples.example(seed % 6, seeded(seed), 0.0)
+            said = torch.where(batch.originals == -100, batch.inputs.token_ids, batch.originals)[0]
+            tags = said[batch.inputs.token_types[0] == 1].tolist()[:-1]
+            assert tuple(said[1 : len(text) + 1].tolist()) == text
+            expected = own[seed % 6]
+            assert (tags == expected[: len(tags)]) == bool(batch.matches)
+            matches += int(batch.matches)
+        assert abs(matches - 200) < 51  # five standard deviations of a binomial of 400
+
+    def test_the_decoder_is_the_words_until_it_is_untied(self) -> None:
+        parts = quiet_parts()
+        rows = torch.randn(3, CONFIG.language.hidden, generator=seeded())
+        tied = parts.tied_logits(rows)
+        assert not torch.allclose(parts.language.caption_head(rows), tied)
+        parts.untie()
+        assert torch.equal(parts.language.caption_head(rows), tied)
+
+
+class TestCaptions:
+    @torch.no_grad()
+    def test_masked_captions_see_what_the_layout_lets_them_see(self, pictures: KnownPictures) -> None:
+        examples = MaskedCaptions(known=pictures, pairs=[(paths(pictures)[0], ids("two dogs on the table"))])
+        rows = examples.collate([examples.example(0, seeded(), 0.0)]).rows
+        count = rows.token_ids.shape[1]
+        causal = torch.full((count, count), HIDDEN).triu(1)
+        assert torch.equal(rows.mask[0], causal)
+
+    @torch.no_grad()
+    def test_captions_of_a_picture_do_not_see_each_other(self, pictures: KnownPictures) -> None:
+        """The loss of two captions side by side is the mean over all tokens of each alone; tolerance 1e-5."""
+        parts, path = quiet_parts(), paths(pictures)[0]
+        said = (ids("two dogs on the table"), ids("a table"))
+
+        def loss(*captions: tuple[int, ...]) -> float:
+            examples = WholeCaptions(known=pictures, described=[(path, captions)])
+            return caption_losses(parts, examples.collate([examples.example(0, seeded(), 0.0)]), seeded())[
+                "total"
+            ].item()
+
+        tokens = [len(text) + 1 for text in said]  # [SEP], too, is asked for
+        expected = sum(loss(text) * count for text, count in zip(said, tokens, strict=True)) / sum(tokens)
+        assert loss(*said) == pytest.approx(expected, abs=1e-5)
+
+
+class TestQuestions:
+    def test_answers_are_worth_what_vqa_s_rule_says(self) -> None:
+        # One of ten people is worth .3, two .6, three .9, more 1 (the mean over nine of ten of min(1, same / 3)).
+        people = ["red"] * 4 + ["blue"] * 3 + ["green"] * 2 + ["pink"]
+        scores = soft_scores(people, ["pink", "green", "blue", "red", "grey"])
+        assert scores.tolist() == pytest.approx([0.3, 0.6, 0.9, 1.0, 0.0], abs=1e-7)
+        assert soft_scores(["yes"] * 10, ["no", "yes"]).tolist() == [0.0, 1.0]
+
+    def test_questions_without_an_answer_that_the_model_has_are_left_out(self) -> None:
+        questions = [
+            QuestionExample(
+                id=str(row), picture=Path(), question="?", answers=answers, question_type=None, answer_type=None
+            )
+            for row, answers in enumerate((("red", "blue"), ("pink",)))
+        ]
+        assert answerable(questions, ["blue"]) == questions[:1]
+
+    @torch.no_grad()
+    def test_the_loss_is_a_sum_over_answers_and_a_mean_over_questions(self, pictures: KnownPictures) -> None:
+        parts = quiet_parts()
+        parts.heads["vqa"].classifier.weight.zero_()
+        bias = torch.linspace(-2.0, 2.0, CONFIG.answers)
+        parts.heads["vqa"].classifier.bias.copy_(bias)
+        examples = MatchExamples(known=pictures, described=[(path, (ids("a"),)) for path in paths(pictures)])
+        inputs = examples.example(0, seeded(), 0.0).inputs
+        scores = torch.zeros(2, CONFIG.answers)
+        scores[0, 3], scores[1, 19] = 1.0, 0.3
+        found = question_losses(parts, QuestionBatch(inputs=inputs, scores=scores), seeded())["total"].item()
+        by_hand = 0.0
+        for row in range(2):
+            for logit, score in zip(bias.tolist(), scores[row].tolist(), strict=True):
+                right = 1.0 / (1.0 + math.exp(-logit))
+                by_hand -= score * math.log(right) + (1.0 - score) * math.log(1.0 - right)
+        assert found == pytest.approx(by_hand / 2, abs=1e-4)
+
+
+class TestPairs:
+    def test_a_false_pair_has_the_true_one_s_text_or_picture_and_not_both(self, pictures: KnownPictures) -> None:
+        described = [(path, (ids(f"a {word}"),)) for path, word in zip(paths(pictures), "bcdefg", strict=True)]
+        examples = MatchExamples(known=pictures, described=described)
+        swapped_texts = 0
+        for seed in range(200):
+            batch = examples.example(seed % 6, seeded(seed), 0.0)
+            same_text = torch.equal(*batch.inputs.token_ids[:, 1:3])
+            same_picture = torch.equal(*batch.inputs.regions)
+            assert same_text != same_picture
+            swapped_texts += same_picture
+            assert batch.matches.tolist() == [1, 0]
+        assert abs(swapped_texts - 100) < 36  # five standard deviations of a binomial of 200
+
+    def test_another_is_never_the_same_and_any_other(self) -> None:
+        drawn = [another(4, 2, seeded(seed)) for seed in range(200)]
+        assert sorted(set(drawn)) == [0, 1, 3]
+        assert another(1, 0, seeded()) == 0
+
+
+class TestAllTasks:
+    @torch.no_grad()
+    def test_the_total_is_the_weighted_mean_over_examples(self, pictures: KnownPictures) -> None:
+        parts = quiet_parts()
+        captions = WholeCaptions(known=pictures, described=[(path, (ids("a table"),)) for path in paths(pictures)])
+        pairs = MatchExamples(known=pictures, described=captions.described)
+        mixed = MixedExamples(
+            each={"caption": captions, "retrieval": pairs}, shares={"caption": 0.25, "retrieval": 0.75}
+        )
+        cost = MixedLosses(
+            each={"caption": caption_losses, "retrieval": match_losses}, weights={"caption": 1.0, "retrieval": 3.0}
+        )
+        drawn = [mixed.example(0, seeded(seed), 0.0) for seed in range(8)]
+        of = {name: [one for task, one in drawn if task == name] for name in ("caption", "retrieval")}
+        assert all(of.values())
+        found = cost(parts, mixed.collate(drawn), seeded())
+        caption = caption_losses(parts, captions.collate(of["caption"]), seeded())["total"].item()
+        match = match_losses(parts, pairs.collate(of["retrieval"]), seeded())["total"].item()
+        expected = (len(of["caption"]) * caption + 3.0 * len(of["retrieval"]) * match) / 8
+        assert found["total"].item() == pytest.approx(expected, abs=1e-5)
+        assert found["caption"].item() + found["retrieval"].item() == pytest.approx(expected, abs=1e-5)
+
+    def test_tasks_are_drawn_by_their_shares(self, pictures: KnownPictures) -> None:
+        captions = WholeCaptions(known=pictures, described=[(path, (ids("a"),)) for path in paths(pictures)])
+        mixed = MixedExamples(each={"one": captions, "other": captions}, shares={"one": 0.2, "other": 0.8})
+        assert len(mixed) == 12
+        tasks = [mixed.example(0, seeded(seed), 0.0)[0] for seed in range(500)]
+        assert abs(tasks.count("one") - 100) < 45  # five standard deviations of a binomial of 500
+
+
+def test_tags_come_from_the_detector_the_data_or_both(tmp_path: Path) -> None:
+    names = {tmp_path / "images" / "0.png": ("unheard-of", LABELS.tags[0], "unheard-of")}
+    detected = made_up_regions(seed=0)
+    own = [LABELS.tags[tag] for tag in dict.fromkeys(detected.tags[detected.valid].tolist())]
+    for source, expected in (
+        ("detector", own),
+        ("data", ["unheard-of", LABELS.tags[0]]),
+        ("both", list(dict.fromkeys(["unheard-of", LABELS.tags[0], *own]))),
+    ):
+        pictures = KnownPictures(
+            regions=None,  # type: ignore[arg-type]
+            places={},
+            labels=LABELS,
+            source=source,  # type: ignore[arg-type]
+            names=names,
+        )
+        found = pictures.tags(tmp_path / "images" / "0.png", detected)
+        assert tuple(found) == ids(" ".join(expected)), source
