@@ -24,14 +24,18 @@ FAMILIES = {
     TEE: ["tee-0", "tee-1", "tee-2", "tee-3", "tee-lite-0", "tee-sample", "tee-tiny"],
     FasterRCNN: ["r101-f", "r101-f-tiny"],
     GridExtractor: ["grid-r50", "grid-x101", "grid-tiny"],
-    FusionTransformer: ["bert-base", "bert-8", "bert-4", "tinybert-6", "tinybert-4", "minilm", "minilm-tiny"],
-    VisionLanguageModel: ["minivlm", "oscar-b", "minivlm-tiny"],
+    FusionTransformer: [
+        *("bert-base", "bert-8", "bert-4", "tinybert-6", "tinybert-4"),
+        *("minilm", "minilm-sample", "minilm-tiny"),
+    ],
+    VisionLanguageModel: ["minivlm", "oscar-b", "minivlm-sample", "minivlm-tiny"],
 }
 TINY = ["tee-tiny", "r101-f-tiny", "grid-tiny", "minilm-tiny", "minivlm-tiny"]
 # The paper's names with the backbones and transformers of sections 3.1 and 4.1.
 PARTS = {
     "minivlm": ("tee-0", "minilm"),
     "oscar-b": ("r101-f", "bert-base"),
+    "minivlm-sample": ("tee-sample", "minilm-sample"),
     "minivlm-tiny": ("tee-tiny", "minilm-tiny"),
 }
 
@@ -77,7 +81,7 @@ class TestNames:
             for name, config in [("own", model.language.config), ("part", get_config(parts[1]))]
         }
         assert sizes["own"] == sizes["part"]
-        feature = {"minivlm": 1024, "oscar-b": 2048, "minivlm-tiny": 64}[whole]
+        feature = {"minivlm": 1024, "oscar-b": 2048, "minivlm-sample": 1024, "minivlm-tiny": 64}[whole]
         assert model.language.config.region_dim == feature + 6  # section 3.1: the feature and 6 numbers of geometry
 
     @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ SCRIPT = Path(__file__).with_name("tiny_run.py")
 STEPS = 6
 
 
-def start(folder: Path, *flags: str) -> "subprocess.Popen[str]":
+def start(folder: Path, *flags: str, before: Callable[[], None] | None = None) -> "subprocess.Popen[str]":
     command = [sys.executable, str(SCRIPT), str(folder), str(STEPS), *flags]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=before)
 
 
 def finished(folder: Path, *flags: str) -> str:
@@ -76,3 +78,17 @@ def test_a_signal_saves_the_state_and_says_how_to_go_on(tmp_path: Path, number: 
     assert f"stopped after step {steps} of {STEPS}, saved: the same with --resume goes on" in said
     assert "Traceback" not in said
     assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_full_disk_is_one_line_and_costs_nothing_that_was_kept(whole: Path, tmp_path: Path) -> None:
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, resource.RLIM_INFINITY))  # less than a state has
+
+    process = start(tmp_path / "run", before=fill)
+    _, said = process.communicate()
+    assert process.returncode == 2, said
+    assert said.splitlines()[-1].startswith(f"error: cannot write {tmp_path / 'run' / 'state.pt'}: the disk did not")
+    assert "Traceback" not in said
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.json", "log.jsonl"}
+    finished(tmp_path / "run", "--resume")
+    assert untimed(tmp_path / "run") == untimed(whole)

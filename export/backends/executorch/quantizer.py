@@ -27,6 +27,7 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 aten = torch.ops.aten
+CLAMPS = (aten.hardtanh.default, aten.hardtanh_.default)
 
 # The quantizer's own specifications let no scale fall below 2**-12. A folded BatchNorm scales whole channels down.
 EPSILON = 2.0**-30
@@ -104,6 +105,9 @@ class StaticQuantizer(PartQuantizer):
         for node in model.graph.nodes:
             if node.op == "call_function" and self._chosen(node):
                 annotate_rest(node)
+                before = node.all_input_nodes[0]
+                if node.target in CLAMPS and before.target == aten.conv2d.default and self._chosen(before):
+                    annotate_clamped(before, node)
         return super().annotate(model)
 
 
@@ -116,6 +120,18 @@ def annotate_rest(node: Node) -> None:
         annotate(node, {feature: MEASURED}, MEASURED)
     elif node.target == aten.conv_transpose2d.input:  # a doubling: nothing but copies, so that no range changes
         annotate(node, {feature: MEASURED, weight: ONE_SCALE_WEIGHTS}, SharedQuantizationSpec((feature, node)))
+
+
+def annotate_clamped(convolution: Node, clamp: Node) -> None:
+    """Annotate a convolution and the ReLU6 behind it, which XNNPACK computes as one.
+
+    Only what passes has a scale. The quantizer would give both the convolution's, of whose steps most are for what is
+    cut off.
+    """
+    if len(convolution.users) == 1:
+        feature, weight = convolution.all_input_nodes[:2]
+        annotate(convolution, {feature: MEASURED, weight: WEIGHTS}, None)
+        annotate(clamp, {}, MEASURED)
 
 
 def annotate(node: Node, inputs: dict[Node, QuantizationSpec], output: object) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minivlm.datasets.questions import QuestionExample
-from minivlm.evaluation.answers import accuracy
+from minivlm.evaluation.answers import accuracy, normalised
 from minivlm.language.layout import VQA, TransformerInputs
 from minivlm.training.language.batches import Batch, join_inputs
 from minivlm.training.language.known import KnownPictures
@@ -68,7 +68,7 @@ def soft_scores(people: Sequence[str], answers: Sequence[str]) -> Tensor:
         people: What people answered, ten times in VQA v2.
         answers: That can be given.
     """
-    said = set(people)
+    said = _said(people)
     scores = torch.zeros(len(answers))
     for row, answer in enumerate(answers):
         if answer in said:
@@ -79,7 +79,13 @@ def soft_scores(people: Sequence[str], answers: Sequence[str]) -> Tensor:
 def answerable(questions: Sequence[QuestionExample], answers: Sequence[str]) -> list[QuestionExample]:
     """Return the questions that an answer of the model's is right for."""
     known = set(answers)
-    return [one for one in questions if known.intersection(one.answers)]
+    return [one for one in questions if known & _said(one.answers)]
+
+
+def _said(people: Sequence[str]) -> set[str]:
+    """Return answers as people gave them, and as VQA's evaluation compares them."""
+    distinct = set(people)
+    return distinct | set(map(normalised, distinct))
 
 
 def question_losses(parts: LanguageParts, batch: QuestionBatch, generator: torch.Generator) -> dict[str, Tensor]:

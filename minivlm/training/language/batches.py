@@ -12,18 +12,17 @@ from minivlm.language.layout import HIDDEN, CaptionContext, TransformerInputs
 Value = TypeVar("Value")
 
 
-def moved(value: Value, device: torch.device) -> Value:
+def moved(value: Any, device: torch.device) -> Any:
     """Return tensors, and tuples, mappings and dataclasses of them, on a device; anything else as it is."""
-    given: Any = value
-    if isinstance(given, Tensor):
-        return given.to(device)  # type: ignore[return-value]
-    if isinstance(given, tuple):
-        parts = [moved(one, device) for one in given]
-        return type(given)(*parts) if hasattr(given, "_fields") else tuple(parts)  # type: ignore[return-value]
-    if isinstance(given, dict):
-        return {key: moved(one, device) for key, one in given.items()}  # type: ignore[return-value]
-    if is_dataclass(given) and not isinstance(given, type):
-        return replace(given, **{field.name: moved(getattr(given, field.name), device) for field in fields(given)})
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        parts = [moved(one, device) for one in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, dict):
+        return {key: moved(one, device) for key, one in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: moved(getattr(value, field.name), device) for field in fields(value)})
     return value
 
 
@@ -32,7 +31,8 @@ class Batch:
 
     def to(self: Value, device: torch.device) -> Value:
         """Return the same batch on a device."""
-        return moved(self, device)
+        same: Value = moved(self, device)
+        return same
 
 
 def join_inputs(each: Sequence[TransformerInputs]) -> TransformerInputs:

@@ -43,7 +43,8 @@ class Corpus:
     @property
     def pictures(self) -> tuple[Path, ...]:
         """Every picture of which something is said, once."""
-        found = [one.picture for one in (*self.captions, *self.questions)]
+        found = [one.picture for one in self.captions]
+        found += [one.picture for one in self.questions]
         found += [picture for one in self.statements for picture in (one.left, one.right)]
         return tuple(dict.fromkeys((*found, *self.names)))
 

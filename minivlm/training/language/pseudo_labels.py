@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from minivlm.datasets.pictures import PictureFolder
+from minivlm.datasets.pictures import PictureFolder, fault_of
 from minivlm.errors import UserError
 from minivlm.evaluation.records import Record, RecordFile, open_records
+from minivlm.images.photos import PhotoError
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import exists, write_text
 from minivlm.storage.json_text import json_text
@@ -107,8 +108,8 @@ def label_pictures(
 def _describe(pipeline: Pipeline, picture: Path, beams: int) -> Record:
     try:
         regions = pipeline.regions(picture)
-    except UserError as error:
-        return {"error": str(error)}
+    except PhotoError as error:
+        return {"error": fault_of(picture, error)}
     caption = pipeline.caption(regions, beams=beams)
     best = regions.top(len(regions.scores))
     rows = zip(pipeline.tag_names(best), best.boxes.tolist(), best.scores.tolist(), strict=True)

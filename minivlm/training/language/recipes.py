@@ -50,8 +50,8 @@ PRETRAINING = LanguageRecipe(
 
 
 def _as_oscar(rate: float, batch: int, epochs: int, warmup: int = 0) -> LanguageRecipe:
-    changes = {"learning_rate": rate, "batch": batch, "epochs": epochs, "warmup": warmup}
-    return LanguageRecipe(optimization=replace(PRETRAINING.optimization, **changes))
+    optimization = replace(PRETRAINING.optimization, learning_rate=rate, batch=batch, epochs=epochs, warmup=warmup)
+    return LanguageRecipe(optimization=optimization)
 
 
 PAPER: Mapping[str, LanguageRecipe] = MappingProxyType(

@@ -11,6 +11,7 @@ import torch
 from minivlm.datasets.nlvr2 import StatementExample
 from minivlm.datasets.questions import QuestionExample
 from minivlm.inference.backend import TorchBackend, caption_context
+from minivlm.inference.detector import TorchDetector
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from minivlm.language.layout import PRETRAINING, CaptionContext, TransformerInputs
@@ -22,6 +23,7 @@ from minivlm.training.language.judging import MatchExamples, StatementExamples
 from minivlm.training.language.known import KnownPictures
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.language.pretraining import PretrainingExamples
+from minivlm.weights.loading import NamedModel, WeightsOrigin
 from tests.training.language.made import LABELS, backend_of, ids, known, seeded, tiny_model
 
 TEXT = "what is on the table with the unheard-of thing?"
@@ -164,6 +166,12 @@ def test_every_token_of_a_caption_is_asked_for_as_a_step_of_writing_asks(picture
             wanted += whole[1:]
     torch.testing.assert_close(logits, torch.cat(expected), atol=1e-4, rtol=0)
     assert batch.rows.originals[batch.rows.originals != -100].tolist() == wanted
+
+
+def test_regions_that_a_detector_alone_has_found_are_the_whole_model_s() -> None:
+    model = tiny_model()
+    alone = TorchDetector(NamedModel("tee-tiny", model.vision, WeightsOrigin.of_seed(0)), LABELS.tags)
+    assert alone.detector_hash == backend_of(model).detector_hash
 
 
 def test_contexts_without_any_tag_or_region_can_be_joined(pictures: KnownPictures) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from minivlm.datasets.questions import QuestionExample
+from minivlm.language.heads import AnswerHead
 from minivlm.language.layout import HIDDEN
 from minivlm.training.language.answering import QuestionBatch, answerable, question_losses, soft_scores
 from minivlm.training.language.batches import another
@@ -15,6 +16,7 @@ from minivlm.training.language.captioning import MaskedCaptions, WholeCaptions, 
 from minivlm.training.language.judging import MatchExamples, match_losses
 from minivlm.training.language.known import KnownPictures
 from minivlm.training.language.mixing import MixedExamples, MixedLosses
+from minivlm.training.language.parts import begin_anew
 from minivlm.training.language.pretraining import PretrainingBatch, PretrainingExamples, pretraining_losses
 from minivlm.weights.bert import load_state
 from tests.tiny import CONFIG, made_up_regions
@@ -133,6 +135,18 @@ class TestQuestions:
         assert scores.tolist() == pytest.approx([0.3, 0.6, 0.9, 1.0, 0.0], abs=1e-7)
         assert soft_scores(["yes"] * 10, ["no", "yes"]).tolist() == [0.0, 1.0]
 
+    def test_answers_are_compared_without_articles_and_marks_where_people_disagree(self) -> None:
+        people = ["A dog."] * 3 + ["dog"] * 6 + ["cat"]
+        assert soft_scores(people, ["dog", "cat"]).tolist() == pytest.approx([1.0, 0.3], abs=1e-7)
+
+    def test_a_new_head_begins_as_if_one_answer_were_right(self) -> None:
+        head = AnswerHead(8, 343)
+        begin_anew(head, seeded())
+        # 342 answers at 1/343 and one right one: -342 log(342/343) - log(1/343) = 0.9985 + 5.8377, by hand.
+        logits = head(torch.zeros(1, 8))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.eye(343)[:1], reduction="sum")
+        assert loss.item() == pytest.approx(6.8362, abs=1e-3)
+
     def test_questions_without_an_answer_that_the_model_has_are_left_out(self) -> None:
         questions = [
             QuestionExample(
@@ -209,6 +223,16 @@ class TestAllTasks:
         assert len(mixed) == 12
         tasks = [mixed.example(0, seeded(seed), 0.0)[0] for seed in range(500)]
         assert abs(tasks.count("one") - 100) < 45  # five standard deviations of a binomial of 500
+
+
+def test_a_batch_moves_with_all_that_is_in_it(pictures: KnownPictures) -> None:
+    examples = WholeCaptions(known=pictures, described=[(paths(pictures)[0], (ids("a table"),))])
+    mixed = MixedExamples(each={"caption": examples}, shares={"caption": 1.0})
+    batch = mixed.collate([mixed.example(0, seeded(), 0.0)]).to(torch.device("meta"))
+    part = batch.parts["caption"]
+    tensors = [*part.context, *(getattr(part.rows, name) for name in ("token_ids", "owners", "written", "originals"))]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert batch.shares == {"caption": 1.0}
 
 
 def test_tags_come_from_the_detector_the_data_or_both(tmp_path: Path) -> None:

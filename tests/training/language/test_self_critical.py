@@ -112,16 +112,17 @@ def test_the_loss_is_the_likelihood_times_what_sampling_gained(pictures: KnownPi
 def test_captions_get_better(pictures: KnownPictures) -> None:
     """A model that says one of two captions by halves learns to say the one that is rewarded."""
     parts = quiet_parts()
-    wanted = (("red",), ("red",), ("red",))
-    critic = Critic(tokenizer=LABELS.tokenizer, rarity=critic_of((("red",), ("blue",))).rarity)
+    one, other = LABELS.tags[:2]
+    critic = critic_of(((one,), (other,)))
+    wanted = ((one,),) * 3
     examples = CriticExamples(known=pictures, described=list(zip(paths(pictures), wanted, strict=True)))
     batch = examples.collate([examples.example(row, seeded(), 0.0) for row in range(3)] * 4)
-    red, blue = (LABELS.tokenizer.encode(word)[0] for word in ("red", "blue"))
+    right, wrong = (LABELS.tokenizer.encode(word)[0] for word in (one, other))
     head = parts.language.caption_head.decoder
     with torch.no_grad():
         head.weight.zero_()
         head.bias.fill_(-20.0)
-        head.bias[[red, blue, SPECIAL.sep]] = torch.tensor([-0.5, 0.0, 0.5])
+        head.bias[[right, wrong, SPECIAL.sep]] = torch.tensor([-0.5, 0.0, 0.5])
     optimizer = torch.optim.SGD([head.bias], lr=1.0)
     before = critic.losses(parts, batch, seeded())["sampled"].item()
     for step in range(30):
@@ -130,5 +131,5 @@ def test_captions_get_better(pictures: KnownPictures) -> None:
         optimizer.step()
     after = critic.losses(parts, batch, seeded())["sampled"].item()
     assert after > before + 0.3
-    assert head.bias[red] > head.bias[blue]
+    assert head.bias[right] > head.bias[wrong]
     assert math.isfinite(after)

@@ -51,6 +51,7 @@ _UNARY: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
         "floor": torch.floor,
         "logical_not": torch.logical_not,
         "relu": torch.relu,
+        "relu6": F.relu6,
         "sigmoid": torch.sigmoid,
         "silu": F.silu,
         "tanh": torch.tanh,

@@ -96,6 +96,30 @@ def test_doubling_in_int8_copies_and_rounds_nothing_more():
     assert 4 <= len(doubled.unique()) <= feature.numel()
 
 
+def test_relu6_behind_a_convolution_has_all_steps_for_what_passes():
+    class Backbone(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU6(inplace=True))
+
+        def forward(self, feature: torch.Tensor) -> tuple[torch.Tensor]:
+            return (self.backbone(feature),)
+
+    torch.manual_seed(0)
+    module, feature = Backbone(), torch.randn(1, 3, 16, 16).round()  # whole numbers of a range: rounded to themselves
+    feature.clamp_(-2.0, 2.0)
+    module.backbone[0].weight.data.copy_(torch.randint(-127, 128, (4, 3, 1, 1)) / 127 * 30)
+    module.backbone[0].weight.data[:, 0] = 30.0  # the largest, so that a row's step is 30 / 127
+    method = Method("forward", module, {"feature": feature}, ("clamped",))
+    with quiet(), torch.no_grad():
+        exact = module(feature)[0]
+        (given,) = quantized(method, Recipe("int8", INT8))(feature)
+    # The input's step is 4 / 255, so that whole numbers are up to half a step off, times three weights of 30.
+    of_input = 3 * 30 * 0.5 * 4 / 255
+    assert (given - exact).abs().max() <= of_input + 0.5 * 6 / 255 + 1e-4
+    assert len(given.unique()) > 10  # with the convolution's scale, over 300 wide, 5 of its 255 steps lie in 0 to 6
+
+
 @pytest.mark.parametrize("model", [pytest.param("tee-tiny", marks=pytest.mark.full), "minilm-tiny"])
 class TestArtifact:
     def test_passed_its_verification_and_names_what_stays_in_float(self, exported, model):

@@ -47,6 +47,7 @@ def test_elementwise_operators_equal_their_formulas(seed):
         np.testing.assert_allclose(OPERATORS[name](x=x, y=y).numpy(), value, rtol=1e-6)
     single = {
         "abs": np.abs(a), "exp": np.exp(a), "floor": np.floor(a), "relu": a * (a > 0), "tanh": np.tanh(a),
+        "relu6": np.clip(a, 0, 6),
         "sigmoid": 1 / (1 + np.exp(-a)), "silu": a / (1 + np.exp(-a)),
         "gelu": np.vectorize(lambda v: 0.5 * v * (1 + math.erf(v / math.sqrt(2))))(a),
     }  # fmt: skip
