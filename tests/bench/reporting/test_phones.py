@@ -49,8 +49,8 @@ def test_many_phones_are_in_one_table_and_what_one_lacks_has_its_command():
     assert found["Phone A, litert, fp32, cpu"] == ["30.00 ± 5.00", "38.0", "100.0", "200.0", "25.0", "3.0"]
     assert found["Phone A, litert, fp32, npu"][4] == "75.0"
     assert found["Phone B, litert, fp32, npu"] == [
-        'not measured: python bench/run.py --device hub --models tee-0 --runtimes litert --precision fp32 --phone "Phone B" '
-        "--accelerators npu",
+        "not measured: python bench/run.py --device hub --models tee-0 --runtimes litert --precision fp32 "
+        '--phone "Phone B" --accelerators npu',
         *["-"] * 5,
     ]
 
@@ -59,7 +59,8 @@ def test_what_no_phone_has_measured_has_its_command_by_runtime_precision_and_acc
     (table,) = phone_tables([SAMPLE])
     found = rows(table)
     assert found["an iPhone, coreml, fp16, all"] == [
-        "not measured: python bench/run.py --device ios --bundle-id ID --models tee-0 --runtimes coreml --precision fp16"
+        "not measured: python bench/run.py --device ios --bundle-id ID "
+        "--models tee-0 --runtimes coreml --precision fp16"
     ]
     assert found["an Android phone, executorch, fp32, cpu"][0].startswith(
         "not measured: python bench/run.py --device and"
