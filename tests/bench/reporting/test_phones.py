@@ -76,7 +76,7 @@ def test_other_weights_and_photos_stand_apart():
 
 
 def test_two_phones_of_one_name_are_told_apart_by_their_system():
-    other = hosted("Phone A", "cpu", 9.0, environment={"phone": "Phone A", "system": "android 15"})
+    other = hosted("Phone A", "cpu", 9.0, run="another", environment={"phone": "Phone A", "system": "android 15"})
     assert list(rows(phone_tables([A, other])[0])) == [
         "Phone A, android 14, litert, fp32, cpu",
         "Phone A, android 15, litert, fp32, cpu",
@@ -100,7 +100,7 @@ def test_hosted_phones_have_no_tables_of_one_machine():
 def test_a_picture_for_each_table():
     made = phone_pictures([A, A_NPU, B, replace(B, model="minilm", inputs={}), FAILED])
     assert list(made) == [
-        "Phones: tee-0 (image 512x512), latency by phone and accelerator",
+        "Phones: tee-0, latency by phone and accelerator",
         "Phones: minilm, latency by phone and accelerator",
     ]
     for picture in made.values():
