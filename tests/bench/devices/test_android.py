@@ -62,10 +62,19 @@ def dies(listed: str, crash: str = "") -> list[tuple[str, list[dict]]]:
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch) -> Tool:
+def program(tmp_path, monkeypatch) -> Tool:
+    """An adb that is a program of its own."""
     for module, name in ((watching, "POLL"), (watching, "QUIET"), (adb, "RETURN"), (adb, "LOOK")):
         monkeypatch.setattr(module, f"{name}_SECONDS", 0.0)
     return Tool(tmp_path, "adb", monkeypatch)
+
+
+@pytest.fixture
+def tool(program, monkeypatch) -> Tool:
+    """The same without starting it each time, and without the report at the end."""
+    monkeypatch.setattr(adb, "run_tool", program.answer)
+    monkeypatch.setattr(run, "write_report", lambda records, folder: [])
+    return program
 
 
 @pytest.fixture
@@ -85,7 +94,7 @@ def answers(folders, tmp_path) -> Path:
 
 
 def benchmark(folders, *flags: str) -> None:
-    given = ["--device", "android", "--models", MODEL, "--profile", "quick"]
+    given = ["--device", "android", "--models", MODEL, "--profile", "quick", "--timeout", "20", "--cool-down", "0"]
     threads = [] if "--threads" in flags else ["--threads", "2"]
     paths = ["--artifacts", str(folders["artifacts"]), "--output", str(folders["output"])]
     run.main([*given, *threads, *paths, *flags])
@@ -111,9 +120,9 @@ def failed(folders, *flags: str):
 
 
 class TestTheWay:
-    def test_a_record_comes_back_with_what_only_the_host_knows(self, tool, folders, answers):
+    def test_a_record_comes_back_with_what_only_the_host_knows(self, program, folders, answers):
         waiting = [status("finished", run="an earlier run"), status("running", "loading"), status("running")]
-        tool.follow([*READY, COPIES, *STARTS, ALIVE, says(*waiting, status("finished", "writing")), sends(answers)])
+        program.follow([*READY, COPIES, *STARTS, ALIVE, says(*waiting, status("finished", "writing")), sends(answers)])
         benchmark(folders)
         (record,) = read(folders["output"] / "records.jsonl")
         assert (record.device, record.runtime, record.status) == ("android", "executorch", "ok")
@@ -411,9 +420,9 @@ class TestFaults:
         benchmark(folders)
         assert read(folders["output"] / "records.jsonl")[0].ok
 
-    def test_a_command_that_hangs(self, tool, folders, capsys, monkeypatch):
+    def test_a_command_that_hangs(self, program, folders, capsys, monkeypatch):
         monkeypatch.setattr(adb, "COMMAND_SECONDS", 1.0)
-        tool.follow([("getprop", [{"sleep": 60}]), *READY])
+        program.follow([("getprop", [{"sleep": 60}]), *READY])
         assert "adb did not answer within 1 s: check the cable" in refused(capsys, lambda: benchmark(folders))
 
     def test_outputs_that_were_damaged_on_their_way_are_not_taken_for_a_wrong_model(
