@@ -29,7 +29,7 @@ build=$(cd "$build" && pwd)
 udid=$(xcrun simctl list devices | sed -n 's/^ *MiniVLM (\([0-9A-F-]*\)) (.*/\1/p' | head -n 1)
 if [ -z "$udid" ]; then
     # The numbered iPhone that is newest, in the newest iOS that there is for it.
-    kind=$(xcrun simctl list devicetypes | sed -n 's/.*(\(.*\.iPhone-[0-9]*\))$/\1/p' | sort -V | tail -n 1)
+    kind=$(xcrun simctl list devicetypes | sed -n 's/.*(\(.*\.iPhone-[0-9]*\)) *$/\1/p' | sort -V | tail -n 1)
     [ -n "$kind" ] || stop "Xcode has no iPhone simulator: add the iOS platform in its settings"
     udid=$(xcrun simctl create MiniVLM "$kind")
 fi

@@ -58,6 +58,11 @@ class Answer:
         """Whether it did what it should."""
         return self.outcome == "success"
 
+    def items(self, name: str) -> list[dict[str, Any]]:
+        """Return the objects of one of the result's lists."""
+        found = self.result.get(name)
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
     def has(self, domain: str, *codes: int) -> bool:
         """Tell whether the chain has an error of a domain, with one of these codes if some are given."""
         return any(error.domain == domain and (not codes or error.code in codes) for error in self.errors)

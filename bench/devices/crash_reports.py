@@ -59,7 +59,7 @@ def _told(report: bytes) -> tuple[int | None, str] | None:
 def _jetsam(content: Mapping[str, Any]) -> tuple[int | None, str] | None:
     """Find the app among the processes; those that were stopped have a reason."""
     page = _part(content, "memoryStatus").get("pageSize")
-    for process in content.get("processes") or []:
+    for process in _list(content, "processes"):
         if isinstance(process, dict) and process.get("name") == APP and process.get("reason"):
             pages = process.get("rpages")
             size = f", {page * pages / 2**20:.0f} MiB" if isinstance(page, int) and isinstance(pages, int) else ""
@@ -70,7 +70,7 @@ def _jetsam(content: Mapping[str, Any]) -> tuple[int | None, str] | None:
 def _crash(content: Mapping[str, Any]) -> tuple[int | None, str] | None:
     end, exception = _part(content, "termination"), _part(content, "exception")
     code = end.get("code")
-    reasons = [reason for reason in end.get("reasons") or [] if isinstance(reason, str)]
+    reasons = [reason for reason in _list(end, "reasons") if isinstance(reason, str)]
     said = " ".join(reasons[0].split())[:200] if reasons else ""
     if end.get("namespace") == "JETSAM":
         return _short_of_memory(said or str(end.get("indicator") or "jetsam"))
@@ -98,6 +98,11 @@ def _own_words(content: Mapping[str, Any]) -> str:
         if isinstance(said, list) and said:
             return " ".join(str(said[0]).split())[:200]
     return ""
+
+
+def _list(content: Mapping[str, Any], name: str) -> list[Any]:
+    found = content.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

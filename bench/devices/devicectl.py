@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from bench.devices import coredevice
 from bench.devices.apple_devices import AppleDevice, choose, read_devices
 from bench.devices.coredevice import DEVICE_ERROR, LAUNCH_ERROR, POSIX_ERROR, Answer, ask, control
-from bench.devices.crash_reports import concerns_app, death_of
+from bench.devices.crash_reports import APP, concerns_app, death_of
 from bench.devices.launching import LOG, last_lines, launch_words
 from bench.devices.transport import require_tool
 from bench.records.record import Failure
 from minivlm.errors import UserError
 
-EXECUTABLE = "MiniVLM.app/MiniVLM"
+EXECUTABLE = f"{APP}.app/{APP}"
 SECONDS = 60.0
 """In which a question must be answered; the first after Xcode's installation takes longest."""
 COPY_SECONDS = 600.0
@@ -108,7 +108,7 @@ class DeviceCtl:
     def _processes(self) -> list[dict[str, Any]]:
         """Return those of the app."""
         answer = self._ask(("device", "info", "processes"), "cannot ask whether the app runs")
-        found = [process for process in answer.result.get("runningProcesses", []) if isinstance(process, dict)]
+        found = answer.items("runningProcesses")
         return [process for process in found if str(process.get("executable", "")).endswith(EXECUTABLE)]
 
     def _devices(self) -> list[AppleDevice]:
@@ -116,16 +116,15 @@ class DeviceCtl:
         coredevice.require_xcode(answer)
         if not answer.ok:
             raise UserError(f"devicectl lists no devices ({answer.complaint}): restart Xcode, or this Mac")
-        listed = answer.result.get("devices")
-        return read_devices(listed if isinstance(listed, list) else [])
+        return read_devices(answer.items("devices"))
 
     def _installed(self) -> str:
         """Return the app's bundle id, which must be on the phone."""
         known = () if self._bundle_id is None else ("--bundle-id", self._bundle_id)
-        apps = self._ask(("device", "info", "apps"), "cannot list the phone's apps", *known).result.get("apps", [])
+        apps = self._ask(("device", "info", "apps"), "cannot list the phone's apps", *known).items("apps")
         ids = [str(app.get("bundleIdentifier", "")) for app in apps]
         if self._bundle_id is None:
-            ours = [str(app["bundleIdentifier"]) for app in apps if app.get("name") == "MiniVLM"]
+            ours = [name for name, app in zip(ids, apps, strict=True) if app.get("name") == APP]
             here = f": {', '.join(ours)}" if ours else ", or build and install it first as docs/phones-ios.md says"
             raise UserError(f"--bundle-id is missing: give the BUNDLE_ID of the app on {self._device}{here}")
         if self._bundle_id not in ids:
@@ -186,8 +185,8 @@ class DeviceCtl:
     def _crash_reports(self) -> list[str]:
         """Return the paths of the reports that may be about the app; none where the phone does not list them."""
         rest = ("--device", self._device.identifier, "--domain-type", "systemCrashLogs")
-        files = ask(("device", "info", "files"), rest, SECONDS, tries=1).result.get("files", [])
-        names = [str(file.get("relativePath") or file.get("name") or "") for file in files if isinstance(file, dict)]
+        files = ask(("device", "info", "files"), rest, SECONDS, tries=1).items("files")
+        names = [str(file.get("relativePath") or file.get("name") or "") for file in files]
         return [name for name in names if concerns_app(name)]
 
     def _refuse(self, answer: Answer, what: str) -> NoReturn:

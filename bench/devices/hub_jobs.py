@@ -154,7 +154,7 @@ class HubJobs:
                     f"job {self._jobs[task].job_id} shows no progress after {self._timeout:g} s of {code.lower()} "
                     "(--timeout); it goes on there, and --resume collects it"
                 )
-            text = f"    {code.lower()}; {self._counts()} ..."
+            text = f"    {code.lower()}; {self._counts(task)} ..."
             if text != shown:
                 self._steps.say(shown := text)
             time.sleep(POLL_SECONDS)
@@ -175,9 +175,9 @@ class HubJobs:
             self._states[task] = self._service.state(self._jobs[task])
         return self._states[task]
 
-    def _counts(self) -> str:
-        """Say how far the whole run is."""
-        states = [self._ask(task) for task in self._jobs]
+    def _counts(self, asked: Task) -> str:
+        """Say how far the whole run is; one of its tasks was asked for just now."""
+        states = [self._states[task] if task == asked else self._ask(task) for task in self._jobs]
         ended = sum(state.finished for state in states)
         waiting = sum(state.pending for state in states)
         return f"{ended} of {len(states)} jobs have ended, {waiting} wait for a phone"

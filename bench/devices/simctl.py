@@ -62,7 +62,8 @@ class SimCtl:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, place, dirs_exist_ok=True)
+                shutil.rmtree(place, ignore_errors=True)  # files of an earlier artifact would count as this one's
+                shutil.copytree(source, place)
             else:
                 shutil.copyfile(source, place)
         except OSError as error:

@@ -70,14 +70,14 @@ def phone_tables(records: Sequence[Record]) -> list[Table]:
 
 def sides(records: Sequence[Record]) -> dict[str, list[Repeats]]:
     """Return by title what may stand side by side: of one model, photo, weights, profile and size of image."""
-    found: dict[tuple[str, Setting], list[Record]] = {}
+    found: dict[str, dict[Setting, list[Record]]] = {}
     for record in once(records):
         if record.ok and record.device in KINDS:
-            found.setdefault((record.model, _setting(record)), []).append(record)
-    names = name_settings([setting for _, setting in found])
+            found.setdefault(record.model, {}).setdefault(_setting(record), []).append(record)
     return {
         f"Phones: {model}" + (f" ({name})" if name else ""): _by_phone(part)
-        for ((model, _), part), name in zip(found.items(), names, strict=True)
+        for model, parts in found.items()
+        for part, name in zip(parts.values(), name_settings(list(parts)), strict=True)
     }
 
 
@@ -180,5 +180,5 @@ def _setting(record: Record) -> Setting:
         ("photo", record.photo.get("sha256", "")[:12]),
         ("weights", record.weights),
         ("profile", record.profile),
-        ("image", image_size(record)),
+        ("image size", image_size(record) or "null"),
     )

@@ -24,7 +24,7 @@ from bench.reporting.plot_style import (
     plain_numbers,
     runtime_legend,
 )
-from bench.reporting.sweeps import curves
+from bench.reporting.sweeps import curves, thermal_states
 
 BASELINES = {**dict.fromkeys(VISION, "r101-f"), **dict.fromkeys(TRANSFORMERS, "bert-base")}
 
@@ -218,7 +218,7 @@ def scaling_picture(found: Found) -> Figure | None:
 
 
 def sustained_picture(found: Found) -> Figure | None:
-    """Median of every second of long measurements."""
+    """Median of every second of long measurements; on a phone, a mark where its thermal status changed."""
     long = {key: repeats.records[-1].sustained for key, repeats in found.items() if repeats.records[-1].sustained}
     if not long:
         return None
@@ -227,6 +227,9 @@ def sustained_picture(found: Found) -> Figure | None:
         seconds, times = zip(*(points or []), strict=True)
         style = ("-", "--", ":", "-.")[place % 4]
         axes.plot([s / 60.0 for s in seconds], times, color=colour_of(key), ls=style, label=labels(found)[key])
+        for second, status in thermal_states(found[key].records[-1])[1:]:
+            axes.axvline(second / 60.0, color=colour_of(key), ls=style, lw=0.8, alpha=0.6)
+            axes.annotate(status, (second / 60.0, 0.02), xycoords=("data", "axes fraction"), rotation=90, fontsize=7)
     axes.set(xlabel="minutes", ylabel="median latency of a second (ms)", ylim=(0, None))
     axes.grid(alpha=0.3)
     legend_above(axes, axes.get_legend_handles_labels()[0], ncols=2)

@@ -74,8 +74,8 @@ def scaling_table(found: Sequence[Repeats]) -> Table:
 
 
 def sustained_table(found: Sequence[Repeats]) -> Table:
-    """How latency changes while a model runs on and on."""
-    rows = []
+    """How latency changes while a model runs on and on, and where a phone told it, how hot that was."""
+    rows, heat = [], []
     for repeats in found:
         record = repeats.records[-1]
         if not record.sustained:
@@ -94,5 +94,18 @@ def sustained_table(found: Sequence[Repeats]) -> Table:
             Cell("slowest second ms", None, max(ms for _, ms in record.sustained)),
         ]
         rows.append(Row(str(repeats.case), cells))
+        states = thermal_states(record)
+        if states:
+            told = ", ".join(f"{status} from {second / 60.0:.1f} min on" for second, status in states)
+            heat.append(f"{repeats.case}: {told}.")
     note = "Medians of the first and the last minute, or quarter of a shorter time; the records have every second."
-    return Table("Latency over time", note, rows)
+    return Table("Latency over time", " ".join([note, *(["Thermal status:", *heat] if heat else [])]), rows)
+
+
+def thermal_states(record: Record) -> list[tuple[float, str]]:
+    """Return when, in seconds since the start of a long measurement, which thermal status began; none if not told."""
+    found = record.environment.get("thermal_states")
+    if not isinstance(found, list):
+        return []
+    pairs = [entry for entry in found if isinstance(entry, list) and len(entry) == 2]
+    return [(float(second), str(status)) for second, status in pairs if isinstance(second, int | float)]

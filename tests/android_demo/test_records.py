@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from bench.records.record import Record
+from bench.reporting.sweeps import thermal_states
 
 LINES = (Path(__file__).parents[1] / "fixtures" / "records" / "android.jsonl").read_text().splitlines()
 
@@ -32,6 +33,12 @@ def test_a_repeat_that_failed() -> None:
     assert record.error is not None
     assert record.error.reason == "the program is of a newer version"
     assert record.round == 2
+
+
+def test_a_long_measurement() -> None:
+    record = Record.from_json(LINES[2])
+    assert record.sustained == [(1.0, 4.0), (2.0, 4.0)]  # runs of 4 ms; the last ends within the second second
+    assert thermal_states(record) == [(0.0, "none"), (1.008, "light")]
 
 
 def test_nothing_is_lost_by_reading_and_writing() -> None:

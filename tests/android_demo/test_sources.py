@@ -1,9 +1,12 @@
 """The cheap part of checking the Android app: `android_demo/check.sh` compiles it, where it can."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import tree_sitter_kotlin
@@ -71,5 +74,74 @@ def test_the_app_runs_the_version_that_artifacts_are_exported_with() -> None:
 
 
 def test_no_model_and_no_foreign_program_is_kept_with_the_app() -> None:
-    kept = {path.suffix for path in APP.rglob("*") if path.is_file() and "build" not in path.relative_to(APP).parts}
+    files = [path for path in APP.rglob("*") if path.is_file() and "build" not in path.relative_to(APP).parts]
+    kept = {
+        path.suffix for path in files if path.name != "gradle-wrapper.jar"
+    }  # git ignores what "gradle wrapper" makes
     assert not kept & {".jar", ".aar", ".so", ".pte", ".apk", ".dex", ".bin"}
+
+
+class TestGradle:
+    """What a first build needs, as far as reading the files tells."""
+
+    def test_androidx_is_on_as_executorch_depends_on_it(self) -> None:
+        assert "android.useAndroidX=true" in (APP / "gradle.properties").read_text().splitlines()
+
+    def test_only_processors_that_executorch_s_library_is_made_for_can_install_the_app(self) -> None:
+        build = (APP / "app" / "build.gradle.kts").read_text()
+        assert 'ndk.abiFilters += listOf("arm64-v8a", "x86_64")' in build
+
+    def test_the_wrapper_is_the_same_gradle_wherever_it_is_named(self) -> None:
+        build = (APP / "build.gradle.kts").read_text()
+        settings = (APP / "gradle" / "wrapper" / "gradle-wrapper.properties").read_text()
+        (version,) = re.findall(r'gradleVersion = "([\d.]+)"', build)
+        (checksum,) = re.findall(r'distributionSha256Sum = "([0-9a-f]{64})"', build)
+        assert f"gradle-{version}-bin.zip\n" in settings
+        assert f"distributionSha256Sum={checksum}\n" in settings
+
+    def test_without_the_wrapper_s_jar_one_line_says_how_to_get_it(self, tmp_path: Path) -> None:
+        shutil.copy(APP / "gradlew", tmp_path)
+        done = subprocess.run([tmp_path / "gradlew", "installDebug"], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert 'run "gradle wrapper" in' in done.stderr
+        assert "gradle-wrapper.jar" in (APP / ".gitignore").read_text()
+
+    def test_the_wrapper_is_run_with_the_java_that_java_home_names(self, tmp_path: Path) -> None:
+        shutil.copy(APP / "gradlew", tmp_path)
+        jar = tmp_path / "gradle" / "wrapper" / "gradle-wrapper.jar"
+        jar.parent.mkdir(parents=True)
+        jar.touch()
+        java = tmp_path / "jdk" / "bin" / "java"
+        java.parent.mkdir(parents=True)
+        java.write_text('#!/bin/sh\necho "$PWD" "$@"\n')
+        java.chmod(0o755)
+        command = [tmp_path / "gradlew", "installDebug", "--stacktrace"]
+        environment = {"JAVA_HOME": str(tmp_path / "jdk"), "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert done.stdout.startswith(str(tmp_path))
+        assert done.stdout.endswith("org.gradle.wrapper.GradleWrapperMain installDebug --stacktrace\n")
+
+
+class TestManifest:
+    """The benchmark's activity; aapt2 knows whether these attributes exist."""
+
+    ANDROID = "{http://schemas.android.com/apk/res/android}"
+
+    @pytest.fixture
+    def activity(self) -> dict[str, str]:
+        root = ElementTree.parse(APP / "app" / "src" / "main" / "AndroidManifest.xml").getroot()
+        found = {item.get(f"{self.ANDROID}name"): item for item in root.iter("activity")}[".BenchmarkActivity"]
+        return {name.removeprefix(self.ANDROID): value for name, value in found.attrib.items()}
+
+    def test_it_shows_over_the_lock_screen_and_switches_the_screen_on(self, activity: dict[str, str]) -> None:
+        assert (activity["showWhenLocked"], activity["turnScreenOn"]) == ("true", "true")
+
+    def test_no_change_of_the_configuration_starts_it_anew(self, activity: dict[str, str]) -> None:
+        # Every value that Android's R.attr.configChanges lists up to API 29.
+        known = {"mcc", "mnc", "locale", "touchscreen", "keyboard", "keyboardHidden", "navigation", "orientation"}
+        known |= {"screenLayout", "uiMode", "screenSize", "smallestScreenSize", "density", "layoutDirection"}
+        assert set(activity["configChanges"].split("|")) == known | {"colorMode", "fontScale"}
+
+    def test_other_apps_cannot_start_it(self, activity: dict[str, str]) -> None:
+        assert activity["permission"] == "android.permission.DUMP"

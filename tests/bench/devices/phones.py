@@ -1,10 +1,13 @@
 """What the tests of phones share: scripted tools, and the files that the sample app would write."""
 
 import hashlib
+import io
 import json
 import stat
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from bench.devices.verification_files import FORMAT, OUTPUTS, raw_bytes
 from export.core.catalogue import fusion_method
 from export.runtime.program import open_program
 from minivlm.weights.loading import create_model
+from tests.bench.devices import stand_in
 from tests.bench.samples import SAMPLE
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -36,6 +40,14 @@ class Tool:
             self._script.with_suffix(suffix).unlink(missing_ok=True)
         found = [{"when": pattern, "then": answers} for pattern, answers in rules]
         self._script.write_text(json.dumps({"rules": found}))
+
+    def answer(self, command: Sequence[str], _seconds: float = 0.0) -> subprocess.CompletedProcess[bytes]:
+        """Answer within this process, in the place of `run_tool`: a run asks dozens of times."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with redirect_stdout(out), redirect_stderr(err):
+            code = stand_in.main(self._script, list(command[1:]))
+        said, complained = (stream.buffer.getvalue() for stream in (out, err))
+        return subprocess.CompletedProcess(command, code, said, complained)
 
     @property
     def asked(self) -> list[str]:

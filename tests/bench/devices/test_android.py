@@ -62,10 +62,19 @@ def dies(listed: str, crash: str = "") -> list[tuple[str, list[dict]]]:
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch) -> Tool:
+def program(tmp_path, monkeypatch) -> Tool:
+    """An adb that is a program of its own."""
     for module, name in ((watching, "POLL"), (watching, "QUIET"), (adb, "RETURN"), (adb, "LOOK")):
         monkeypatch.setattr(module, f"{name}_SECONDS", 0.0)
     return Tool(tmp_path, "adb", monkeypatch)
+
+
+@pytest.fixture
+def tool(program, monkeypatch) -> Tool:
+    """The same without starting it each time, and without the report at the end."""
+    monkeypatch.setattr(adb, "run_tool", program.answer)
+    monkeypatch.setattr(run, "write_report", lambda records, folder: [])
+    return program
 
 
 @pytest.fixture
@@ -85,7 +94,7 @@ def answers(folders, tmp_path) -> Path:
 
 
 def benchmark(folders, *flags: str) -> None:
-    given = ["--device", "android", "--models", MODEL, "--profile", "quick"]
+    given = ["--device", "android", "--models", MODEL, "--profile", "quick", "--timeout", "20", "--cool-down", "0"]
     threads = [] if "--threads" in flags else ["--threads", "2"]
     paths = ["--artifacts", str(folders["artifacts"]), "--output", str(folders["output"])]
     run.main([*given, *threads, *paths, *flags])
@@ -111,9 +120,9 @@ def failed(folders, *flags: str):
 
 
 class TestTheWay:
-    def test_a_record_comes_back_with_what_only_the_host_knows(self, tool, folders, answers):
+    def test_a_record_comes_back_with_what_only_the_host_knows(self, program, folders, answers):
         waiting = [status("finished", run="an earlier run"), status("running", "loading"), status("running")]
-        tool.follow([*READY, COPIES, *STARTS, ALIVE, says(*waiting, status("finished", "writing")), sends(answers)])
+        program.follow([*READY, COPIES, *STARTS, ALIVE, says(*waiting, status("finished", "writing")), sends(answers)])
         benchmark(folders)
         (record,) = read(folders["output"] / "records.jsonl")
         assert (record.device, record.runtime, record.status) == ("android", "executorch", "ok")
@@ -295,11 +304,11 @@ class TestFailures:
         assert any(f"logcat -d -t '11-26 10:00:00.000' -v tag --pid={PID}" in line for line in tool.asked)
 
     def test_after_a_death_the_next_case_is_measured(self, tool, folders, answers):
-        first, second = dies(replies.NO_EXIT_INFO), says(status("running", "loading"), status("finished", "writing"))
-        gone = ("shell pidof", [{"code": 1}, {"code": 1}, {"code": 1}, {"out": f"{PID}\n"}])
-        lines = [status("running", "loading")] * 3 + [status("finished", "writing")]
-        rest = [rule for rule in first if rule[0] not in (GONE[0], second[0], NO_RECORD[0])]
-        tool.follow([*READY, COPIES, *STARTS, gone, *rest, says(*lines), NO_RECORD_ONCE, sends(answers)])
+        gone = ("shell pidof", [{"code": 1}] * 3 + [{"out": f"{PID}\n"}])
+        said = says(*[status("running", "loading")] * 3, status("finished", "writing"))
+        record = ("cat files/results/(records.jsonl)", [NO_RECORD[1][0], {"folder": str(answers)}])
+        unknown = [rule for rule in dies(replies.NO_EXIT_INFO) if "exit-info" in rule[0] or "logcat" in rule[0]]
+        tool.follow([*READY, COPIES, *STARTS, gone, *unknown, said, record, sends(answers)])
         with pytest.raises(SystemExit):
             benchmark(folders, "--threads", "1,2")
         assert [record.ok for record in read(folders["output"] / "records.jsonl")] == [False, True]
@@ -317,7 +326,6 @@ class TestFailures:
         assert read(folders["output"] / "records.jsonl")[0].ok
 
 
-NO_RECORD_ONCE = ("cat files/results/record[s]", [NO_RECORD[1][0], {"folder": ""}])
 ABSENT = {"err": f"adb: device '{SERIAL}' not found\n", "code": 1}
 EOF = {"err": "adb: error: failed to read copy response: EOF\n", "code": 1}
 CLOSED = {"err": "error: closed\n", "code": 1}
@@ -411,9 +419,9 @@ class TestFaults:
         benchmark(folders)
         assert read(folders["output"] / "records.jsonl")[0].ok
 
-    def test_a_command_that_hangs(self, tool, folders, capsys, monkeypatch):
+    def test_a_command_that_hangs(self, program, folders, capsys, monkeypatch):
         monkeypatch.setattr(adb, "COMMAND_SECONDS", 1.0)
-        tool.follow([("getprop", [{"sleep": 60}]), *READY])
+        program.follow([("getprop", [{"sleep": 60}]), *READY])
         assert "adb did not answer within 1 s: check the cable" in refused(capsys, lambda: benchmark(folders))
 
     def test_outputs_that_were_damaged_on_their_way_are_not_taken_for_a_wrong_model(
@@ -458,7 +466,6 @@ class TestFaults:
         (["--runtimes", "pytorch"], "the android app has no runtime pytorch: choose executorch"),
         (["--models", "r101-f-tiny"], "has no artifact for phones"),
         (["--cool-down", "-1"], "--cool-down -1: give seconds"),
-        (["--affinity", "0"], "--affinity binds processes of this machine"),
     ],
 )
 def test_flags_that_a_phone_does_not_take(tool, folders, capsys, flags, part):

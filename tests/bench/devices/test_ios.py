@@ -222,12 +222,17 @@ def test_a_record_whose_copy_fails_once_is_not_taken_for_missing(tool, folders, 
     assert read(folders["output"] / "records.jsonl")[0].ok
 
 
-def test_a_devicectl_that_hangs_is_stopped(tool, folders, capsys, monkeypatch):  # noqa: F811
+def test_a_devicectl_that_hangs_is_stopped(tool, monkeypatch):
     monkeypatch.setattr(coredevice, "GRACE_SECONDS", 0.0)
-    monkeypatch.setattr(coredevice, "TRIES", 1)
-    monkeypatch.setattr(devicectl, "SECONDS", 1.0)
-    tool.follow([LISTED, ("info apps", [{"sleep": 600}])])
+    tool.follow([("info apps", [{"sleep": 600}])])
+    answer = coredevice.ask(("device", "info", "apps"), (), seconds=0.5, tries=1)
+    assert (answer.outcome, answer.complaint) == ("hung", "it did not answer in time")
+
+
+def test_a_devicectl_that_hangs_again_and_again_is_one_line(tool, folders, capsys):  # noqa: F811
+    tool.follow([("info apps", [{"outcome": "timeout", "code": 2}]), *WORKS])
     assert "cannot list the phone's apps (it did not answer in time)" in refused(capsys, lambda: benchmark(folders))
+    assert len([line for line in tool.asked if "info apps" in line]) == coredevice.TRIES
 
 
 def test_a_hang_that_passes_is_no_fault(tool, folders, tmp_path):  # noqa: F811

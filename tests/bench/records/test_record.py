@@ -52,7 +52,6 @@ class TestRecords:
             {"samples": {}},
             {"samples": {"forward": []}},
             {"samples": {"regions": [10.0, 30.0], "fusion": [1.0]}},
-            {"threads": None},
             {"error": FAILED.error},
             {"status": "failed"},
             {"status": "failed", "error": FAILED.error},

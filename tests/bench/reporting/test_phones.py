@@ -49,8 +49,8 @@ def test_many_phones_are_in_one_table_and_what_one_lacks_has_its_command():
     assert found["Phone A, litert, fp32, cpu"] == ["30.00 ± 5.00", "38.0", "100.0", "200.0", "25.0", "3.0"]
     assert found["Phone A, litert, fp32, npu"][4] == "75.0"
     assert found["Phone B, litert, fp32, npu"] == [
-        'not measured: python bench/run.py --device hub --models tee-0 --runtimes litert --precision fp32 --phone "Phone B" '
-        "--accelerators npu",
+        "not measured: python bench/run.py --device hub --models tee-0 --runtimes litert --precision fp32 "
+        '--phone "Phone B" --accelerators npu',
         *["-"] * 5,
     ]
 
@@ -59,7 +59,8 @@ def test_what_no_phone_has_measured_has_its_command_by_runtime_precision_and_acc
     (table,) = phone_tables([SAMPLE])
     found = rows(table)
     assert found["an iPhone, coreml, fp16, all"] == [
-        "not measured: python bench/run.py --device ios --bundle-id ID --models tee-0 --runtimes coreml --precision fp16"
+        "not measured: python bench/run.py --device ios --bundle-id ID "
+        "--models tee-0 --runtimes coreml --precision fp16"
     ]
     assert found["an Android phone, executorch, fp32, cpu"][0].startswith(
         "not measured: python bench/run.py --device and"
@@ -75,7 +76,7 @@ def test_other_weights_and_photos_stand_apart():
 
 
 def test_two_phones_of_one_name_are_told_apart_by_their_system():
-    other = hosted("Phone A", "cpu", 9.0, environment={"phone": "Phone A", "system": "android 15"})
+    other = hosted("Phone A", "cpu", 9.0, run="another", environment={"phone": "Phone A", "system": "android 15"})
     assert list(rows(phone_tables([A, other])[0])) == [
         "Phone A, android 14, litert, fp32, cpu",
         "Phone A, android 15, litert, fp32, cpu",
@@ -99,7 +100,7 @@ def test_hosted_phones_have_no_tables_of_one_machine():
 def test_a_picture_for_each_table():
     made = phone_pictures([A, A_NPU, B, replace(B, model="minilm", inputs={}), FAILED])
     assert list(made) == [
-        "Phones: tee-0 (image 512x512), latency by phone and accelerator",
+        "Phones: tee-0, latency by phone and accelerator",
         "Phones: minilm, latency by phone and accelerator",
     ]
     for picture in made.values():

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from bench.records.repeats import group
 from bench.reporting.sweeps import cliffs, curves, recommended_threads, sweep_tables
 from tests.bench.samples import SAMPLE
@@ -88,3 +90,21 @@ def test_a_short_long_measurement_is_compared_by_quarters():
     (table,) = sweep_tables([replace(SAMPLE, sustained=points)])
     values = {cell.column: cell.measured for cell in table.rows[0].cells}
     assert (values["begin ms"], values["end ms"]) == (10.0, 12.5)  # the last quarter begins at 3 s
+
+
+def test_a_phone_s_thermal_status_over_time_is_told():
+    points = [(second + 1.0, 10.0) for second in range(300)]
+    states = [[0.0, "none"], [90.2, "light"], [240.0, "moderate"]]
+    phone = replace(SAMPLE, device="android", environment={"phone": "A", "thermal_states": states}, sustained=points)
+    (table,) = sweep_tables([phone])
+    told = "none from 0.0 min on, light from 1.5 min on, moderate from 4.0 min on."
+    assert table.note.endswith(f"Thermal status: tee-0, pytorch, fp32, 4 threads: {told}")
+    (plain,) = sweep_tables([replace(SAMPLE, sustained=points)])
+    assert "Thermal" not in plain.note
+
+
+@pytest.mark.parametrize("states", [None, "hot", [3], [["soon", "light"]], [[1.0]], {"none": 0}])
+def test_thermal_states_that_are_none_are_left_out(states):
+    points = [(second + 1.0, 10.0) for second in range(5)]
+    (table,) = sweep_tables([replace(SAMPLE, environment={"thermal_states": states}, sustained=points)])
+    assert "Thermal" not in table.note

@@ -160,6 +160,24 @@ class TestImageSize:
         assert part in refusal(made, "--models", models, "--image-size", size)
 
 
+class TestPhones:
+    def test_take_the_paper_s_threads_whatever_this_machine_has(self, made, monkeypatch):
+        monkeypatch.setattr(flags, "available_cores", lambda: 2)
+        assert made("--device", "android").threads == [4]
+        assert made().threads == [2]
+        assert made("--device", "android", "--threads", "1,2").threads == [1, 2]
+
+    def test_are_waited_for_while_they_cool_down(self, made):
+        assert made("--device", "android").cool_down == 180.0
+        assert made("--device", "android", "--cool-down", "0").cool_down == 0.0
+        assert "--cool-down waits for a phone" in refusal(made, "--cool-down", "5")
+
+    @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind to cores")
+    def test_are_not_bound_to_cores(self, made):
+        core = str(min(os.sched_getaffinity(0)))
+        assert "--affinity binds processes of this machine" in refusal(made, "--device", "android", "--affinity", core)
+
+
 class TestAffinity:
     pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind to cores")
 

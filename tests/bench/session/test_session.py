@@ -34,12 +34,19 @@ class Machine:
         self.broken = broken
         self.measured: list[tuple[int, Case]] = []
         self.prepared = 0
+        self.finished = 0
 
     def cases(self) -> list[Case]:
         return [A, B, C]
 
+    def cores(self) -> int:
+        return 4
+
     def prepare(self) -> None:
         self.prepared += 1
+
+    def finish(self) -> None:
+        self.finished += 1
 
     def measure(self, case: Case, run: str, number: int) -> Record:
         self.measured.append((number, case))
@@ -102,9 +109,10 @@ class TestResume:
                     raise error
                 return super().measure(case, run, number)
 
-        first = begun(tmp_path, "--threads", 4)
+        first, interrupted = begun(tmp_path, "--threads", 4), Interrupted()
         with pytest.raises(type(error)):
-            first.measure(Interrupted(), 2, Steps())
+            first.measure(interrupted, 2, Steps())
+        assert (interrupted.prepared, interrupted.finished) == (1, 1), "what it changed is put back all the same"
         session, machine = Session.last(tmp_path), Machine()
         session.measure(machine, 2, Steps())
         assert session.run == first.run
@@ -124,7 +132,7 @@ class TestResume:
         begun(tmp_path).measure(Machine(), 1, Steps())
         machine = Machine()
         Session.last(tmp_path).measure(machine, 1, Steps())
-        assert (machine.measured, machine.prepared) == ([], 0)
+        assert (machine.measured, machine.prepared, machine.finished) == ([], 0, 0)
         assert "nothing is missing" in capfd.readouterr().err
 
     @pytest.mark.parametrize(
