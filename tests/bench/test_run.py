@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from bench import run
-from bench.machine.environment import available_cores
 from bench.records.file import read
 from minivlm.errors import run_command
 from minivlm.weights.making import make_random
@@ -62,9 +61,9 @@ def test_a_failure_is_shown_and_the_exit_code_says_so(tmp_path, machine, capfd):
 
 
 def test_more_threads_than_cores_are_measured_with_a_word_of_warning(tmp_path, machine, capfd):
-    many = available_cores() + 1
+    many = machine.cores() + 1
     command("--output", tmp_path, "--threads", f"1,{many}", "--repeats", 1)
-    assert f"{many} threads on {available_cores()} cores" in capfd.readouterr().err
+    assert f"{many} threads on {machine.cores()} cores" in capfd.readouterr().err
     assert len(machine.measured) == 3
 
 

@@ -18,17 +18,20 @@ class BenchmarkActivity : Activity() {
     @Volatile
     private var hidden = true
     private val wasHidden = AtomicBoolean(false)
+    private var asked = false
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
         setContentView(TextView(this).apply { setText(R.string.benchmark_running) })
-        if (savedInstanceState == null) measure() // otherwise the system made the screen anew, and nobody asked again
+        asked = savedInstanceState == null // otherwise the system made the screen anew, and nobody asked again
     }
 
     override fun onStart() {
         super.onStart()
         hidden = false
+        if (asked) measure()
+        asked = false
     }
 
     override fun onStop() {
