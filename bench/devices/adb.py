@@ -188,14 +188,14 @@ class Adb:
             raise UserError(f"{serial} is {states[serial]}: connect it again, or restart it")
         return serial
 
-    def _adb(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[bytes]:
+    def _adb(self, *arguments: str, seconds: float | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run a command for the phone; what fails in adb itself is tried again while the phone is there.
 
         Raises:
             UserError: The phone is gone.
         """
         for left in reversed(range(ATTEMPTS)):
-            done = run_tool(["adb", "-s", str(self._serial), *arguments], seconds)
+            done = run_tool(["adb", "-s", str(self._serial), *arguments], seconds or COMMAND_SECONDS)
             if done.returncode == 0:
                 break
             was_away = self._was_away(done)
@@ -219,10 +219,10 @@ class Adb:
             time.sleep(LOOK_SECONDS)
         return away
 
-    def _shell(self, *words: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[bytes]:
+    def _shell(self, *words: str, seconds: float | None = None) -> subprocess.CompletedProcess[bytes]:
         return self._adb("shell", shlex.join(words), seconds=seconds)
 
-    def _as_app(self, *words: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[bytes]:
+    def _as_app(self, *words: str, seconds: float | None = None) -> subprocess.CompletedProcess[bytes]:
         return self._shell("run-as", PACKAGE, *words, seconds=seconds)
 
     def _succeed(self, done: subprocess.CompletedProcess[bytes], what: str) -> None:

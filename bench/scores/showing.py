@@ -97,12 +97,12 @@ def retention_picture(rows: Sequence[ScoredRow]) -> Figure | None:
     with matplotlib.rc_context(STYLE):
         figure, axes = make_figure(8.0, 5.0)
         for row in drawn:
-            x = row.latency_ms if timed else (row.candidate.bytes or 0) / 1e6
+            x = (row.latency_ms if timed else (row.candidate.bytes or 0) / 1e6) or 0.0
             runtime = row.candidate.name.partition(" ")[0]
             axes.scatter(x, 100.0 * row.least_kept, color=COLOURS.get(runtime, OTHER), s=45, zorder=3)
             axes.annotate(
                 row.candidate.name,
-                (x or 0.0, 100.0 * row.least_kept),
+                (x, 100.0 * row.least_kept),
                 xytext=(7, 0),
                 textcoords="offset points",
                 va="center",
