@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minivlm.errors import UserError
@@ -14,6 +14,7 @@ def indices(batches: Batches, number: int) -> list[int]:
     return list(batches[number].indices)
 
 
+@settings(deadline=None)
 @given(examples=st.integers(1, 20), each=st.integers(1, 3), processes=st.integers(1, 3), parts=st.integers(1, 3))
 def test_shares_of_a_step_are_the_step(examples: int, each: int, processes: int, parts: int) -> None:
     batch = each * processes * parts
@@ -56,6 +57,7 @@ def test_an_example_is_made_anew_in_every_epoch() -> None:
     assert not torch.equal(first.inputs, second.inputs)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3), st.integers(0, 2), st.integers(1, 1000))
 def test_seeds_differ_with_every_number(numbers: list[int], place: int, more: int) -> None:
     place %= len(numbers)
