@@ -115,7 +115,7 @@ def _table(title: str, found: Sequence[Repeats]) -> Table:
     places = {(repeats.case.device, place_of(repeats)): None for repeats in found}
     several = len({place[-1] for _, place in places}) > 1
     model = found[0].case.model
-    rows = []
+    rows, commands = [], []
     for setting, name in names.items():
         for kind, place in sorted(places):
             if kind != kinds[setting]:
@@ -123,19 +123,22 @@ def _table(title: str, found: Sequence[Repeats]) -> Table:
             runtime, precision, accelerator, method, threads = place
             label = ", ".join([name, runtime, precision, accelerator, *filter(None, [method])])
             repeats = measured.get((setting, place))
-            command = command_of(kind, setting[0][1], model, runtime, precision, accelerator)
-            rows.append(Row(label + f", {threads} threads" * several, _cells(repeats, command)))
+            if repeats is None:
+                commands.append(command_of(kind, setting[0][1], model, runtime, precision, accelerator))
+            rows.append(Row(label + f", {threads} threads" * several, _cells(repeats)))
     note = (
         "Median ± half the interquartile range of all runs. Memory: the process' peak, where it is told. Layers: the "
         "share that ran on the accelerator that was asked for. A hosted phone's times are those of its service's "
         "profiler; a method of a whole model is measured alone."
     )
+    if commands:  # here, as in the table they would leave no room for numbers
+        note += f" Not measured, and by which command it would be: {'; '.join(dict.fromkeys(commands))}"
     return Table(title, note, rows)
 
 
-def _cells(repeats: Repeats | None, command: str) -> list[Cell]:
+def _cells(repeats: Repeats | None) -> list[Cell]:
     if repeats is None:
-        return [Cell(COLUMNS[0], absent=f"not measured: {command}"), *map(Cell, COLUMNS[1:])]
+        return [Cell(COLUMNS[0], absent="not measured"), *map(Cell, COLUMNS[1:])]
     record = repeats.records[0]
     layers = sum(record.layers.values())
     share = 100.0 * record.layers.get(accelerator_of(record).upper(), 0) / layers if layers else None
