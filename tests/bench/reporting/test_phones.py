@@ -55,6 +55,13 @@ def test_many_phones_are_in_one_table_and_what_one_lacks_has_its_command():
     )
 
 
+def test_what_failed_is_not_said_to_be_unmeasured():
+    failed = hosted("Phone B", "npu", 1.0, status="failed", error=FAILED.error, samples={}, memory=None, layers={})
+    table = phone_tables([A, A_NPU, B, failed])[0]
+    assert rows(table)["Phone B, litert, fp32, npu"][0] == "failed"
+    assert "Not measured" not in table.note
+
+
 def test_what_no_phone_has_measured_has_its_command_by_runtime_precision_and_accelerator():
     (table,) = phone_tables([SAMPLE])
     found = rows(table)
