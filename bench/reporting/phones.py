@@ -1,6 +1,6 @@
 """Phones side by side: a row for each phone, runtime, precision and accelerator, measured or with how it would be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -61,7 +61,8 @@ def accelerator_of(record: Record) -> str:
 
 def phone_tables(records: Sequence[Record]) -> list[Table]:
     """Return a table for each model that a phone has measured, and one of what none has."""
-    tables = [_table(title, repeats) for title, repeats in sides(records).items()]
+    failed = {(record.machine_name, record.model, *_asked(record)) for record in records if not record.ok}
+    tables = [_table(title, repeats, failed) for title, repeats in sides(records).items()]
     rows = [row for name in KINDS for row in _unmeasured(name) if not any(r.ok and r.device == name for r in records)]
     if rows:
         tables.append(Table("Phones: not measured", "Each row has the command that measures it.", rows))
@@ -103,11 +104,15 @@ def phone_names(found: Sequence[Repeats]) -> dict[Setting, str]:
 
 def place_of(repeats: Repeats) -> Place:
     """Return what tells a measurement from others of its phone."""
-    case = repeats.case
-    return (case.runtime, case.precision, accelerator_of(repeats.records[0]), case.method, str(case.threads))
+    return _asked(repeats.records[0])
 
 
-def _table(title: str, found: Sequence[Repeats]) -> Table:
+def _asked(record: Record) -> Place:
+    case = record.case
+    return (case.runtime, case.precision, accelerator_of(record), case.method, str(case.threads))
+
+
+def _table(title: str, found: Sequence[Repeats], failed: Collection[tuple[str, ...]]) -> Table:
     """Return rows for each phone; what another one of its kind has and it has not is there with its command."""
     names = phone_names(found)
     measured = {(tuple(machine(repeats.records[0])), place_of(repeats)): repeats for repeats in found}
@@ -115,7 +120,7 @@ def _table(title: str, found: Sequence[Repeats]) -> Table:
     places = {(repeats.case.device, place_of(repeats)): None for repeats in found}
     several = len({place[-1] for _, place in places}) > 1
     model = found[0].case.model
-    rows = []
+    rows, commands = [], []
     for setting, name in names.items():
         for kind, place in sorted(places):
             if kind != kinds[setting]:
@@ -123,19 +128,23 @@ def _table(title: str, found: Sequence[Repeats]) -> Table:
             runtime, precision, accelerator, method, threads = place
             label = ", ".join([name, runtime, precision, accelerator, *filter(None, [method])])
             repeats = measured.get((setting, place))
-            command = command_of(kind, setting[0][1], model, runtime, precision, accelerator)
-            rows.append(Row(label + f", {threads} threads" * several, _cells(repeats, command)))
+            absent = "failed" if (setting[0][1], model, *place) in failed else "not measured"
+            if repeats is None and absent != "failed":
+                commands.append(command_of(kind, setting[0][1], model, runtime, precision, accelerator))
+            rows.append(Row(label + f", {threads} threads" * several, _cells(repeats, absent)))
     note = (
         "Median ± half the interquartile range of all runs. Memory: the process' peak, where it is told. Layers: the "
         "share that ran on the accelerator that was asked for. A hosted phone's times are those of its service's "
         "profiler; a method of a whole model is measured alone."
     )
+    if commands:  # here, as in the table they would leave no room for numbers
+        note += f" Not measured, and by which command it would be: {'; '.join(dict.fromkeys(commands))}"
     return Table(title, note, rows)
 
 
-def _cells(repeats: Repeats | None, command: str) -> list[Cell]:
+def _cells(repeats: Repeats | None, absent: str) -> list[Cell]:
     if repeats is None:
-        return [Cell(COLUMNS[0], absent=f"not measured: {command}"), *map(Cell, COLUMNS[1:])]
+        return [Cell(COLUMNS[0], absent=absent), *map(Cell, COLUMNS[1:])]
     record = repeats.records[0]
     layers = sum(record.layers.values())
     share = 100.0 * record.layers.get(accelerator_of(record).upper(), 0) / layers if layers else None

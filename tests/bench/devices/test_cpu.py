@@ -165,7 +165,7 @@ class TestMeasure:
         made = machine("--models", "minilm-tiny", "--threads", "3", "--profile", "quick", "--sustained", "2")
         record = made.measure(Case("cpu", "minilm-tiny", "pytorch", "fp32", 3), "a run", 5)
         question = dict(asked.questions)["worker"]
-        assert question["case"] == ["cpu", "minilm-tiny", "pytorch", "fp32", 3]
+        assert question["case"] == ["cpu", "minilm-tiny", "pytorch", "fp32", 3, "", "", ""]
         assert (question["run"], question["round"], question["plan"]["profile"]) == ("a run", 5, "quick")
         assert (question["artifact"], question["plan"]["sustained"]) == (None, 2.0)
         assert record.machine == MachineRates(**RATES)

@@ -48,11 +48,18 @@ def test_many_phones_are_in_one_table_and_what_one_lacks_has_its_command():
     # Medians; half the quartiles' distance of 20, 30, 40 is 5; p90 lies at 38; load 100 ms, 200 MB; one layer of four.
     assert found["Phone A, litert, fp32, cpu"] == ["30.00 ± 5.00", "38.0", "100.0", "200.0", "25.0", "3.0"]
     assert found["Phone A, litert, fp32, npu"][4] == "75.0"
-    assert found["Phone B, litert, fp32, npu"] == [
-        "not measured: python bench/run.py --device hub --models tee-0 --runtimes litert --precision fp32 "
-        '--phone "Phone B" --accelerators npu',
-        *["-"] * 5,
-    ]
+    assert found["Phone B, litert, fp32, npu"] == ["not measured", *["-"] * 5]
+    assert table.note.endswith(
+        "Not measured, and by which command it would be: python bench/run.py --device hub --models tee-0 "
+        '--runtimes litert --precision fp32 --phone "Phone B" --accelerators npu'
+    )
+
+
+def test_what_failed_is_not_said_to_be_unmeasured():
+    failed = hosted("Phone B", "npu", 1.0, status="failed", error=FAILED.error, samples={}, memory=None, layers={})
+    table = phone_tables([A, A_NPU, B, failed])[0]
+    assert rows(table)["Phone B, litert, fp32, npu"][0] == "failed"
+    assert "Not measured" not in table.note
 
 
 def test_what_no_phone_has_measured_has_its_command_by_runtime_precision_and_accelerator():
