@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from export.core.formats import FORMATS, artifact_path
 from export.flow.command import run_exporter
 from minivlm.images.photos import default_photo
 from minivlm.vision.efficientnet import import_timm
+
+settings.register_profile("any speed", deadline=None)  # machines are shared, and a slow one finds nothing
+settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session", autouse=True)

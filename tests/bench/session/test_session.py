@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.devices import Work
 from bench.measure.plan import Plan
 from bench.records.file import append, read
 from bench.records.record import Case, Record
@@ -42,7 +43,7 @@ class Machine:
     def cores(self) -> int:
         return 4
 
-    def prepare(self) -> None:
+    def prepare(self, work: Work) -> None:
         self.prepared += 1
 
     def finish(self) -> None:
