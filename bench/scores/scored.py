@@ -99,8 +99,9 @@ def candidates(paths: Sequence[Path], reference: Backend) -> list[Candidate]:
 
 def _artifacts(path: Path, model: str) -> list[Path]:
     """Return a file itself; of a folder, the artifacts of a model."""
-    suffixes = {target.suffix for target in FORMATS.values() if target.runs_here}
-    if path.suffix in suffixes or not is_folder(path):
+    targets = [target for target in FORMATS.values() if target.runs_here]
+    suffixes = {f".{suffix}" for target in targets for suffix in (target.suffix, target.whole_suffix)}
+    if path.suffix in suffixes or not is_folder(path):  # an artifact may be a folder, too
         return [path]
     found = sorted(one for one in path.iterdir() if one.suffix in suffixes and one.name.startswith(f"{model}-"))
     if not found:
