@@ -112,7 +112,19 @@ SGD at 0.02 found less in the same time than AdamW, and a backbone without Image
 60 classes of drawn objects with EfficientNet-Lite0, once each; whether `crossing` anchors help was not.
 """
 
+SCENES = replace(
+    SMALL_WORLD,
+    optimization=replace(SMALL_WORLD.optimization, epochs=2),
+    sides=(
+        Phase(until=0.5, sides=(192, 256)),
+        Phase(until=0.86, sides=(256, 320)),
+        Phase(until=1.0, sides=(512,)),
+    ),
+    longest=512,
+)
+"""For the sample: 313 classes in four styles, small pictures first and the size of use at the end."""
+
 RECIPES: Mapping[str, DetectorRecipe] = MappingProxyType(
-    {"objects365": OBJECTS365, "visual-genome": VISUAL_GENOME, "small-world": SMALL_WORLD}
+    {"objects365": OBJECTS365, "visual-genome": VISUAL_GENOME, "small-world": SMALL_WORLD, "scenes": SCENES}
 )
 """By the names that the command takes."""
