@@ -83,7 +83,7 @@ module() {
 
 typecheck() {
     mkdir -p "$cache/swift-build/modules"
-    for name in CoreGraphics ImageIO CryptoKit Darwin UIKit CoreML ExecuTorch SwiftUI PhotosUI; do  # users come later
+    for name in CoreGraphics ImageIO CryptoKit Darwin UIKit CoreML ExecuTorch SwiftUI PhotosUI Charts; do  # users come later
         module "$name" "ios_demo/Stubs/$name.swift" || return 1
     done
     # shellcheck disable=SC2046  # no name in there has a space; the core's module is what its tests were built with

@@ -10,3 +10,10 @@ public struct UserError: LocalizedError, Equatable, Sendable {
 
     public var errorDescription: String? { message }
 }
+
+/// One line for a person, whatever went wrong.
+func describe(_ error: any Error) -> String {
+    if error is CancellationError { return "stopped by the user" }
+    let text = (error as? UserError)?.message ?? error.localizedDescription
+    return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+}

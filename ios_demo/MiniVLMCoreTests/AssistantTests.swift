@@ -36,6 +36,22 @@ final class AssistantTests: XCTestCase {
         XCTAssertFalse(caption.result.isEmpty)
     }
 
+    /// Tokens 300, 301 and [SEP] of the toy: its first word is finished when the second one is there.
+    func testACaptionAppearsWordByWord() async throws {
+        let assistant = try assistant()
+        let regions = try await assistant.look(at: try photo()).result
+        var (told, finished): ([String], String?) = ([], nil)
+        for try await progress in assistant.write(regions) {
+            switch progress {
+            case .words(let text): told.append(text)
+            case .finished(let timed): finished = timed.result
+            }
+        }
+        let decode = assistant.words.tokenizer.decode
+        XCTAssertEqual(told, [decode([300])])
+        XCTAssertEqual(finished, decode([300, 301]))
+    }
+
     /// The toy's logits are 0, 2 and -1; a sigmoid of 2 is 0.8808.
     func testAnswersComeBestFirst() async throws {
         let assistant = try assistant()

@@ -17,6 +17,12 @@ enum Fixture {
         project.appendingPathComponent("minivlm/assets").appendingPathComponent(name)
     }
 
+    /// The lines of a page of the documentation.
+    static func page(_ name: String) throws -> [Substring] {
+        let file = project.appendingPathComponent("docs").appendingPathComponent(name)
+        return try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+    }
+
     static func decode<T: Decodable>(_ type: T.Type, _ path: String) throws -> T {
         try JSONCoding.decoder.decode(type, from: try Data(contentsOf: url(path)))
     }

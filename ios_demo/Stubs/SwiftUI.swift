@@ -96,7 +96,21 @@ public struct Button<Content: View>: View {
 
 public struct VStack<Content: View>: View {
     public var body: Never { return fatalError() }
-    public init(@ViewBuilder content: () -> Content) { fatalError() }
+    public init(
+        alignment: HorizontalAlignment = .center, spacing: CGFloat? = nil, @ViewBuilder content: () -> Content
+    ) { fatalError() }
+}
+
+public struct HStack<Content: View>: View {
+    public var body: Never { return fatalError() }
+    public init(
+        alignment: VerticalAlignment = .center, spacing: CGFloat? = nil, @ViewBuilder content: () -> Content
+    ) { fatalError() }
+}
+
+public struct ZStack<Content: View>: View {
+    public var body: Never { return fatalError() }
+    public init(alignment: Alignment = .center, @ViewBuilder content: () -> Content) { fatalError() }
 }
 
 public struct List<Content: View>: View {
@@ -115,7 +129,9 @@ public struct NavigationStack<Content: View>: View {
     public init(@ViewBuilder root: () -> Content) { fatalError() }
 }
 
-public struct ForEach<Content: View>: View {
+/// Views where its content is one; marks of a chart where that is what they are (Charts.swift).
+public struct ForEach<Content> {}
+extension ForEach: View where Content: View {
     public var body: Never { return fatalError() }
     public init<Items: RandomAccessCollection>(
         _ items: Items, @ViewBuilder content: @escaping (Items.Element) -> Content
@@ -123,6 +139,16 @@ public struct ForEach<Content: View>: View {
     public init<Items: RandomAccessCollection, ID: Hashable>(
         _ items: Items, id: KeyPath<Items.Element, ID>, @ViewBuilder content: @escaping (Items.Element) -> Content
     ) { fatalError() }
+}
+
+public struct NavigationLink<Content: View, Destination: View>: View {
+    public var body: Never { return fatalError() }
+    public init(@ViewBuilder destination: () -> Destination, @ViewBuilder label: () -> Content) { fatalError() }
+}
+
+public struct ShareLink: View {
+    public var body: Never { return fatalError() }
+    public init(_ title: some StringProtocol, item: URL) { fatalError() }
 }
 
 public struct GeometryProxy {
@@ -134,7 +160,9 @@ public struct GeometryReader<Content: View>: View {
     public init(@ViewBuilder content: @escaping (GeometryProxy) -> Content) { fatalError() }
 }
 
-public struct Rectangle: View {
+public protocol Shape: View {}
+
+public struct Rectangle: Shape {
     public var body: Never { return fatalError() }
     public init() { fatalError() }
     public func stroke(_ color: Color, lineWidth: CGFloat) -> some View { self }
@@ -142,9 +170,15 @@ public struct Rectangle: View {
 
 public struct Color: View, Sendable {
     public var body: Never { return fatalError() }
-    public static var yellow: Color { fatalError() }
+    public static var black: Color { fatalError() }
+    public static var clear: Color { fatalError() }
+    public static var cyan: Color { fatalError() }
+    public static var green: Color { fatalError() }
+    public static var orange: Color { fatalError() }
+    public static var primary: Color { fatalError() }
     public static var red: Color { fatalError() }
-    public func opacity(_ share: Double) -> Color { fatalError() }
+    public static var secondary: Color { fatalError() }
+    public static var yellow: Color { fatalError() }
 }
 
 // MARK: Modifiers
@@ -156,21 +190,63 @@ public struct Alignment: Sendable {
     public static var topLeading: Alignment { fatalError() }
 }
 
+public struct HorizontalAlignment: Sendable {
+    public static var center: HorizontalAlignment { fatalError() }
+    public static var leading: HorizontalAlignment { fatalError() }
+}
+
+public struct VerticalAlignment: Sendable {
+    public static var center: VerticalAlignment { fatalError() }
+    public static var top: VerticalAlignment { fatalError() }
+}
+
+public struct AccessibilityTraits: SetAlgebra, Sendable {
+    public static let isButton = AccessibilityTraits(number: 1)
+    public static let isSelected = AccessibilityTraits(number: 2)
+    private var numbers: Set<Int> = []
+    private init(number: Int) { fatalError() }
+    public init() { fatalError() }
+    public func union(_ other: AccessibilityTraits) -> AccessibilityTraits { fatalError() }
+    public func intersection(_ other: AccessibilityTraits) -> AccessibilityTraits { fatalError() }
+    public func symmetricDifference(_ other: AccessibilityTraits) -> AccessibilityTraits { fatalError() }
+    public func contains(_ member: AccessibilityTraits) -> Bool { fatalError() }
+    public mutating func formUnion(_ other: AccessibilityTraits) { fatalError() }
+    public mutating func formIntersection(_ other: AccessibilityTraits) { fatalError() }
+    public mutating func formSymmetricDifference(_ other: AccessibilityTraits) { fatalError() }
+    public mutating func insert(
+        _ newMember: AccessibilityTraits
+    ) -> (inserted: Bool, memberAfterInsert: AccessibilityTraits) { fatalError() }
+    public mutating func remove(_ member: AccessibilityTraits) -> AccessibilityTraits? { fatalError() }
+    public mutating func update(with newMember: AccessibilityTraits) -> AccessibilityTraits? { fatalError() }
+}
+
+public struct AccessibilityChildBehavior: Sendable {
+    public static let ignore = AccessibilityChildBehavior()
+}
+
 public struct Font: Sendable {
     public static var headline: Font { fatalError() }
     public static var caption2: Font { fatalError() }
 }
 
 extension View {
+    public func accessibilityAction(_ action: @escaping () -> Void) -> some View { self }
+    public func accessibilityAddTraits(_ traits: AccessibilityTraits) -> some View { self }
+    public func accessibilityElement(children: AccessibilityChildBehavior) -> some View { self }
+    public func accessibilityHidden(_ hidden: Bool) -> some View { self }
+    public func accessibilityLabel(_ label: some StringProtocol) -> some View { self }
+    public func accessibilityValue(_ value: some StringProtocol) -> some View { self }
     public func aspectRatio(contentMode: ContentMode) -> some View { self }
     public func background(_ color: Color) -> some View { self }
+    public func contentShape(_ shape: some Shape) -> some View { self }
     public func disabled(_ disabled: Bool) -> some View { self }
     public func font(_ font: Font?) -> some View { self }
     public func foregroundStyle(_ color: Color) -> some View { self }
-    public func frame(width: CGFloat?, height: CGFloat?) -> some View { self }
+    public func frame(width: CGFloat? = nil, height: CGFloat? = nil) -> some View { self }
     public func navigationTitle(_ title: some StringProtocol) -> some View { self }
     public func offset(x: CGFloat, y: CGFloat) -> some View { self }
     public func onSubmit(_ action: @escaping () -> Void) -> some View { self }
+    public func onTapGesture(perform action: @escaping (CGPoint) -> Void) -> some View { self }
     public func overlay(alignment: Alignment = .center, @ViewBuilder content: () -> some View) -> some View { self }
     public func onChange<Value: Equatable>(of value: Value, _ action: @escaping (Value, Value) -> Void) -> some View {
         self
@@ -190,11 +266,28 @@ public struct State<Value> {
     public var projectedValue: Binding<Value> { fatalError() }
 }
 
-public struct Binding<Value> {}
+@propertyWrapper
+public struct Binding<Value> {
+    public init(projectedValue: Binding<Value>) { fatalError() }
+    public var wrappedValue: Value {
+        get { fatalError() }
+        nonmutating set { fatalError() }
+    }
+    public var projectedValue: Binding<Value> { fatalError() }
+}
 
 public enum ScenePhase { case background, inactive, active }
 
+public enum UserInterfaceSizeClass { case compact, regular }
+
+public enum DynamicTypeSize {
+    case large
+    public var isAccessibilitySize: Bool { fatalError() }
+}
+
 public struct EnvironmentValues {
+    public var dynamicTypeSize: DynamicTypeSize { fatalError() }
+    public var verticalSizeClass: UserInterfaceSizeClass? { fatalError() }
     public var scenePhase: ScenePhase { fatalError() }
 }
 

@@ -21,3 +21,10 @@ public final class UIDevice {
     public var batteryLevel: Float { fatalError() }
     public var batteryState: BatteryState { fatalError() }
 }
+
+public enum UIAccessibility {
+    public struct Notification: Sendable {
+        public static let announcement = Notification()
+    }
+    public static func post(notification: Notification, argument: Any?) { fatalError() }
+}

@@ -1,122 +1,159 @@
 import Foundation
 import MiniVLMCore
 import Observation
+import UIKit
 
-/// What the screen shows, and the one place that changes it.
+/// Runs the model and the benchmark, and tells the screen what happened.
 @MainActor
 @Observable
 final class PhotoModel {
-    /// A region to draw.
-    struct Region: Identifiable {
-        let id: Int
-        let box: Box
-        let tag: String
-        let score: Float
-    }
-
-    private(set) var models: [URL] = []
-    private(set) var chosen: URL?
-    private(set) var photo: RGBImage?
-    private(set) var regions: [Region] = []
-    private(set) var caption: String?
-    private(set) var weights: String?
-    private(set) var answers: [Answer] = []
-    private(set) var stages: [StageTime] = []
-    private(set) var isBusy = false
-    private(set) var message: String?
+    private(set) var screen = Screen()
+    private(set) var measurements: [MeasuredRecord] = []
+    /// One line for each file of records that holds something else, too.
+    private(set) var unread: [String] = []
 
     private var assistant: Assistant?
     private var found: PhotoRegions?
-    /// Boxes that a small screen has room for.
-    private static let shownRegions = 10
+    /// The photo's file as it was chosen.
+    private var file: Data?
+    private var measuring: Task<Void, Never>?
     private static let shownAnswers = 3
 
     /// Looks for models and opens the first whole one.
     func start() async {
+        listMeasurements()
         await attempt {
-            models = try Artifact.all(in: BenchmarkFiles.own.models)
-            let whole = models.first { (try? Artifact($0))?.sidecar.isWhole == true }
-            try await open(whole ?? models[0])
+            let (choices, faults) = ModelChoice.among(try Artifact.all(in: BenchmarkFiles.own.models))
+            screen.found(choices, faults: faults)
+            guard let first = choices.first else {
+                throw UserError("no whole model is here: copy one over, such as minivlm")
+            }
+            try await open(first, on: nil)
         }
     }
 
-    func choose(_ model: URL) async {
-        await attempt {
-            try await open(model)
-            if let photo { try await look(at: photo) }
-        }
+    func choose(_ model: ModelChoice) async {
+        guard screen.offers(.chooseModel) else { return }
+        await attempt { try await reopen(model, on: screen.accelerator) }
     }
 
-    func show(_ data: Data) async {
+    func choose(_ accelerator: Accelerator) async {
+        guard screen.offers(.chooseModel), let model = screen.model else { return }
+        await attempt { try await reopen(model, on: accelerator) }
+    }
+
+    /// - Parameter load: Gets the bytes of the photo's file; nil when they are not on the phone.
+    func show(_ load: () async throws -> Data?) async {
+        guard screen.offers(.choosePhoto) else { return }
         await attempt {
+            screen.read()
+            guard let data = try await load() else {
+                throw UserError("this photo is not on the phone: open it in Photos once, then choose it again")
+            }
+            file = data
             try await look(at: try await decode(data))
         }
     }
 
     func ask(_ question: String) async {
+        guard screen.offers(.ask), let assistant, let found else { return }
         await attempt {
-            guard let assistant, let found else { throw UserError("choose a photo first") }
-            let answered = try await assistant.answer(question, about: found, top: Self.shownAnswers)
-            answers = answered.result
-            note(answered.stages)
+            screen.ask()
+            screen.answered(try await assistant.answer(question, about: found, top: Self.shownAnswers))
         }
     }
 
-    func report(_ error: any Error) {
-        message = (error as? UserError)?.message ?? error.localizedDescription
+    func tap(x: Float, y: Float) { screen.tap(x: x, y: y) }
+
+    func choose(region id: Int) { screen.choose(region: id) }
+
+    /// Measures what is chosen, on the photo that is shown.
+    func measure(minutes: Int) async {
+        guard screen.offers(.measure), let model = screen.model, let accelerator = screen.accelerator, let file else {
+            return
+        }
+        screen.measure()
+        assistant = nil  // its memory is needed
+        UIApplication.shared.isIdleTimerDisabled = true  // Auto-Lock would stop everything
+        let asked = ScreenBenchmark(artifact: model.artifact, accelerator: accelerator, minutes: minutes)
+        let running = Task {
+            await perform(asked, on: file) { step in
+                Task { @MainActor in self.screen.measures(step) }
+            }
+        }
+        measuring = running
+        await running.value
+        measuring = nil
+        UIApplication.shared.isIdleTimerDisabled = false
+        listMeasurements()
+        await attempt {
+            try await reopen(model, on: accelerator)
+            if let failure = BenchmarkFiles.own.failure() { throw UserError(failure) }
+        }
     }
 
-    private func open(_ model: URL) async throws {
+    func stop() { measuring?.cancel() }
+
+    private func listMeasurements() {
+        (measurements, unread) = MeasuredRecord.all(in: BenchmarkFiles.own.results)
+    }
+
+    private func open(_ model: ModelChoice, on wanted: Accelerator?) async throws {
         assistant = nil
-        chosen = model
-        let opened = try await openAssistant(model)
-        assistant = opened
-        weights = opened.artifact.sidecar.weights.description
+        screen.open(model)
+        let artifact = try Artifact(BenchmarkFiles.own.models.appendingPathComponent(model.artifact))
+        let accelerator = try Accelerator.fitting(artifact, wanted: wanted)
+        screen.run(on: accelerator, of: Accelerator.choices(for: artifact.sidecar))
+        assistant = try await openAssistant(artifact, on: accelerator)
+        screen.opened(artifact)
+    }
+
+    /// Opens a model and shows it the photo that is there.
+    private func reopen(_ model: ModelChoice, on wanted: Accelerator?) async throws {
+        try await open(model, on: wanted)
+        if let photo = screen.photo { try await look(at: photo) }
     }
 
     private func look(at photo: RGBImage) async throws {
         guard let assistant else { throw UserError("choose a model first") }
-        (self.photo, regions, caption, answers, stages, found) = (photo, [], nil, [], [], nil)
+        screen.look(at: photo)
         let seen = try await assistant.look(at: photo)
         found = seen.result
-        note(seen.stages)
-        let words = assistant.words
-        regions = try seen.result.scores.indices.filter { seen.result.valid[$0] }.prefix(Self.shownRegions).map {
-            Region(
-                id: $0, box: seen.result.boxes[$0], tag: try words.tagName(seen.result.tags[$0]),
-                score: seen.result.scores[$0])
+        screen.saw(try ShownRegion.best(of: seen.result, words: assistant.words), in: seen.stages)
+        for try await progress in assistant.write(seen.result) {
+            screen.wrote(progress)
         }
-        let written = try await assistant.caption(seen.result)
-        caption = written.result
-        note(written.stages)
+        UIAccessibility.post(notification: .announcement, argument: screen.caption)
     }
 
-    /// Keeps the latest time of every stage.
-    private func note(_ times: [StageTime]) {
-        stages.removeAll { old in times.contains { $0.name == old.name } }
-        stages += times
-    }
-
-    /// Runs one action at a time and shows what went wrong.
+    /// Does something and shows what went wrong.
     private func attempt(_ action: () async throws -> Void) async {
-        guard !isBusy else { return }
-        (isBusy, message) = (true, nil)
-        defer { isBusy = false }
         do {
             try await action()
         } catch {
-            report(error)
+            screen.failed(error)
         }
     }
 }
 
 /// Away from the main thread: a model takes seconds to load.
-private nonisolated func openAssistant(_ model: URL) async throws -> Assistant {
-    let artifact = try Artifact(model)
-    return try Assistant(artifact, runtime: try await openRuntime(artifact, computeUnits: .all))
+private nonisolated func openAssistant(_ artifact: Artifact, on accelerator: Accelerator) async throws -> Assistant {
+    try Assistant(artifact, runtime: try await openRuntime(artifact, computeUnits: accelerator.computeUnits))
 }
 
 /// Away from the main thread: a large photo takes a while to read.
 private nonisolated func decode(_ data: Data) async throws -> RGBImage {
     try PhotoDecoder.decode(data, name: "the photo")
+}
+
+/// Away from the main thread: it takes minutes. What went wrong is in the record.
+private nonisolated func perform(
+    _ asked: ScreenBenchmark, on photo: Data, told: @escaping @Sendable (String) -> Void
+) async {
+    let files = BenchmarkFiles.own
+    defer { files.takeBackPhoto() }
+    try? files.lend(photo: photo)  // without it the benchmark says what is missing
+    let run = Date().formatted(.iso8601)
+    _ = await Benchmark(files: files, platform: PhonePlatform(), told: told).perform(
+        arguments: asked.arguments(run: run))
 }

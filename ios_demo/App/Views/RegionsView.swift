@@ -2,40 +2,57 @@ import CoreGraphics
 import MiniVLMCore
 import SwiftUI
 
-/// A photo with boxes and tags drawn over it.
+/// A photo with boxes and tags drawn over it, to be tapped.
 struct RegionsView: View {
-    let photo: RGBImage
-    let regions: [PhotoModel.Region]
+    let model: PhotoModel
 
     var body: some View {
-        if let image = photo.cgImage {
+        if let photo = model.screen.photo, let image = photo.cgImage {
             Image(decorative: image, scale: 1)
                 .resizable()
                 .aspectRatio(contentMode: .fit)
                 .overlay {
                     GeometryReader { geometry in
-                        ForEach(regions) { region in
-                            RegionFrame(region: region, scale: geometry.size.width / CGFloat(photo.width))
-                        }
+                        frames(scale: geometry.size.width / CGFloat(photo.width))
                     }
                 }
         }
     }
+
+    /// - Parameter scale: Screen points a photo pixel.
+    private func frames(scale: CGFloat) -> some View {
+        ZStack(alignment: .topLeading) {
+            Color.clear
+            ForEach(model.screen.regions) { region in
+                RegionFrame(region: region, isChosen: region.id == model.screen.chosen, scale: scale)
+                    .accessibilityElement(children: .ignore)
+                    .accessibilityLabel(region.spoken)
+                    .accessibilityAddTraits(region.id == model.screen.chosen ? [.isButton, .isSelected] : .isButton)
+                    .accessibilityAction { model.choose(region: region.id) }
+            }
+        }
+        .contentShape(Rectangle())
+        .onTapGesture { place in
+            model.tap(x: Float(place.x / scale), y: Float(place.y / scale))
+        }
+    }
 }
 
-/// One box with its tag.
+/// One box with its tag; the chosen one is thicker and of another colour.
 private struct RegionFrame: View {
-    let region: PhotoModel.Region
+    let region: ShownRegion
+    let isChosen: Bool
     /// Screen points a photo pixel.
     let scale: CGFloat
 
     var body: some View {
         Rectangle()
-            .stroke(Color.yellow, lineWidth: 2)
+            .stroke(isChosen ? Color.cyan : Color.yellow, lineWidth: isChosen ? 4 : 2)
             .overlay(alignment: .topLeading) {
-                Text("\(region.tag) \(region.score.formatted(.number.precision(.fractionLength(2))))")
+                Text(region.tag)
                     .font(.caption2)
-                    .background(Color.yellow.opacity(0.7))
+                    .foregroundStyle(.black)  // on yellow, in dark mode, too
+                    .background(isChosen ? Color.cyan : Color.yellow)
             }
             .frame(
                 width: CGFloat(region.box.x2 - region.box.x1) * scale,

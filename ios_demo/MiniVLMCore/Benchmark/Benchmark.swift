@@ -4,10 +4,15 @@ import Foundation
 public struct Benchmark: Sendable {
     private let files: BenchmarkFiles
     private let platform: any BenchmarkPlatform
+    private let told: @Sendable (String) -> Void
 
-    public init(files: BenchmarkFiles, platform: any BenchmarkPlatform) {
+    /// - Parameter told: Called with every step, as `status.json` names them.
+    public init(
+        files: BenchmarkFiles, platform: any BenchmarkPlatform, told: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
         self.files = files
         self.platform = platform
+        self.told = told
     }
 
     /// Does everything there is to do; never throws, because nobody is there to catch.
@@ -36,6 +41,7 @@ public struct Benchmark: Sendable {
         func enter(_ step: BenchmarkStatus.Step) {
             progress.step = step
             report(Launch(request), .running, step)
+            told(step.rawValue)
         }
         enter(.starting)
         let given = try Given(request, files: files, platform: platform)
@@ -263,12 +269,6 @@ extension Record {
         error = Failure(reason: reason)
         (samples, sustained) = ([:], nil)
     }
-}
-
-/// One line for a person, whatever went wrong.
-private func describe(_ error: any Error) -> String {
-    let text = (error as? UserError)?.message ?? error.localizedDescription
-    return text.split(whereSeparator: \.isNewline).joined(separator: " ")
 }
 
 /// Now, in UTC.

@@ -55,11 +55,14 @@ struct StageTimer {
     }
 
     /// Runs until it is enough.
+    ///
+    /// - Throws: What a stage throws; `CancellationError` when the task was cancelled.
     func `repeat`(until stop: StopRule) throws -> Timings {
         var samples: [[Double]] = []
         var ends: [Double] = []
         let start = clock()
         while !stop.reached(runs: samples.count, seconds: ends.last ?? 0) {
+            try Task.checkCancellation()
             samples.append(try once())
             ends.append(clock() - start)
             alive(clock() - start)

@@ -19,6 +19,13 @@ public struct Answer: Sendable, Equatable {
     public let probability: Double
 }
 
+/// A caption while it is being written.
+public enum CaptionProgress: Sendable {
+    /// The words that are finished.
+    case words(String)
+    case finished(Timed<String>)
+}
+
 /// All tasks over one artifact; it owns the runtime, which no two callers may use at once.
 public actor Assistant {
     public nonisolated let artifact: Artifact
@@ -49,14 +56,37 @@ public actor Assistant {
         return Timed(result: try PhotoRegions(outputs, in: input), stages: watch.laps)
     }
 
+    /// Writes a sentence about a photo, and tells of every word when it is finished.
+    ///
+    /// - Returns: Ever more words, and at last the caption.
+    public nonisolated func write(_ regions: PhotoRegions) -> AsyncThrowingStream<CaptionProgress, any Error> {
+        AsyncThrowingStream { stream in
+            Task {
+                do {
+                    stream.yield(.finished(try await caption(regions) { stream.yield(.words($0)) }))
+                    stream.finish()
+                } catch {
+                    stream.finish(throwing: error)
+                }
+            }
+        }
+    }
+
     /// Writes a sentence about a photo, in the stages "prefill" and "steps".
-    public func caption(_ regions: PhotoRegions) throws -> Timed<String> {
+    ///
+    /// - Parameter told: Called with the finished words whenever there is one more.
+    public func caption(_ regions: PhotoRegions, told: @Sendable (String) -> Void = { _ in }) throws -> Timed<String> {
         let context = try captionContext(regions)
         var watch = Stopwatch()
         let session = try session(about: context)
         watch.lap("prefill")
         let layout = CaptionLayout.captioning
-        let caption = try session.greedy(special: words.tokenizer.special, maxLength: layout.captionLength)
+        var shown = ""
+        let caption = try session.greedy(special: words.tokenizer.special, maxLength: layout.captionLength) { tokens in
+            let text = words.tokenizer.decodeWords(tokens)
+            if text != shown { told(text) }
+            shown = text
+        }
         watch.lap("steps")
         return Timed(result: words.tokenizer.decode(caption.tokenIDs), stages: watch.laps)
     }

@@ -54,9 +54,13 @@ public final class CaptionSession {
 
     /// Writes one caption by greedy search, which MiniVLM is evaluated with.
     ///
-    /// - Parameter maxLength: Most tokens, [CLS] and [SEP] included; at the limit [SEP] takes the last token's place,
-    ///   but not its score, as in Oscar.
-    public func greedy(special: SpecialTokens, maxLength: Int) throws -> Caption {
+    /// - Parameters:
+    ///   - maxLength: Most tokens, [CLS] and [SEP] included; at the limit [SEP] takes the last token's place, but not
+    ///     its score, as in Oscar.
+    ///   - told: Called with the tokens so far, from [CLS], whenever there is one more.
+    public func greedy(
+        special: SpecialTokens, maxLength: Int, told: ([Int]) -> Void = { _ in }
+    ) throws -> Caption {
         var tokens = [special.cls]
         var total = 0.0
         while tokens.last != special.sep, tokens.count < maxLength {
@@ -64,6 +68,7 @@ public final class CaptionSession {
             let next = argmax(logits)
             total += logProbability(of: next, logits)
             tokens.append(next)
+            told(tokens)
         }
         tokens[tokens.count - 1] = special.sep
         return Caption(tokenIDs: tokens, score: total / Double(tokens.count - 1))

@@ -30,6 +30,12 @@ public struct WordPieceTokenizer: Sendable {
         }
     }
 
+    /// Readable text of a sentence that goes on: without its last word, which the next token may extend.
+    func decodeWords(_ ids: [Int]) -> String {
+        let text = decode(ids)
+        return text.lastIndex(of: " ").map { String(text[..<$0]) } ?? ""
+    }
+
     /// Greedy longest match from the left.
     private func pieces(of word: [Unicode.Scalar]) -> [Int] {
         guard word.count <= Self.longestWord else { return [special.unk] }
