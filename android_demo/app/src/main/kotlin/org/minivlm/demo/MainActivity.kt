@@ -2,55 +2,61 @@ package org.minivlm.demo
 
 import android.app.Activity
 import android.content.ActivityNotFoundException
+import android.content.Context
 import android.content.Intent
 import android.net.Uri
 import android.os.Bundle
 import android.provider.MediaStore
 import android.view.View
 import android.view.inputmethod.EditorInfo
-import android.widget.Button
+import android.widget.AdapterView
+import android.widget.ArrayAdapter
 import android.widget.EditText
+import android.widget.Spinner
 import android.widget.TextView
-import org.minivlm.core.Assistant
-import org.minivlm.core.Look
+import org.minivlm.core.Screen
 import org.minivlm.core.UserError
-import org.minivlm.core.explain
 import java.io.File
 import java.io.IOException
-import java.util.concurrent.Executors
 
 private const val PICK = 1
 private const val TAKE = 2
 
-/** The screen: pick or take a photo, see boxes and a caption, ask about it. */
+/** Pick or take a photo, see regions and a caption, ask about it: the views of [org.minivlm.core.Demo]. */
 class MainActivity : Activity() {
-    /** The model is used in this thread only. */
-    private val worker = Executors.newSingleThreadExecutor()
-    private var assistant: Assistant? = null
-    private var look: Look? = null
-
+    private lateinit var kept: KeptDemo
     private val photoView by lazy { findViewById(R.id.photo) as PhotoView }
-    private val caption by lazy { findViewById(R.id.caption) as TextView }
-    private val answers by lazy { findViewById(R.id.answers) as TextView }
-    private val latencies by lazy { findViewById(R.id.latencies) as TextView }
     private val question by lazy { findViewById(R.id.question) as EditText }
-    private val questionRow by lazy { findViewById(R.id.question_row) as View }
-    private val buttons by lazy { listOf(R.id.pick, R.id.take, R.id.ask).map { findViewById(it) as Button } }
+    private val models by lazy { findViewById(R.id.model) as Spinner }
+    private val accelerators by lazy { findViewById(R.id.accelerator) as Spinner }
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.main)
-        val (pick, take, ask) = buttons
-        pick.setOnClickListener { pickPhoto() }
-        take.setOnClickListener { takePhoto() }
-        ask.setOnClickListener { ask() }
+        val before = lastNonConfigurationInstance as? KeptDemo
+        kept = before ?: KeptDemo(filesDir)
+        val demo = kept.demo
+        onClick(R.id.pick) { pickPhoto() }
+        onClick(R.id.take) { takePhoto() }
+        onClick(R.id.ask) { demo.ask(question.text.toString()) }
+        onClick(R.id.next) { demo.selectNext() }
+        onClick(R.id.open_results) { startActivity(Intent(this, ResultsActivity::class.java)) }
+        photoView.onTap = demo::tap
+        photoView.onNext = demo::selectNext
+        models.onItemSelectedListener = Chosen(demo::chooseModel)
+        accelerators.onItemSelectedListener = Chosen(demo::chooseAccelerator)
         question.setOnEditorActionListener { _, action, _ -> askOnSend(action) }
-        caption.setText(R.string.welcome)
+        demo.watcher = ::render
+        if (before == null) demo.start()
     }
 
+    // API 23 calls it deprecated for the platform's fragments, which are the deprecated ones today.
+    @Suppress("OVERRIDE_DEPRECATION")
+    override fun onRetainNonConfigurationInstance(): Any = kept
+
     override fun onDestroy() {
-        worker.execute { assistant?.close() }
-        worker.shutdown()
+        kept.demo.watcher = {}
+        if (!isChangingConfigurations) kept.close()
         super.onDestroy()
     }
 
@@ -74,7 +80,7 @@ class MainActivity : Activity() {
     ) = try {
         startActivityForResult(intent, request)
     } catch (missing: ActivityNotFoundException) {
-        caption.setText(message)
+        kept.demo.say(getString(message))
     }
 
     override fun onActivityResult(
@@ -84,85 +90,106 @@ class MainActivity : Activity() {
     ) {
         super.onActivityResult(requestCode, resultCode, data)
         if (resultCode != RESULT_OK) return
-        if (requestCode == TAKE) describe { CapturedPhotoProvider.file(this) }
-        data?.data?.let { if (requestCode == PICK) describe { copyOf(it) } }
+        val lasting = applicationContext // what describes a photo may outlive this activity
+        if (requestCode == TAKE) kept.describe { CapturedPhotoProvider.file(lasting) }
+        data?.data?.let { if (requestCode == PICK) kept.describe { copyOf(lasting, it) } }
     }
 
-    /** Copies a picked photo, which may come from the network, to a file that can be read twice. */
-    private fun copyOf(photo: Uri): File {
-        val file = File(cacheDir, "picked")
-        try {
-            val stream = contentResolver.openInputStream(photo) ?: throw IOException("it is gone")
-            stream.use { from -> file.outputStream().use { from.copyTo(it) } }
-        } catch (error: IOException) {
-            throw UserError("the photo cannot be read (${error.message}): pick another one", error)
-        }
-        return file
+    private fun render(screen: Screen) {
+        photoView.show(kept.preview, screen)
+        show(R.id.region, screen.region)
+        show(R.id.caption, screen.caption)
+        show(R.id.notes, screen.notes.joinToString("\n"))
+        show(R.id.message, screen.message)
+        show(R.id.answers, screen.answers.joinToString("\n"))
+        show(R.id.latencies, screen.times)
+        for (id in listOf(R.id.pick, R.id.take)) (findViewById(id) as View).isEnabled = !screen.busy
+        (findViewById(R.id.ask) as View).isEnabled = screen.canAsk
+        showIf(R.id.question_row, screen.answering)
+        showIf(R.id.next, screen.boxes.isNotEmpty())
+        showIf(R.id.choice_row, screen.models.isNotEmpty())
+        fill(models, screen.models, screen.model, screen.canChoose)
+        fill(accelerators, screen.accelerators, screen.accelerator, screen.canChoose)
+        speak(screen)
     }
 
-    private fun describe(find: () -> File) =
-        work {
-            val file = find()
-            val photo = readPhoto(file)
-            val preview = readPreview(file)
-            runOnUiThread { photoView.showPhoto(preview) }
-            val opened =
-                assistant ?: Assistant.open(File(filesDir, "models"), ExecuTorchRuntime()).also { assistant = it }
-            val found = opened.look(photo)
-            return@work { show(opened, found, photo.width) }
-        }
+    /** Says a caption once, when it is whole: not word by word, nor again after the phone was turned. */
+    private fun speak(screen: Screen) {
+        if (screen.busy || screen.caption.isEmpty() || screen.caption == kept.spoken) return
+        kept.spoken = screen.caption
+        photoView.announceForAccessibility(screen.caption)
+    }
 
+    /** Text that is the same must not be set again: a screen reader would say it again. */
     private fun show(
-        opened: Assistant,
-        found: Look,
-        photoWidth: Int,
+        id: Int,
+        text: String,
     ) {
-        look = found
-        photoView.showBoxes(found.boxes, photoWidth)
-        val random = getString(R.string.random_weights).takeIf { opened.artifact.randomWeights }
-        caption.text = (listOf(found.caption) + listOfNotNull(random) + opened.passedOver).joinToString("\n")
-        answers.text = ""
-        latencies.text = found.milliseconds.entries.joinToString { (stage, time) -> "%s %.0f ms".format(stage, time) }
-        questionRow.visibility = if (opened.artifact.answers) View.VISIBLE else View.GONE
+        val view = findViewById(id) as TextView
+        if (view.text.toString() != text) view.text = text
+        showIf(id, text.isNotEmpty())
+    }
+
+    private fun showIf(
+        id: Int,
+        wanted: Boolean,
+    ) {
+        (findViewById(id) as View).visibility = if (wanted) View.VISIBLE else View.GONE
+    }
+
+    private fun fill(
+        spinner: Spinner,
+        names: List<String>,
+        place: Int,
+        usable: Boolean,
+    ) {
+        val there = List(spinner.adapter?.count ?: 0) { spinner.adapter.getItem(it) }
+        if (there != names) {
+            val adapter = ArrayAdapter(this, android.R.layout.simple_spinner_item, names)
+            adapter.setDropDownViewResource(android.R.layout.simple_spinner_dropdown_item)
+            spinner.adapter = adapter
+        }
+        if (names.isNotEmpty() && spinner.selectedItemPosition != place) spinner.setSelection(place)
+        spinner.isEnabled = usable && names.size > 1
     }
 
     /** Whether the keyboard's action was the one to ask. */
     private fun askOnSend(action: Int): Boolean {
         val sent = action == EditorInfo.IME_ACTION_SEND
-        if (sent) ask()
+        if (sent) kept.demo.ask(question.text.toString())
         return sent
     }
 
-    private fun ask() {
-        val asked = question.text.toString()
-        val about = look ?: return
-        work {
-            val (found, time) = checkNotNull(assistant).answer(about, asked)
-            val lines = found.map { "%s (%.0f %%)".format(it.text, 100 * it.probability) }
-            return@work {
-                answers.text = lines.joinToString("\n")
-                latencies.text = "answer %.0f ms".format(time)
-            }
-        }
-    }
+    private fun onClick(
+        id: Int,
+        act: () -> Unit,
+    ) = (findViewById(id) as View).setOnClickListener { act() }
+}
 
-    /** Runs [task] beside the screen, then what it returns on the screen; mistakes are shown. */
-    private fun work(task: () -> () -> Unit) {
-        buttons.forEach { it.isEnabled = false }
-        answers.setText(R.string.working)
-        worker.execute {
-            val shown: () -> Unit =
-                try {
-                    task()
-                } catch (error: Throwable) {
-                    // running out of memory and libraries that do not load included
-                    { answers.text = explain(error) }
-                }
-            runOnUiThread {
-                answers.text = ""
-                shown()
-                buttons.forEach { it.isEnabled = true }
-            }
-        }
+/** Copies a picked photo, which may come from the network, to a file that can be read twice. */
+private fun copyOf(
+    context: Context,
+    photo: Uri,
+): File {
+    val file = File(context.cacheDir, "picked")
+    try {
+        val stream = context.contentResolver.openInputStream(photo) ?: throw IOException("it is gone")
+        stream.use { from -> file.outputStream().use { from.copyTo(it) } }
+    } catch (error: IOException) {
+        throw UserError("the photo cannot be read (${error.message}): pick another one", error)
     }
+    return file
+}
+
+private class Chosen(
+    private val choose: (Int) -> Unit,
+) : AdapterView.OnItemSelectedListener {
+    override fun onItemSelected(
+        parent: AdapterView<*>?,
+        view: View?,
+        position: Int,
+        id: Long,
+    ) = choose(position)
+
+    override fun onNothingSelected(parent: AdapterView<*>?) = Unit
 }

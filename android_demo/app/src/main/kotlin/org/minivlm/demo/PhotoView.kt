@@ -7,29 +7,34 @@ import android.graphics.Color
 import android.graphics.Paint
 import android.graphics.RectF
 import android.util.AttributeSet
+import android.view.MotionEvent
 import android.view.View
-import org.minivlm.core.TaggedBox
+import org.minivlm.core.PhotoPlace
+import org.minivlm.core.SHOWN_BOXES
+import org.minivlm.core.Screen
 
-private const val SHOWN_BOXES = 12
 private const val BACKGROUND = 0xB0000000.toInt()
 
-/** A photo with the best boxes and their tags over it. */
+/** Half of the 48 dp that a finger needs. */
+private const val MARGIN_DP = 24
+
+/** A photo with its regions over it, which can be tapped. */
 class PhotoView(
     context: Context,
     attributes: AttributeSet,
 ) : View(context, attributes) {
     private val density = resources.displayMetrics.density
-    private val place = RectF()
-    private val outline = RectF()
+    private val area = RectF()
     private var photo: Bitmap? = null
-    private var boxes: List<TaggedBox> = emptyList()
-    private var photoWidth = 1
+    private var screen = Screen()
 
-    private val line =
-        Paint(Paint.ANTI_ALIAS_FLAG).apply {
-            style = Paint.Style.STROKE
-            strokeWidth = 2 * density
-        }
+    /** Takes a tap: column and row in pixels of the photo, and how far a finger may be off. */
+    var onTap: (Float, Float, Float) -> Unit = { _, _, _ -> }
+
+    /** Takes a click without a place, as screen readers and keyboards make it. */
+    var onNext: () -> Unit = {}
+
+    private val line = Paint(Paint.ANTI_ALIAS_FLAG).apply { style = Paint.Style.STROKE }
     private val background = Paint().apply { color = BACKGROUND }
     private val text =
         Paint(Paint.ANTI_ALIAS_FLAG).apply {
@@ -37,55 +42,67 @@ class PhotoView(
             textSize = 12 * resources.displayMetrics.scaledDensity
         }
 
-    /** Shows a photo without boxes. */
-    fun showPhoto(bitmap: Bitmap) {
+    init {
+        isFocusable = true
+        isClickable = true
+    }
+
+    /** Shows a photo, which may be smaller than the one that the regions are of. */
+    fun show(
+        bitmap: Bitmap?,
+        now: Screen,
+    ) {
         photo = bitmap
-        boxes = emptyList()
+        screen = now
+        contentDescription = now.photoDescription
         invalidate()
     }
 
-    /** Adds boxes in pixels of the photo, which is [width] pixels wide; the photo shown may be smaller. */
-    fun showBoxes(
-        found: List<TaggedBox>,
-        width: Int,
-    ) {
-        boxes = found.take(SHOWN_BOXES)
-        photoWidth = width
-        contentDescription = boxes.joinToString { it.tag }
-        invalidate()
+    override fun onTouchEvent(event: MotionEvent): Boolean {
+        if (event.actionMasked != MotionEvent.ACTION_UP) return true // a drag ends with ACTION_CANCEL: the page scrolls
+        val place = place()
+        if (place == null) performClick() else onTap(place.photoX(event.x), place.photoY(event.y), margin(place))
+        return true
+    }
+
+    override fun performClick(): Boolean {
+        super.performClick()
+        onNext()
+        return true
     }
 
     override fun onDraw(canvas: Canvas) {
         super.onDraw(canvas)
         val shown = photo ?: return
-        val fit = minOf(width.toFloat() / shown.width, height.toFloat() / shown.height)
-        val left = (width - shown.width * fit) / 2
-        val top = (height - shown.height * fit) / 2
-        place.set(left, top, left + shown.width * fit, top + shown.height * fit)
-        canvas.drawBitmap(shown, null, place, null)
-        val scale = place.width() / photoWidth
-        for (index in boxes.indices.reversed()) drawBox(canvas, boxes[index], index, scale)
+        val place = place() ?: PhotoPlace(width, height, shown.width, shown.height)
+        area.set(place.left, place.top, width - place.left, height - place.top)
+        canvas.drawBitmap(shown, null, area, null)
+        val last = listOfNotNull(screen.selected) // over all others
+        for (index in screen.boxes.indices.reversed() - last.toSet() + last) drawBox(canvas, index, place)
     }
 
+    private fun place(): PhotoPlace? {
+        if (photo == null || screen.photoWidth == 0) return null
+        return PhotoPlace(width, height, screen.photoWidth, screen.photoHeight)
+    }
+
+    private fun margin(place: PhotoPlace) = MARGIN_DP * density / place.scale
+
+    /** Once a region is selected the others have no labels. */
     private fun drawBox(
         canvas: Canvas,
-        tagged: TaggedBox,
         index: Int,
-        scale: Float,
+        place: PhotoPlace,
     ) {
-        val (x1, y1, x2, y2) = tagged.box
-        outline.set(place.left + x1 * scale, place.top + y1 * scale, place.left + x2 * scale, place.top + y2 * scale)
+        val tagged = screen.boxes[index]
+        val (x1, y1, x2, y2) = place.inView(tagged.box)
+        val isSelected = screen.selected == index
         line.color = Color.HSVToColor(floatArrayOf(360f * index / SHOWN_BOXES, 1f, 1f))
-        canvas.drawRect(outline, line)
-        val label = "%s %.0f %%".format(tagged.tag, 100 * tagged.score)
+        line.strokeWidth = (if (isSelected) 4 else 2) * density
+        canvas.drawRect(x1, y1, x2, y2, line)
+        if (screen.selected != null && !isSelected) return
         val labelHeight = text.descent() - text.ascent()
-        canvas.drawRect(
-            outline.left,
-            outline.top,
-            outline.left + text.measureText(label),
-            outline.top + labelHeight,
-            background,
-        )
-        canvas.drawText(label, outline.left, outline.top - text.ascent(), text)
+        canvas.drawRect(x1, y1, x1 + text.measureText(tagged.label), y1 + labelHeight, background)
+        canvas.drawText(tagged.label, x1, y1 - text.ascent(), text)
     }
 }

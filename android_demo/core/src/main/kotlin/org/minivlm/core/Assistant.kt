@@ -1,7 +1,6 @@
 package org.minivlm.core
 
 import java.io.Closeable
-import java.io.File
 
 /**
  * A region for people.
@@ -12,7 +11,10 @@ class TaggedBox(
     val tag: String,
     val score: Float,
     val box: FloatArray,
-)
+) {
+    /** Tag and score in words. */
+    val label: String get() = "$tag, ${percent(score.toDouble())}"
+}
 
 /**
  * What there is to say about a photo.
@@ -30,34 +32,53 @@ class Look(
 /**
  * A loaded model that captions photos and answers questions about them. Not safe for two threads at once.
  *
- * @property artifact what was loaded.
- * @property passedOver why files before it were not, a line each.
+ * @property choice what was loaded.
+ * @property passedOver why those before it were not, a line each.
  */
 class Assistant private constructor(
-    val artifact: Artifact,
+    val choice: Choice,
     val passedOver: List<String>,
     private val networks: Networks,
     private val pipeline: Pipeline,
     private val timer: Timer,
 ) : Closeable {
-    /** Finds what is in a photo and writes a caption. */
-    fun look(photo: Photo): Look {
+    /** What was loaded. */
+    val artifact: Artifact get() = choice.artifact
+
+    /**
+     * Finds what is in a photo and writes a caption.
+     *
+     * @param found takes the regions before the caption begins.
+     * @param written takes the caption so far, after every token; what it does is part of the stage "steps".
+     */
+    fun look(
+        photo: Photo,
+        found: (List<TaggedBox>) -> Unit = {},
+        written: (String) -> Unit = {},
+    ): Look {
         val (fitted, preprocess) = timer.time { pipeline.fit(photo) }
         val (regions, detect) = timer.time { pipeline.regions(fitted) }
+        val tagged = tagged(fitted, regions)
+        found(tagged)
         val (session, prefill) = timer.time { pipeline.session(regions) }
-        val (caption, steps) = timer.time { pipeline.caption(session) }
-        val boxes = fitted.toPhoto(regions.boxes)
-        val tagged =
-            regions.tags.indices.filter { regions.rows.valid[it] }.map {
-                TaggedBox(
-                    tag = pipeline.words.tags[regions.tags[it]],
-                    score = regions.scores[it],
-                    box = boxes.copyOfRange(4 * it, 4 * it + 4),
-                )
-            }
+        val (caption, steps) = timer.time { pipeline.caption(session, written) }
         val milliseconds =
             mapOf("preprocess" to preprocess, "regions" to detect, "prefill" to prefill, "steps" to steps)
         return Look(tagged, caption, milliseconds, regions)
+    }
+
+    private fun tagged(
+        fitted: NetworkInput,
+        regions: Regions,
+    ): List<TaggedBox> {
+        val boxes = fitted.toPhoto(regions.boxes)
+        return regions.tags.indices.filter { regions.rows.valid[it] }.map {
+            TaggedBox(
+                tag = pipeline.words.tags[regions.tags[it]],
+                score = regions.scores[it],
+                box = boxes.copyOfRange(4 * it, 4 * it + 4),
+            )
+        }
     }
 
     /**
@@ -79,39 +100,35 @@ class Assistant private constructor(
         private const val DEFAULT_THREADS = 0
 
         /**
-         * Loads the first artifact of a whole model in a folder, by name, that can be loaded.
+         * Loads the first of some models that can be loaded.
          *
-         * @throws UserError if there is none; of files that cannot be used, the first one's mistake.
+         * @param choices at least one.
+         * @throws UserError if none can: the first one's mistake.
          */
         fun open(
-            models: File,
-            runtime: Runtime,
+            choices: List<Choice>,
             timer: Timer = Timer(),
         ): Assistant {
             val mistakes = ArrayList<UserError>()
-            for (file in models.listFiles { file -> file.extension == "pte" }.orEmpty().sortedBy { it.name }) {
+            for (choice in choices) {
                 try {
-                    val artifact = Artifact.read(file)
-                    if (artifact.isWhole) return load(artifact, mistakes.map(::explain), runtime, timer)
+                    return load(choice, mistakes.map(::explain), timer)
                 } catch (mistake: UserError) {
                     mistakes += mistake
                 }
             }
-            throw mistakes.firstOrNull() ?: UserError(
-                "no model is in ${models.path} that goes from a photo to a caption: " +
-                    "copy one there as docs/phones-android.md says",
-            )
+            throw mistakes.first()
         }
 
         private fun load(
-            artifact: Artifact,
+            choice: Choice,
             passedOver: List<String>,
-            runtime: Runtime,
             timer: Timer,
         ): Assistant {
+            val artifact = choice.artifact
             val words = Words.read(artifact.wordsFolder, artifact.answers)
-            val networks = runtime.open(artifact.file, DEFAULT_THREADS)
-            return Assistant(artifact, passedOver, networks, Pipeline(artifact, networks, words), timer)
+            val networks = choice.accelerator.runtime.open(artifact.file, DEFAULT_THREADS)
+            return Assistant(choice, passedOver, networks, Pipeline(artifact, networks, words), timer)
         }
     }
 }

@@ -71,11 +71,13 @@ class CaptionSession(
  *
  * @param advance see [CaptionSession.advance].
  * @param maxLength most tokens, [CLS] and [SEP] included; at least 2.
+ * @param written takes the tokens so far, after every one that stays.
  */
 fun writeCaption(
     special: SpecialTokens,
     maxLength: Int,
     advance: (Int) -> FloatArray,
+    written: (List<Int>) -> Unit = {},
 ): Caption {
     require(maxLength >= 2) { "captions of $maxLength tokens have no room for [CLS] and [SEP]" }
     val ids = mutableListOf(special.cls)
@@ -85,6 +87,7 @@ fun writeCaption(
         val best = indexOfLargest(logits)
         total += logProbability(logits, best)
         ids += best
+        if (ids.size < maxLength) written(ids) // at the limit the last one is given up
     } while (best != special.sep && ids.size < maxLength)
     ids[ids.lastIndex] = special.sep
     return Caption(ids, total / (ids.size - 1))

@@ -61,9 +61,19 @@ class Pipeline(
         )
     }
 
-    /** Writes a caption. */
-    fun caption(session: CaptionSession): String {
-        val caption = writeCaption(words.tokenizer.special, layout.captionLength, session::advance)
+    /**
+     * Writes a caption.
+     *
+     * @param written takes the text so far, after every token; its last word may still grow.
+     */
+    fun caption(
+        session: CaptionSession,
+        written: (String) -> Unit = {},
+    ): String {
+        val caption =
+            writeCaption(words.tokenizer.special, layout.captionLength, session::advance) {
+                written(words.tokenizer.decode(it))
+            }
         return words.tokenizer.decode(caption.tokenIds)
     }
 

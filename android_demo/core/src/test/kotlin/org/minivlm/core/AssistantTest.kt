@@ -30,7 +30,7 @@ class AssistantTest {
     @Test
     fun `a photo gets boxes in its own pixels, a caption and the time of every stage`() {
         FakeModel(folder.root).write()
-        val assistant = Assistant.open(models, runtime)
+        val assistant = loaded()
         val look = assistant.look(Fixtures.photo("preprocess/photo.png"))
         assertEquals("rows with score 0 are no regions", listOf("frisbee", "dog"), look.boxes.map { it.tag })
         // The photo of 64 x 48 is seen at half its size; the box (0, 1, 2, 3) of the fake networks is doubled.
@@ -70,16 +70,19 @@ class AssistantTest {
         File(models, "c-executorch-fp32-words").deleteRecursively()
         FakeModel(folder.root, "d").write()
         refused = "d-executorch-fp32.pte"
-        val assistant = Assistant.open(models, runtime)
+        val assistant = loaded()
         assertEquals("minivlm-tiny", assistant.artifact.model)
         assertEquals(
             listOf("a.json", "b.json", "c-executorch-fp32-words", "d"),
-            assistant.passedOver.map { it.split(" ")[0] },
+            (found().mistakes.map(::explain) + assistant.passedOver).map { it.split(" ")[0] },
         )
-        FakeModel(folder.root).artifact.delete()
+        for (name in listOf("c", "d", "minivlm-tiny")) FakeModel(folder.root, name).artifact.delete()
         assertTrue("the first mistake", mistake().startsWith("a.json is not beside a.pte"))
     }
 
-    private fun mistake(): String =
-        assertThrows(UserError::class.java) { Assistant.open(models, runtime) }.message.orEmpty()
+    private fun loaded(): Assistant = Assistant.open(found().requireAny())
+
+    private fun found() = Models.find(models, listOf(Accelerator("CPU", runtime) { true }))
+
+    private fun mistake(): String = assertThrows(UserError::class.java) { loaded() }.message.orEmpty()
 }

@@ -11,6 +11,8 @@ object Fixtures {
 
     fun file(path: String): File = File(root, "tests/fixtures/$path")
 
+    fun document(name: String): File = File(root, "docs/$name")
+
     fun json(path: String): JsonObject = Json.readObject(file(path))
 
     fun vocabulary(name: String = "vocab.txt"): File = File(root, "minivlm/assets/$name")
