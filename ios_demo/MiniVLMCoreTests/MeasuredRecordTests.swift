@@ -36,13 +36,14 @@ final class MeasuredRecordTests: XCTestCase {
                 + "Thermal state: nominal, fair from 0:05 on.")
     }
 
-    /// Ten minutes: the first and the last minute, not quarters.
+    /// Ten minutes, each second as many milliseconds as its number: the first and the last minute, not quarters. The
+    /// medians of 1 to 60 and of 540 to 600 are 30.5 and 570, and 570 / 30.5 is 18.69.
     func testOfLongTimesTheFirstAndTheLastMinuteCount() throws {
-        let chart = try XCTUnwrap(SustainedChart(record((1...600).map { [Double($0), $0 <= 60 ? 1 : 3] })))
-        XCTAssertEqual(chart.begin, 1)
-        XCTAssertEqual(chart.end, 3)
+        let chart = try XCTUnwrap(SustainedChart(record((1...600).map { [Double($0), Double($0)] })))
+        XCTAssertEqual(chart.begin, 30.5)
+        XCTAssertEqual(chart.end, 570)
         XCTAssertEqual(chart.spans, [])
-        XCTAssertEqual(chart.text, "1.0 ms in the beginning, 3.0 ms in the end, 3.00 times as long.")
+        XCTAssertEqual(chart.text, "30.5 ms in the beginning, 570.0 ms in the end, 18.69 times as long.")
     }
 
     func testASingleSlowRunIsAChart() throws {
