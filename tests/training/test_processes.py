@@ -1,6 +1,7 @@
 """Two processes that share a batch, over gloo: the gradients of one process with the whole batch."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from minivlm.training import detection
 from tests.training.shared_run import train_both
 
 SCRIPT = Path(__file__).with_name("shared_run.py")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shared")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run([*launch, str(SCRIPT), str(folder)], capture_output=True, text=True)
+    found = {**os.environ, "PYTHONPATH": str(ROOT)}  # the script imports this package
+    done = subprocess.run([*launch, str(SCRIPT), str(folder)], capture_output=True, text=True, env=found)
     assert done.returncode == 0, done.stderr
     return folder
 
