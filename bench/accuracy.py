@@ -12,6 +12,7 @@ goes on with it; OUTPUT also gets accuracy.json and accuracy.png. Exit code 1: a
 import argparse
 import statistics
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -128,22 +129,24 @@ def score_all(
     steps: Steps,
     notes: list[str],
 ) -> Mapping[str, Score]:
-    """Score a candidate on all tasks."""
+    """Score a candidate on all tasks; its detector looks at each picture once for all of them."""
     with steps.stage(f"open {candidate.name}"):
-        pipeline = Pipeline(opened(candidate, reference, arguments.threads), note=notes.append)
+        backend = opened(candidate, reference, arguments.threads)
     scores = {}
-    for task in tasks:
-        with steps.counting(f"{candidate.name}: {task}", every=100) as progress:
-            scores[task] = score(
-                task,
-                files,
-                candidate,
-                pipeline,
-                Settings(limit=arguments.limit),
-                folder=arguments.output,
-                resume=arguments.resume,
-                progress=progress,
-            )
+    with tempfile.TemporaryDirectory() as regions:
+        pipeline = Pipeline(backend, features=Path(regions), note=notes.append)
+        for task in tasks:
+            with steps.counting(f"{candidate.name}: {task}", every=100) as progress:
+                scores[task] = score(
+                    task,
+                    files,
+                    candidate,
+                    pipeline,
+                    Settings(limit=arguments.limit),
+                    folder=arguments.output,
+                    resume=arguments.resume,
+                    progress=progress,
+                )
     return scores
 
 

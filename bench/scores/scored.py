@@ -11,7 +11,7 @@ from export.runtime.artifact_backend import open_backend
 from minivlm.datasets.folder import DataFiles
 from minivlm.errors import UserError
 from minivlm.evaluation.bootstrap import Difference
-from minivlm.evaluation.building import NEEDED, Settings
+from minivlm.evaluation.building import HEADS, NEEDED, Settings
 from minivlm.evaluation.compare import compare
 from minivlm.evaluation.run import Outcome
 from minivlm.evaluation.sitting import begin_sitting
@@ -31,8 +31,6 @@ HEADLINES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Task -> the metric that a table shows."""
-HEADS: Mapping[str, str] = MappingProxyType({"vqa": "vqa", "nlvr2": "nlvr2", "retrieval": "match"})
-"""Task -> the head it needs."""
 
 Counting = Callable[[int, int], None]
 
@@ -113,9 +111,7 @@ def possible_tasks(files: DataFiles, reference: Backend) -> list[str]:
     """Return the tasks that data is there for and the model can do."""
     there = set(files.kinds)
     return [
-        task
-        for task, kinds in NEEDED.items()
-        if there >= set(kinds) and (task not in HEADS or HEADS[task] in reference.config.heads)
+        task for task, kinds in NEEDED.items() if there >= set(kinds) and HEADS[task] in (None, *reference.config.heads)
     ]
 
 

@@ -29,6 +29,11 @@ NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Task -> kinds of files that it reads."""
 
+HEADS: Mapping[str, str | None] = MappingProxyType(
+    {task.name: task.head for task in (DetectionTask, CaptionTask, QuestionTask, StatementTask, RetrievalTask)}
+)
+"""Task -> the head that the model must have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

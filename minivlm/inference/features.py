@@ -60,7 +60,7 @@ class FeatureStore:
         Raises:
             UserError: The photo cannot be read, or the entry cannot be written.
         """
-        key = _photo_hash(photo)
+        key = photo_hash(photo)
         path = self.entry(key)
         if exists(path):
             try:
@@ -132,7 +132,12 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise StaleEntryError(f"it is damaged: {str(error).splitlines()[0]}") from None
 
 
-def _photo_hash(photo: Path) -> str:
+def photo_hash(photo: Path) -> str:
+    """Return the SHA-256 of a photo's file, in hexadecimal.
+
+    Raises:
+        PhotoError: It cannot be read.
+    """
     with suppress(OSError):
         if photo.is_file():
             return sha256(photo)

@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from minivlm.datasets.boxes import BoxData, read_boxes
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.errors import UserError
-from minivlm.models.registry import build, get_config, parts_of
+from minivlm.models.registry import get_config, parts_of
 from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.storage.files import exists, sha256
-from minivlm.training.order import Chance, generator_of, seed_of
+from minivlm.training.order import Chance, seed_of
 from minivlm.vision.tee import TEE, TEEConfig
 from minivlm.weights import checkpoint as checkpoints
 from minivlm.weights.labels import ATTRIBUTES, TAGS, DetectorLabels, read_detector_labels
 from minivlm.weights.lite import load_start
-from minivlm.weights.loading import load_model
+from minivlm.weights.loading import draw_detector, load_model
 
 DEFAULT_MODEL = "tee-sample"
 NO_ATTRIBUTE = "no attribute"
@@ -99,11 +97,7 @@ def begin_with(
     name = name or DEFAULT_MODEL
     sizes = {"tags": len(labels.tags), "attributes": len(labels.attributes)}
     config = with_sizes(_tee_config(name), sizes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(Chance.WEIGHTS, seed))
-        model = build(config)
-    assert isinstance(model, TEE)
-    model.initialize(generator_of(Chance.WEIGHTS, seed))
+    model = draw_detector(config, seed_of(Chance.WEIGHTS, seed))
     if backbone is None:
         return Start(name=name, model=model, origin=f"trained from nothing (seed {seed})", about={"model": name})
     load_start(model.backbone.efficientnet, backbone)

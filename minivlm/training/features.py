@@ -22,9 +22,10 @@ from torch import Tensor
 
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
+from minivlm.inference.features import photo_hash
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
-from minivlm.storage.files import exists, is_folder, replacing, sha256
+from minivlm.storage.files import exists, is_folder, replacing
 
 FORMAT = "1"
 """Changes when pictures are prepared, or files laid out, in another way."""
@@ -192,9 +193,5 @@ def _hashed(pictures: Iterable[Path], told: Told) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for number, picture in enumerate(distinct, start=1):
         told(number, len(distinct))
-        try:
-            found[picture] = sha256(picture)
-        except OSError:
-            load_photo(picture)  # says why it cannot be read
-            raise UserError(f"{str(picture)!r} changed while it was read; try again") from None
+        found[picture] = photo_hash(picture)
     return found

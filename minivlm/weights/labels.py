@@ -23,7 +23,7 @@ VOCABULARY = "vocab.txt"
 TAGS = "tags.txt"
 ATTRIBUTES = "attributes.txt"
 ANSWERS = "answers.txt"
-LABEL_FILES = (VOCABULARY, TAGS, ANSWERS)
+LABEL_FILES = (VOCABULARY, TAGS, ATTRIBUTES, ANSWERS)
 
 SHIPPED = {30522: "vocab.txt", 892: "vocab_scenes.txt", 400: "vocab_tiny.txt"}
 """Number of tokens -> file in minivlm/assets."""

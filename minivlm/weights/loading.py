@@ -12,6 +12,7 @@ from minivlm.models.registry import build, get_config, parts_of
 from minivlm.models.sizes import ModelConfig, with_sizes
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import sha256
+from minivlm.vision.tee import TEE, TEEConfig
 from minivlm.weights import checkpoint as checkpoints
 
 
@@ -94,6 +95,20 @@ def load_model(
         module = build(config)
     module.randomize(torch.Generator().manual_seed(seed))
     return NamedModel(name, module.requires_grad_(False), WeightsOrigin.of_seed(seed))
+
+
+def draw_detector(config: TEEConfig, seed: int) -> TEE:
+    """Build a detector with weights to start training from, see `TEE.initialize`.
+
+    Args:
+        config: Of the detector.
+        seed: Of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = TEE(config).eval()
+    module.initialize(torch.Generator().manual_seed(seed))
+    return module
 
 
 def describe_model(name: str | None, *, checkpoint: Path | None = None, seed: int = 0) -> DescribedModel:

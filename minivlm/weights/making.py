@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
-from minivlm.models.registry import build, get_config, vision_language_config
+from minivlm.models.registry import get_config, vision_language_config
 from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.storage.files import is_file
@@ -31,7 +30,7 @@ from minivlm.weights.labels import (
     write_labels,
 )
 from minivlm.weights.lite import load_start
-from minivlm.weights.loading import NamedModel, WeightsOrigin, describe_model, load_model
+from minivlm.weights.loading import NamedModel, WeightsOrigin, describe_model, draw_detector, load_model
 from minivlm.weights.state_dicts import modules_of
 
 DETECTORS_BACKBONE = "backbone.efficientnet"
@@ -98,12 +97,13 @@ def import_weights(
     Raises:
         UserError: Nothing to import, weights that cannot be had or do not fit, or a folder in use.
     """
-    if isinstance(get_config(name), TEEConfig):
+    alone = get_config(name)
+    if isinstance(alone, TEEConfig):
         if backbone is None or (bert, detector, vocabulary) != (None, None, None):
             raise UserError(
                 f"{name} is a detector, of which --backbone alone gives weights: pass that and nothing else"
             )
-        return _start_detector(folder, name, backbone, seed=seed, sizes=sizes or {})
+        return _start_detector(folder, name, with_sizes(alone, sizes or {}), backbone, seed)
     _check_sources(bert, backbone, detector, vocabulary)
     sizes = {**({} if detector is None else detector_sizes(detector)), **(sizes or {})}
     config = with_sizes(vision_language_config(name), sizes)
@@ -153,14 +153,10 @@ def halve(source: Path, folder: Path) -> CheckpointInfo:
     return info
 
 
-def _start_detector(folder: Path, name: str, backbone: str, *, seed: int, sizes: Mapping[str, int]) -> CheckpointInfo:
+def _start_detector(folder: Path, name: str, config: TEEConfig, backbone: str, seed: int) -> CheckpointInfo:
     """Write what the training of a detector alone starts from."""
     check_new(folder, "the checkpoint")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = build(with_sizes(get_config(name), sizes))
-    assert isinstance(module, TEE)
-    module.initialize(torch.Generator().manual_seed(seed))
+    module = draw_detector(config, seed)
     found = load_start(module.backbone.efficientnet, backbone)
     drawn = WeightsOrigin.of_seed(seed).description
     sources = {DETECTORS_BACKBONE: f"{backbone} ({found.convention})", "everything else": f"drawn to train, {drawn}"}

@@ -206,6 +206,16 @@ def test_halved_weights_are_the_nearest_in_float16_and_vectors_are_as_they_were(
     assert labels[0].sha256 == labels[1].sha256
 
 
+def test_a_halved_detector_keeps_all_its_names(tmp_path: Path) -> None:
+    model = load_model("tee-tiny", sizes={"tags": 2, "attributes": 1})
+    checkpoint.save(tmp_path, model.module, CheckpointInfo(model.name, "test", random=False))
+    names = {"tags.txt": "cat\ndog\n", "attributes.txt": "red\n"}
+    for name, text in names.items():
+        (tmp_path / name).write_text(text)
+    halve(tmp_path, tmp_path / "half")
+    assert {name: (tmp_path / "half" / name).read_text() for name in names} == names
+
+
 def test_weights_too_large_for_float16_are_not_halved(folder: Path, tmp_path: Path) -> None:
     damage(folder, lambda state: state["heads.nlvr2.classifier.weight"].view(-1)[:1].fill_(1e6))
     with pytest.raises(UserError, match="NaN or infinite"):

@@ -1,7 +1,5 @@
 package org.minivlm.demo
 
-import android.content.ContentProvider
-import android.content.ContentValues
 import android.content.Context
 import android.database.Cursor
 import android.net.Uri
@@ -9,9 +7,7 @@ import android.os.ParcelFileDescriptor
 import java.io.File
 
 /** Lends one file to the camera app that was asked for a photo; nobody else gets permission. */
-class CapturedPhotoProvider : ContentProvider() {
-    override fun onCreate(): Boolean = true
-
+class CapturedPhotoProvider : LendingProvider() {
     override fun openFile(
         uri: Uri,
         mode: String,
@@ -27,24 +23,6 @@ class CapturedPhotoProvider : ContentProvider() {
         selectionArgs: Array<String>?,
         sortOrder: String?,
     ): Cursor? = null
-
-    override fun insert(
-        uri: Uri,
-        values: ContentValues?,
-    ): Uri? = null
-
-    override fun update(
-        uri: Uri,
-        values: ContentValues?,
-        selection: String?,
-        selectionArgs: Array<String>?,
-    ): Int = 0
-
-    override fun delete(
-        uri: Uri,
-        selection: String?,
-        selectionArgs: Array<String>?,
-    ): Int = 0
 
     companion object {
         /** Where the camera app writes to. */

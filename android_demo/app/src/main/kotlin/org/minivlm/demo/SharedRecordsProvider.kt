@@ -1,7 +1,5 @@
 package org.minivlm.demo
 
-import android.content.ContentProvider
-import android.content.ContentValues
 import android.database.Cursor
 import android.database.MatrixCursor
 import android.net.Uri
@@ -12,10 +10,8 @@ import java.io.File
 import java.io.FileNotFoundException
 
 /** Lends the records, for reading, to the app that the user shares them with; nobody else gets permission. */
-class SharedRecordsProvider : ContentProvider() {
+class SharedRecordsProvider : LendingProvider() {
     private val records get() = File(requireNotNull(context).filesDir, RECORDS)
-
-    override fun onCreate(): Boolean = true
 
     override fun openFile(
         uri: Uri,
@@ -41,24 +37,6 @@ class SharedRecordsProvider : ContentProvider() {
         cursor.addRow(columns.map { known[it] })
         return cursor
     }
-
-    override fun insert(
-        uri: Uri,
-        values: ContentValues?,
-    ): Uri? = null
-
-    override fun update(
-        uri: Uri,
-        values: ContentValues?,
-        selection: String?,
-        selectionArgs: Array<String>?,
-    ): Int = 0
-
-    override fun delete(
-        uri: Uri,
-        selection: String?,
-        selectionArgs: Array<String>?,
-    ): Int = 0
 
     companion object {
         /** One JSON object a line. No registered type says so; apps that take files take plain text. */
