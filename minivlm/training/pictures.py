@@ -18,7 +18,7 @@ from minivlm.images.photos import PhotoError, load_photo
 from minivlm.images.preprocess import NetworkInput, resize_short_side
 from minivlm.ops import clip_boxes, nonempty
 from minivlm.training.detection import Batch
-from minivlm.training.matching import Truth
+from minivlm.training.matching import Truth, side_by_side
 from minivlm.training.recipes import DetectorRecipe
 from minivlm.vision.pixels import PixelFormat
 
@@ -113,7 +113,7 @@ class DetectorPictures:
         return Batch(
             images=images,
             extents=torch.tensor([one.image.shape[1:] for one in examples], dtype=torch.float32),
-            truths=tuple(one.truth for one in examples),
+            truths=side_by_side([one.truth for one in examples]),
             faults=tuple(fault for one in examples for fault in one.faults),
         )
 

@@ -193,8 +193,9 @@ def test_a_batch_is_padded_with_the_mean_colour(tmp_path: Path) -> None:
     assert torch.equal(batch.images[0, :, :120], examples[0].image)
     assert not batch.images[0, :, 120:].any()
     assert not batch.images[1, :, :, 120:].any()
-    assert [len(truth.boxes) for truth in batch.truths] == [2, 0]
-    assert batch.truths[1].attributes.shape == (0, 3)
+    assert (batch.truths.classes > 0).tolist() == [[True, True], [False, False]]
+    assert batch.truths.attributes.shape == (2, 2, 3)
+    assert not batch.truths.boxes[1].any()
 
 
 def test_pictures_go_to_worker_processes(tmp_path: Path) -> None:
