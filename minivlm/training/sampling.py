@@ -47,6 +47,8 @@ class Drawn:
 def sample(matches: Tensor, rule: Sampling, generator: torch.Generator) -> Drawn:
     """Draw boxes by chance, those of all pictures at once: shapes do not depend on what is in them.
 
+    One row of random numbers serves all pictures, to each of which it is fair.
+
     Args:
         matches: (..., N) int64, see `match_boxes`.
         rule: How many.
@@ -55,7 +57,7 @@ def sample(matches: Tensor, rule: Sampling, generator: torch.Generator) -> Drawn
     Returns:
         `rule.count` rows of each picture, or N where there are fewer.
     """
-    chance = torch.rand(matches.shape, generator=generator).to(matches.device)
+    chance = torch.rand(matches.shape[-1], generator=generator).to(matches.device)
     most = min(int(rule.count * rule.positive_share), matches.shape[-1])
     found, rows = torch.where(matches >= 0, chance, -1.0).topk(most, dim=-1)
     chosen = torch.zeros_like(matches, dtype=torch.bool).scatter(-1, rows, found >= 0.0)
