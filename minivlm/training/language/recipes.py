@@ -105,7 +105,7 @@ SMALL_WORLD: Mapping[str, LanguageRecipe] = MappingProxyType(
 
 
 def _large(recipe: LanguageRecipe, rate: float, epochs: int) -> LanguageRecipe:
-    how = replace(recipe.optimization, learning_rate=rate, batch=256, epochs=epochs, warmup=200)
+    how = replace(recipe.optimization, learning_rate=rate, batch=512, epochs=epochs, warmup=100)
     return replace(recipe, optimization=how)
 
 
