@@ -45,7 +45,7 @@ def detector_loss(model: TEE, images: Tensor) -> Tensor:
     assert objectness.shape == (BATCH, len(anchors))
     truth = anchors + 4.0
     proposed = model.selector.each(objectness, moves, level_sizes(levels), extents)
-    boxes = [proposals[valid] for proposals, valid in proposed]
+    boxes = [proposals[valid] for proposals, valid in zip(*proposed, strict=True)]
     features, class_logits, deltas = model.box_head(model.pool_each(levels, boxes))
     classes = torch.randint(model.config.classes, (len(features),), generator=generator)
     assert model.attribute_head is not None

@@ -24,6 +24,7 @@ def scenes(arguments: Namespace) -> None:
         count=arguments.count,
         seed=arguments.seed,
         side=arguments.size,
+        workers=arguments.workers,
     )
     _tell(arguments.folder, made)
 

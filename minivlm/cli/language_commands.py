@@ -8,15 +8,15 @@ from types import MappingProxyType
 from typing import Any
 
 from minivlm.cli.train_flags import add_shared_flags, as_told, changed, shared_options
-from minivlm.command_line import path_argument, positive
+from minivlm.command_line import path_argument, positive, whole_argument
 from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError
 from minivlm.inference.backend import load_torch_detector
-from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import exists, sha256, write_text
 from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.training.features import RegionFolder, keep_regions
+from minivlm.training.finding import keep_by_several, keep_here
 from minivlm.training.language.corpus import Corpus, read_corpus
 from minivlm.training.language.known import KnownPictures, TagSource
 from minivlm.training.language.recipes import RECIPES, LanguageRecipe, language_recipe
@@ -113,6 +113,9 @@ def _add_features(stages: Any, command: MakeParser) -> None:
     parser.add_argument(
         "--checkpoint", type=path_argument, required=True, metavar="DIR", help="a detector, or a model that has it"
     )
+    parser.add_argument(
+        "--processes", type=whole_argument(1, 64), default=1, metavar="N", help="that look at pictures (default: 1)"
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -141,9 +144,14 @@ def train_features(arguments: argparse.Namespace) -> None:
     with console.stage("read the data"):
         corpus = read_corpus(_files(arguments.data), ALL_KINDS)
     with console.stage("load the weights"):
-        pipeline = Pipeline(load_torch_detector(checkpoint=arguments.checkpoint))
+        detector = load_torch_detector(checkpoint=arguments.checkpoint)
     with console.counting("hash pictures", every=5000) as hashing, console.counting("regions", every=500) as finding:
-        kept = keep_regions(arguments.folder, corpus.pictures, pipeline, hashing, finding)
+        keep = (
+            keep_here(arguments.folder, detector, finding)
+            if arguments.processes == 1
+            else keep_by_several(arguments.folder, arguments.checkpoint, arguments.processes, finding)
+        )
+        kept = keep_regions(arguments.folder, corpus.pictures, detector.detector_hash, keep, hashing)
     print(f"{arguments.folder}: regions of {kept.pictures:,} pictures, {kept.found:,} of them new")
 
 

@@ -222,6 +222,9 @@ def _add_data(subparsers: Any) -> None:
     scenes.add_argument(
         "--drawings", type=path_argument, default="drawings", metavar="DIR", help="made by minivlm data drawings"
     )
+    scenes.add_argument(
+        "--workers", type=whole_argument(1, 256), default=1, metavar="N", help="processes that compose (default: 1)"
+    )
 
 
 def _task(subparsers: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,18 @@ def identifier(value: Any) -> str | None:
 
 def words(value: Any) -> str | None:
     """Return a text without the space around it; None where there is no letter or digit, or it cannot be encoded."""
-    if not isinstance(value, str) or not any(char.isalnum() for char in value):
+    return _words(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=65536)  # ten people give one answer
+def _words(text: str) -> str | None:
+    if not any(char.isalnum() for char in text):
         return None
     try:
-        value.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:  # half of a surrogate pair
         return None
-    return value.strip()
+    return text.strip()
 
 
 def number(value: Any) -> float | None:

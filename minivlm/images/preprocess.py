@@ -55,7 +55,7 @@ def letterbox(photo: Image.Image, size: tuple[int, int], pixels: PixelFormat) ->
         UserError: The photo is not RGB.
     """
     width, height = photo.size
-    resized = _resize(photo, min(Fraction(size[0], height), Fraction(size[1], width)), pixels)
+    resized = _normalised(_resize(photo, min(Fraction(size[0], height), Fraction(size[1], width))), pixels)
     image = torch.zeros(1, 3, *size)  # after normalisation, zero is the mean colour
     image[:, :, : resized.shape[2], : resized.shape[3]] = resized
     return _network_input(photo, image, resized)
@@ -75,9 +75,13 @@ def resize_short_side(photo: Image.Image, short: int, longest: int, pixels: Pixe
     Raises:
         UserError: The photo is not RGB.
     """
-    scale = min(Fraction(short, min(photo.size)), Fraction(longest, max(photo.size)))
-    resized = _resize(photo, scale, pixels)
+    resized = _normalised(scaled_photo(photo, short, longest), pixels)
     return _network_input(photo, resized, resized)
+
+
+def scaled_photo(photo: Image.Image, short: int, longest: int) -> Tensor:
+    """Return the (1, 3, h, w) uint8 RGB photo that `resize_short_side` normalises; it takes and raises the same."""
+    return _resize(photo, min(Fraction(short, min(photo.size)), Fraction(longest, max(photo.size))))
 
 
 def _network_input(photo: Image.Image, image: Tensor, resized: Tensor) -> NetworkInput:
@@ -90,8 +94,12 @@ def _network_input(photo: Image.Image, image: Tensor, resized: Tensor) -> Networ
     )
 
 
-def _resize(photo: Image.Image, scale: Fraction, pixels: PixelFormat) -> Tensor:
-    """Return the (1, 3, h, w) float32 normalised photo at `scale`."""
+def _normalised(photo: Tensor, pixels: PixelFormat) -> Tensor:
+    return pixels.normalise(photo.to(torch.float32)).contiguous()
+
+
+def _resize(photo: Image.Image, scale: Fraction) -> Tensor:
+    """Return the (1, 3, h, w) uint8 photo at `scale`."""
     if photo.mode != "RGB":
         raise UserError(f"the photo's pixels are {photo.mode}, networks take RGB; open it with load_photo")
     width, height = (_scaled(side, scale) for side in photo.size)
@@ -99,8 +107,7 @@ def _resize(photo: Image.Image, scale: Fraction, pixels: PixelFormat) -> Tensor:
     # chooses by cost and which shows in the rounding between the two.
     across = photo.resize((width, photo.height), Image.Resampling.BILINEAR)
     resized = across.resize((width, height), Image.Resampling.BILINEAR)
-    planes = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].to(torch.float32)
-    return pixels.normalise(planes).contiguous()
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None]
 
 
 def _scaled(side: int, scale: Fraction) -> int:

@@ -134,6 +134,16 @@ def find_regions(detector: Any, fitted: NetworkInput) -> Regions:
     return found
 
 
+def check_numbers(found: Regions) -> None:
+    """Refuse regions of a detector whose weights are damaged.
+
+    Raises:
+        UserError: They hold what is no number.
+    """
+    if not all(bool(torch.isfinite(part).all()) for part in (found.boxes, found.scores, found.features)):
+        raise UserError(NO_NUMBERS)
+
+
 def hash_module(module: nn.Module, config: str) -> str:
     """Return the SHA-256 of a module's config and state dict, in hexadecimal."""
     digest = hashlib.sha256(config.encode())

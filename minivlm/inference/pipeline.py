@@ -18,7 +18,7 @@ from torch import Tensor
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
 from minivlm.inference.backend import Backend, caption_context, load_torch_backend, tag_ids
-from minivlm.inference.detector import NO_NUMBERS, TorchDetector
+from minivlm.inference.detector import TorchDetector, check_numbers
 from minivlm.inference.features import FeatureStore
 from minivlm.inference.photo_regions import PhotoRegions, in_photo
 from minivlm.inference.results import Answer, Answers, CaptionResult, Judgement, Match, TextUse
@@ -115,8 +115,7 @@ class Pipeline:
         """
         fitted = self.backend.fit(photo)
         found = self.backend.regions(fitted)
-        if not all(bool(torch.isfinite(part).all()) for part in (found.boxes, found.scores, found.features)):
-            raise UserError(NO_NUMBERS)
+        check_numbers(found)
         return in_photo(fitted, found)
 
     def tag_names(self, regions: PhotoRegions) -> list[str]:

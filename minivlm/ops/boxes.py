@@ -85,21 +85,22 @@ def clip_boxes(boxes: Tensor, extent: Tensor, pixel_offset: float = 0.0) -> Tens
     """Move every corner into the image.
 
     Args:
-        boxes: (N, 4) xyxy pixels.
-        extent: (2,) height and width of the image in pixels; a tensor, so that one graph serves every letterbox.
+        boxes: (N, 4) xyxy pixels, or (B, N, 4) of several images.
+        extent: (2,) height and width of the image in pixels; a tensor, so that one graph serves every letterbox. (B, 2)
+            of several images.
         pixel_offset: As in `BoxCoder`: with 1, the last valid coordinate is the size minus 1.
 
     Returns:
-        (N, 4) xyxy pixels within [0, width] and [0, height].
+        As `boxes`, within [0, width] and [0, height].
     """
-    height, width = (extent - pixel_offset).unbind(0)
-    limit = torch.stack([width, height, width, height])
-    return torch.minimum(boxes.clamp(min=0.0), limit)
+    height, width = (extent - pixel_offset).unbind(-1)
+    limit = torch.stack([width, height, width, height], dim=-1)
+    return torch.minimum(boxes.clamp(min=0.0), limit if boxes.ndim == 2 else limit[:, None])
 
 
 def nonempty(boxes: Tensor) -> Tensor:
-    """Return (N,) bool: which (N, 4) xyxy boxes have width and height."""
-    return ((boxes[:, 2:] - boxes[:, :2]) > 0.0).all(dim=1)
+    """Return (..., N) bool: which (..., N, 4) xyxy boxes have width and height."""
+    return ((boxes[..., 2:] - boxes[..., :2]) > 0.0).all(dim=-1)
 
 
 def box_area(boxes: Tensor) -> Tensor:

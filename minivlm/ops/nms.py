@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from minivlm.ops.boxes import pairwise_iou
+from minivlm.ops.boxes import box_iou, pairwise_iou
 
 Step = Callable[[Tensor], tuple[Tensor, tuple[Tensor, Tensor]]]
 """One step: state -> (next state, what it puts out)."""
@@ -70,6 +70,30 @@ def nms(
     return indices[:, 0], valid[:, 0]
 
 
+def nms_each(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output: int) -> tuple[Tensor, Tensor]:
+    """Run `nms` on every set of a batch at once: as many steps as for one, which is what an accelerator waits for.
+
+    Args:
+        boxes: (B, N, 4) xyxy.
+        scores: (B, N) float.
+        iou_threshold: As `nms` takes it.
+        max_output: Likewise.
+
+    Returns:
+        indices: (B, max_output) int64, valid: (B, max_output) bool, as `nms` gives them for each set alone.
+    """
+    overlaps = box_iou(boxes, boxes) > iou_threshold  # (B, N, N)
+    sets, positions = torch.arange(len(boxes), device=boxes.device), torch.arange(boxes.shape[1], device=boxes.device)
+    left, indices, valid = scores, [], []
+    for _ in range(max_output):
+        most, best = left.max(dim=1)
+        indices.append(best)
+        valid.append(most > float("-inf"))
+        left = left.masked_fill(overlaps[sets, best] | (positions == best[:, None]), float("-inf"))
+    found = torch.stack(valid, dim=1)
+    return torch.where(found, torch.stack(indices, dim=1), 0), found
+
+
 class NMS(nn.Module):
     """`nms` as a module: an exporter may change `repeat`, or put its runtime's native operator in this place."""
 
@@ -82,3 +106,7 @@ class NMS(nn.Module):
     def forward(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         """See `nms`."""
         return nms(boxes, scores, self.iou_threshold, self.max_output, self.repeat)
+
+    def each(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """See `nms_each`."""
+        return nms_each(boxes, scores, self.iou_threshold, self.max_output)

@@ -98,7 +98,8 @@ def roi_align_each(
     table = torch.cat([feature.permute(0, 2, 3, 1).flatten(0, 2) for feature in features])
     count = len(rois)
     sizes = [(feature.shape[2], feature.shape[3]) for feature in features for _ in range(count)]
-    maps = torch.cat([own * count + picture for picture, own in enumerate(levels)])
+    pictures = torch.arange(count).repeat_interleave(torch.tensor([len(own) for own in levels]))
+    maps = torch.cat(list(levels)) * count + pictures.to(table.device)
     repeated = [stride for stride in strides for _ in range(count)]
     return _read(table, sizes, repeated, torch.cat(list(rois)), maps, output_size, sampling_ratio)
 

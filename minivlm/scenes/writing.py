@@ -4,8 +4,11 @@ Ids count from 1: COCO's own evaluation takes an annotation with the id 0 for no
 subsampling, which would blur the colours of small things.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +47,42 @@ class _Content:
     answers: list[dict[str, Any]] = field(default_factory=list)
     statements: list[dict[str, Any]] = field(default_factory=list)
 
+    def extend(self, part: "_Content") -> None:
+        """Add what was made elsewhere, with numbers that go on from here."""
+        for name, rows in vars(part).items():
+            ours = getattr(self, name)
+            if name in ("boxes", "captions"):
+                rows = [row | {"id": number} for number, row in enumerate(rows, start=len(ours) + 1)]
+            ours.extend(rows)
 
-def make_scenes(folder: Path, drawings: Path, *, split: str, count: int, seed: int, side: int) -> dict[str, int]:
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """Some pictures of a set, an even number after its first one: what is said of a pair is said with the second.
+
+    Attributes:
+        drawings: Folder of drawings.
+        split: One of `composing.SPLITS`.
+        seed: Of the set.
+        side: Pixels a side.
+        indices: Of the pictures.
+        images: Folder that they are written into.
+    """
+
+    drawings: Path
+    split: str
+    seed: int
+    side: int
+    indices: range
+    images: Path
+
+    def composer(self) -> Composer:
+        return Composer(Drawings(self.drawings), split=self.split, seed=self.seed, side=self.side)
+
+
+def make_scenes(
+    folder: Path, drawings: Path, *, split: str, count: int, seed: int, side: int, workers: int = 1
+) -> dict[str, int]:
     """Write a set of scenes, as a whole or not at all.
 
     Args:
@@ -55,6 +92,7 @@ def make_scenes(folder: Path, drawings: Path, *, split: str, count: int, seed: i
         count: Pictures. A smaller set is the beginning of a larger one.
         seed: Of all that is random.
         side: Pixels a side of the pictures.
+        workers: Processes that compose; the set does not depend on how many.
 
     Returns:
         What was made -> how many.
@@ -63,16 +101,15 @@ def make_scenes(folder: Path, drawings: Path, *, split: str, count: int, seed: i
         UserError: The folder is in use or cannot be written, or there are no drawings for the split.
     """
     check_new(folder, "the scenes")
-    composer = Composer(Drawings(drawings), split=split, seed=seed, side=side)
-    steps, content = Steps(), _Content()
+    whole = _Job(drawings=drawings, split=split, seed=seed, side=side, indices=range(count), images=folder)
+    composer, content = whole.composer(), _Content()
+    steps = Steps()
     with new_folder(folder, "the scenes") as made:
         (made / "images").mkdir()
-        before: Scene | None = None
-        for first in range(0, count, AT_A_TIME):
-            last = min(first + AT_A_TIME, count)
-            with steps.step(f"scenes {first + 1:,} to {last:,} of {count:,}"):
-                for index in range(first, last):
-                    before = _add(content, composer, index, before, made / "images")
+        with steps.counting("scenes", every=AT_A_TIME) as told:
+            for part in _parts(replace(whole, images=made / "images"), workers):
+                content.extend(part)
+                told(len(content.images), count)
         with steps.step("annotations"):
             _write(made, content, composer)
     return {
@@ -82,6 +119,26 @@ def make_scenes(folder: Path, drawings: Path, *, split: str, count: int, seed: i
         "questions": len(content.questions),
         "statements": len(content.statements),
     }
+
+
+def _parts(whole: _Job, workers: int) -> Iterator[_Content]:
+    """Yield the set in order, some pictures at a time."""
+    count = len(whole.indices)
+    size = min(AT_A_TIME, -(-count // (2 * workers)) * 2)
+    jobs = [replace(whole, indices=whole.indices[first : first + size]) for first in range(0, count, size)]
+    if workers == 1:
+        yield from map(_compose, jobs)
+        return
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_compose, jobs)
+
+
+def _compose(job: _Job) -> _Content:
+    composer, content = job.composer(), _Content()
+    before: Scene | None = None
+    for index in job.indices:
+        before = _add(content, composer, index, before, job.images)
+    return content
 
 
 def _add(content: _Content, composer: Composer, index: int, before: Scene | None, folder: Path) -> Scene:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from minivlm.ops import BoxCoder
 from minivlm.training.matching import Truth, match_anchors
 from minivlm.training.sampling import (
     ANCHOR_SAMPLING,
@@ -21,6 +22,7 @@ from minivlm.training.sampling import (
     Sampling,
     sample,
     sample_rois,
+    taken,
 )
 from minivlm.vision.box_head import AttributeHead
 from minivlm.vision.rpn import Anchors
@@ -28,6 +30,8 @@ from minivlm.vision.tee import TEE, level_sizes
 
 RPN_BETA = 1.0 / 9.0
 """Delta below which smooth L1 is a square in the RPN; in the box head, whose deltas are ten times larger, it is 1."""
+IGNORED_CLASS = -100
+"""In the place of a RoI's class that is not asked for; `cross_entropy`'s own."""
 ATTRIBUTE_WEIGHT = 0.5
 """Share of the attributes' loss in the total, bottom-up attention's."""
 
@@ -39,19 +43,20 @@ class Batch:
     Attributes:
         images: (B, 3, H, W) float32, normalised as the detector's config says.
         extents: (B, 2) float32 height and width in pixels of each photo in its image's top-left corner.
-        truths: What is annotated in each.
+        truths: What is annotated in each, see `side_by_side`.
         faults: What was wrong with pictures that others are shown instead of, one line each.
     """
 
     images: Tensor
     extents: Tensor
-    truths: tuple[Truth, ...]
+    truths: Truth
     faults: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> "Batch":
         """Return the same on a device."""
-        truths = tuple(truth.to(device) for truth in self.truths)
-        return replace(self, images=self.images.to(device), extents=self.extents.to(device), truths=truths)
+        return replace(
+            self, images=self.images.to(device), extents=self.extents.to(device), truths=self.truths.to(device)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +124,9 @@ def detection_losses(
     sizes = level_sizes(levels)
     wanted = anchor_targets(model, sizes, batch, generator, lessons)
     of_objectness, of_moves = anchor_losses(objectness, moves, wanted)
-    proposed = model.selector.each(objectness, moves, sizes, batch.extents)
-    rois = [
-        sample_rois(proposals[valid], truth, lessons.rois, generator)
-        for (proposals, valid), truth in zip(proposed, batch.truths, strict=True)
-    ]
-    features, class_logits, deltas = describe(model, levels, rois)
+    proposals, valid = model.selector.each(objectness, moves, sizes, batch.extents)
+    rois = sample_rois(proposals, valid, batch.truths, lessons.rois, generator)
+    features, class_logits, deltas = model.box_head(model.pool_each(levels, rois.boxes.unbind(0)))
     of_classes, of_deltas = roi_losses(model, class_logits, deltas, rois, batch.truths)
     return DetectionLosses(
         objectness=of_objectness,
@@ -140,13 +142,15 @@ class AnchorTargets:
     """What the sampled anchors of a batch should say.
 
     Attributes:
-        rows: (S,) int64 of all pictures' anchors, picture after picture.
-        labels: (S,) float32, 1 where there is an object.
-        deltas: (P, 4) float32 of those where there is one.
+        rows: (B, S) int64 of each picture's anchors.
+        labels: (B, S) float32, 1 where there is an object.
+        kept: (B, S) bool, False for rows that only fill.
+        deltas: (B, S, 4) float32, 0 where there is no object.
     """
 
     rows: Tensor
     labels: Tensor
+    kept: Tensor
     deltas: Tensor
 
 
@@ -163,14 +167,21 @@ def anchor_targets(
         lessons: Which of them may learn.
     """
     anchors = Anchors(model.config.rpn, sizes).all_boxes(batch.images.device)
-    rows, labels, deltas = [], [], []
-    for index, (truth, extent) in enumerate(zip(batch.truths, batch.extents, strict=True)):
-        matches = match_anchors(anchors, truth, extent, crossing=lessons.crossing)
-        positive, negative = sample(matches, ANCHOR_SAMPLING, generator)
-        rows.append(torch.cat([positive, negative]) + index * len(anchors))
-        labels.append(torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]))
-        deltas.append(model.selector.coder.encode(truth.boxes[matches[positive]], anchors[positive]))
-    return AnchorTargets(rows=torch.cat(rows), labels=torch.cat(labels).to(anchors.device), deltas=torch.cat(deltas))
+    matches = match_anchors(anchors, batch.truths, batch.extents, crossing=lessons.crossing)
+    drawn = sample(matches, ANCHOR_SAMPLING, generator)
+    objects = matches.gather(1, drawn.rows).clamp(min=0)
+    return AnchorTargets(
+        rows=drawn.rows,
+        labels=drawn.positive.float(),
+        kept=drawn.kept,
+        deltas=_deltas(model.selector.coder, batch.truths, objects, anchors[drawn.rows], drawn.positive),
+    )
+
+
+def _deltas(coder: BoxCoder, truths: Truth, objects: Tensor, boxes: Tensor, positive: Tensor) -> Tensor:
+    """Return (B, S, 4): from (B, S, 4) boxes to their (B, S) objects, 0 where a box is not positive."""
+    encoded = coder.encode(taken(truths.boxes, objects).flatten(0, 1), boxes.flatten(0, 1)).view(boxes.shape)
+    return torch.where(positive[:, :, None], encoded, 0.0)
 
 
 def anchor_losses(objectness: Tensor, moves: Tensor, targets: AnchorTargets) -> tuple[Tensor, Tensor]:
@@ -184,74 +195,54 @@ def anchor_losses(objectness: Tensor, moves: Tensor, targets: AnchorTargets) -> 
     Returns:
         The losses `objectness` and `anchor_deltas`.
     """
-    count = max(len(targets.rows), 1)
-    logits, found = objectness.flatten()[targets.rows], moves.flatten(0, 1)[targets.rows[targets.labels > 0.0]]
-    of_objectness = F.binary_cross_entropy_with_logits(logits, targets.labels, reduction="sum")
-    of_moves = F.smooth_l1_loss(found, targets.deltas, reduction="sum", beta=RPN_BETA)
-    return of_objectness / count, of_moves / count
+    count = targets.kept.sum().clamp(min=1)
+    logits = objectness.gather(1, targets.rows)
+    of_objectness = F.binary_cross_entropy_with_logits(
+        logits, targets.labels, weight=targets.kept.float(), reduction="sum"
+    )
+    of_moves = F.smooth_l1_loss(taken(moves, targets.rows), targets.deltas, reduction="none", beta=RPN_BETA)
+    return of_objectness / count, (of_moves * targets.labels[:, :, None]).sum() / count
 
 
-def describe(model: TEE, levels: Sequence[Tensor], rois: Sequence[Rois]) -> tuple[Tensor, Tensor, Tensor]:
-    """Run the box head on sampled RoIs; a picture that is all crowd has none, and nothing can be read for it.
-
-    Returns:
-        features: (all R, D), class_logits: (all R, classes), deltas: (all R, 4), picture after picture.
-    """
-    some = [index for index, each in enumerate(rois) if len(each.boxes)]
-    if not some:
-        side = model.config.pool_size
-        return model.box_head(levels[0].new_zeros((0, model.config.channels, side, side)))
-    of_some = levels if len(some) == len(rois) else [level[some] for level in levels]
-    return model.box_head(model.pool_each(of_some, [rois[index].boxes for index in some]))
-
-
-def roi_losses(
-    model: TEE, class_logits: Tensor, deltas: Tensor, rois: Sequence[Rois], truths: Sequence[Truth]
-) -> tuple[Tensor, Tensor]:
+def roi_losses(model: TEE, class_logits: Tensor, deltas: Tensor, rois: Rois, truths: Truth) -> tuple[Tensor, Tensor]:
     """Compare what the box head says of sampled RoIs.
 
     Args:
         model: For how boxes are written as deltas.
-        class_logits: (all R, classes).
-        deltas: (all R, 4).
-        rois: Of each picture; their rows in this order.
-        truths: Of each picture.
+        class_logits: (B * R, classes).
+        deltas: (B * R, 4).
+        rois: Of all pictures; their rows in this order.
+        truths: Of the same pictures.
 
     Returns:
         The losses `classes` and `deltas`.
     """
-    classes = torch.cat([each.classes for each in rois])
-    targets = [
-        model.coder.encode(truth.boxes[each.objects], each.boxes[: len(each.objects)])
-        for each, truth in zip(rois, truths, strict=True)
-    ]
-    count = max(len(classes), 1)
-    of_classes = F.cross_entropy(class_logits, classes, reduction="sum")
-    of_deltas = F.smooth_l1_loss(deltas[classes > 0], torch.cat(targets), reduction="sum")
-    return of_classes / count, of_deltas / count
+    count, positive = rois.kept.sum().clamp(min=1), rois.classes > 0
+    wanted = torch.where(rois.kept, rois.classes, IGNORED_CLASS).flatten()
+    of_classes = F.cross_entropy(class_logits, wanted, reduction="sum", ignore_index=IGNORED_CLASS)
+    targets = _deltas(model.coder, truths, rois.objects, rois.boxes, positive).flatten(0, 1)
+    of_deltas = F.smooth_l1_loss(deltas, targets, reduction="none") * positive.flatten()[:, None]
+    return of_classes / count, of_deltas.sum() / count
 
 
-def attribute_loss(
-    head: AttributeHead | None, features: Tensor, rois: Sequence[Rois], truths: Sequence[Truth]
-) -> Tensor:
+def attribute_loss(head: AttributeHead | None, features: Tensor, rois: Rois, truths: Truth) -> Tensor:
     """Compare what the attribute head says of the RoIs whose objects have attributes, given their true classes.
 
     Bottom-up attention asks for one attribute a RoI. Where an object has several, each is asked for with equal weight.
 
     Args:
         head: None gives 0.
-        features: (all R, D).
-        rois: Of each picture; their rows in this order.
-        truths: Of each picture.
+        features: (B * R, D).
+        rois: Of all pictures; their rows in this order.
+        truths: Of the same pictures.
 
     Returns:
         The loss `attributes`.
     """
-    classes = torch.cat([each.classes for each in rois])
-    wanted = torch.cat([truth.attributes[each.objects] for each, truth in zip(rois, truths, strict=True)]).float()
-    said = wanted.any(dim=1)  # of the RoIs that find objects
-    if head is None or not said.any():
+    wanted = taken(truths.attributes, rois.objects).flatten(0, 1).float()
+    classes = rois.classes.flatten()
+    rows = (wanted.any(dim=1) & (classes > 0)).nonzero().flatten()
+    if head is None or not len(rows):
         return features.new_zeros((), dtype=torch.float32)
-    rows = (classes > 0).nonzero().flatten()[said]
-    each = wanted[said]
+    each = wanted[rows]
     return F.cross_entropy(head(features[rows], classes[rows]), each / each.sum(dim=1, keepdim=True))

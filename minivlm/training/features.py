@@ -21,10 +21,8 @@ import torch
 from torch import Tensor
 
 from minivlm.errors import UserError
-from minivlm.images.photos import load_photo
 from minivlm.inference.features import photo_hash
 from minivlm.inference.photo_regions import PhotoRegions
-from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import exists, is_folder, replacing
 
 FORMAT = "1"
@@ -36,7 +34,11 @@ WAY_OUT = "make them again by minivlm train features, in a new folder"
 Place = tuple[int, int]
 """Number of a file, and a picture's row in it."""
 Told = Callable[[int, int], None]
-"""Is told which picture comes next, from 1, and of how many."""
+"""Is told which picture is looked at, from 1, and of how many."""
+Part = tuple[tuple[str, Path], ...]
+"""Pictures that a file holds the regions of: the SHA-256 of each, and where it is."""
+Keep = Callable[[Sequence[Part]], None]
+"""Finds the regions of all pictures of some parts, and writes them, part after part."""
 
 
 class RegionFolder:
@@ -119,15 +121,15 @@ class Kept:
     found: int
 
 
-def keep_regions(folder: Path, pictures: Sequence[Path], pipeline: Pipeline, hashing: Told, finding: Told) -> Kept:
+def keep_regions(folder: Path, pictures: Sequence[Path], detector_hash: str, keep: Keep, hashing: Told) -> Kept:
     """Find the regions of all pictures that are not kept yet, file by file: what is interrupted can be begun again.
 
     Args:
         folder: May hold regions of the same detector, of these and other pictures.
         pictures: Files.
-        pipeline: With the detector.
+        detector_hash: Of the detector, see `Detector`.
+        keep: Does it, see `minivlm.training.finding`.
         hashing: Told of the pictures that are looked at.
-        finding: Told of those whose regions are found.
 
     Raises:
         UserError: A picture cannot be read, the folder holds another detector's regions or cannot be written, or
@@ -136,21 +138,25 @@ def keep_regions(folder: Path, pictures: Sequence[Path], pipeline: Pipeline, has
     if exists(folder) and not is_folder(folder):
         raise UserError(f"{folder} is a file: name a folder, which may be new")
     folder.mkdir(parents=True, exist_ok=True)
-    detector = pipeline.backend.detector_hash
-    kept = RegionFolder(folder, detector)
+    kept = RegionFolder(folder, detector_hash)
     wanted = {key: picture for picture, key in _hashed(pictures, hashing).items()}
     missing = [(key, picture) for key, picture in wanted.items() if key not in kept]
-    for first in range(0, len(missing), AT_A_TIME):
-        part = missing[first : first + AT_A_TIME]
-        found = []
-        for number, (_, picture) in enumerate(part, start=first + 1):
-            finding(number, len(missing))
-            found.append(pipeline.regions_of(load_photo(picture)))
-        _write(folder, [key for key, _ in part], found, detector)
+    keep([tuple(missing[first : first + AT_A_TIME]) for first in range(0, len(missing), AT_A_TIME)])
     return Kept(pictures=len(wanted), found=len(missing))
 
 
-def _write(folder: Path, keys: Sequence[str], found: Sequence[PhotoRegions], detector: str) -> None:
+def write_regions(folder: Path, part: Part, found: Sequence[PhotoRegions], detector_hash: str) -> None:
+    """Write a file of regions.
+
+    Args:
+        folder: Where it gets a name that no other part has.
+        part: Which pictures.
+        found: Their regions.
+        detector_hash: See `Detector`.
+
+    Raises:
+        UserError: It cannot be written, or features are too large for float16.
+    """
     from safetensors.torch import save_file
 
     features = torch.stack([one.features for one in found]).half()
@@ -164,9 +170,12 @@ def _write(folder: Path, keys: Sequence[str], found: Sequence[PhotoRegions], det
         "tags": torch.stack([one.tags for one in found]).int(),
         "sizes": torch.tensor([one.photo_size for one in found], dtype=torch.int32),
     }
+    keys = [key for key, _ in part]
     name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]  # no two hold the same pictures
     with replacing(folder / f"{name}.safetensors") as partial:
-        save_file(tensors, partial, metadata={"format": FORMAT, "detector": detector, "pictures": json.dumps(keys)})
+        save_file(
+            tensors, partial, metadata={"format": FORMAT, "detector": detector_hash, "pictures": json.dumps(keys)}
+        )
 
 
 def _pictures_of(path: Path, detector_hash: str) -> list[str]:

@@ -1,11 +1,12 @@
 """Annotated pictures into batches: each scaled, mirrored and lit a little differently every time it is shown.
 
-Scaling is `minivlm.images.preprocess`'s, the same that a photo gets when the detector is used. What would make an
-annotation false is not done: no other hues, which colours are named by, and no cutting, which sizes are named by.
+Pictures travel as bytes, a quarter of what floats take, and become light on the device that computes. Scaling is
+`minivlm.images.preprocess`'s, the same that a photo gets when the detector is used. What would make an annotation false
+is not done: no other hues, which colours are named by, and no cutting, which sizes are named by.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -15,10 +16,11 @@ from minivlm.datasets.boxes import Box, BoxData, BoxExample
 from minivlm.datasets.pictures import fault_of
 from minivlm.errors import UserError, closest
 from minivlm.images.photos import PhotoError, load_photo
-from minivlm.images.preprocess import NetworkInput, resize_short_side
+from minivlm.images.preprocess import scaled_photo
 from minivlm.ops import clip_boxes, nonempty
 from minivlm.training.detection import Batch
-from minivlm.training.matching import Truth
+from minivlm.training.disguise import disguised
+from minivlm.training.matching import Truth, side_by_side
 from minivlm.training.recipes import DetectorRecipe
 from minivlm.vision.pixels import PixelFormat
 
@@ -33,14 +35,51 @@ class Example:
     """One picture as it is shown once.
 
     Attributes:
-        image: (3, h, w) float32, normalised.
-        truth: What is annotated, in pixels of `image`.
+        photo: (3, h, w) uint8 RGB, scaled.
+        light: Factors of brightness and contrast, see `relit`.
+        truth: What is annotated, in pixels of `photo`.
         faults: What was wrong with pictures that this one is shown instead of.
     """
 
-    image: Tensor
+    photo: Tensor
+    light: tuple[float, float]
     truth: Truth
     faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureBatch:
+    """Pictures on their way to the device.
+
+    Attributes:
+        photos: (B, 3, H, W) uint8 RGB, each in its image's top-left corner.
+        light: (B, 2) float32, factors of brightness and contrast.
+        extents: (B, 2) float32, see `Batch`.
+        truths: Likewise.
+        faults: Likewise.
+        pixels: How a network's input is normalised.
+    """
+
+    photos: Tensor
+    light: Tensor
+    extents: Tensor
+    truths: Truth
+    faults: tuple[str, ...]
+    pixels: PixelFormat
+
+    def to(self, device: torch.device) -> Batch:
+        """Return them on a device, lit and normalised, padded with the mean colour."""
+        extents, photos = self.extents.to(device), self.photos.to(device)
+        brightness, contrast = self.light.to(device)[:, :, None, None, None].unbind(1)
+        images = self.pixels.normalise(relit(photos.to(torch.float32), brightness, contrast))
+        rows, columns = (torch.arange(side, device=device) for side in photos.shape[2:])
+        within = (rows[None, :, None] < extents[:, 0, None, None]) & (columns < extents[:, 1, None, None])
+        return Batch(
+            images=images * within[:, None],  # zero is the mean colour, when normalised
+            extents=extents,
+            truths=self.truths.to(device),
+            faults=self.faults,
+        )
 
 
 class DetectorPictures:
@@ -99,45 +138,49 @@ class DetectorPictures:
             except PhotoError as error:
                 faults.append(fault_of(source.picture, error))
                 continue
-            image, truth = self._shown(photo, source.boxes, generator, progress)
-            return Example(image=image, truth=truth, faults=tuple(faults))
+            return replace(self._shown(photo, source.boxes, generator, progress), faults=tuple(faults))
         raise UserError(f"none of {len(self)} pictures can be used, the first as {faults[0]}")
 
-    def collate(self, examples: Sequence[Example]) -> Batch:
-        """Put pictures of different sizes into one batch, each at the top left, padded with the mean colour."""
-        height, width = (max(one.image.shape[axis] for one in examples) for axis in (1, 2))
+    def collate(self, examples: Sequence[Example]) -> PictureBatch:
+        """Put pictures of different sizes into one batch, each at the top left."""
+        height, width = (max(one.photo.shape[axis] for one in examples) for axis in (1, 2))
         height, width = (-(-side // self.multiple) * self.multiple for side in (height, width))
-        images = torch.zeros(len(examples), 3, height, width)  # after normalisation, zero is the mean colour
-        for place, one in zip(images, examples, strict=True):
-            place[:, : one.image.shape[1], : one.image.shape[2]] = one.image
-        return Batch(
-            images=images,
-            extents=torch.tensor([one.image.shape[1:] for one in examples], dtype=torch.float32),
-            truths=tuple(one.truth for one in examples),
+        photos = torch.zeros(len(examples), 3, height, width, dtype=torch.uint8)
+        for place, one in zip(photos, examples, strict=True):
+            place[:, : one.photo.shape[1], : one.photo.shape[2]] = one.photo
+        return PictureBatch(
+            photos=photos,
+            light=torch.tensor([one.light for one in examples]),
+            extents=torch.tensor([one.photo.shape[1:] for one in examples], dtype=torch.float32),
+            truths=side_by_side([one.truth for one in examples]),
             faults=tuple(fault for one in examples for fault in one.faults),
+            pixels=self.pixels,
         )
 
-    def _shown(
-        self, photo: Image.Image, boxes: Sequence[Box], generator: torch.Generator, progress: float
-    ) -> tuple[Tensor, Truth]:
+    def _shown(self, photo: Image.Image, boxes: Sequence[Box], generator: torch.Generator, progress: float) -> Example:
         sides = next((one.sides for one in self.recipe.sides if progress < one.until), self.recipe.sides[-1].sides)
         side = sides[int(torch.randint(len(sides), (), generator=generator))]
         mirrored = bool(torch.rand((), generator=generator) < 0.5)
         brightness, contrast = (1.0 + LIGHT * (2.0 * torch.rand(2, generator=generator) - 1.0)).tolist()
+        if self.recipe.disguised and float(torch.rand((), generator=generator)) < self.recipe.disguised:
+            photo = disguised(photo, generator)
         turned = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else photo
-        fitted = resize_short_side(turned, side, self.recipe.longest, self.pixels)
-        image = relit(fitted.image, self.pixels, brightness, contrast)
-        return image[0], self._truth(boxes, fitted, mirrored=mirrored)
+        scaled = scaled_photo(turned, side, self.recipe.longest)[0]
+        truth = self._truth(boxes, photo.size, scaled.shape[1:], mirrored=mirrored)
+        return Example(photo=scaled, light=(brightness, contrast), truth=truth, faults=())
 
-    def _truth(self, boxes: Sequence[Box], fitted: NetworkInput, *, mirrored: bool) -> Truth:
-        """Carry annotations over to a network's input; what is not within the photo is left out."""
-        height, width = fitted.photo_size
+    def _truth(self, boxes: Sequence[Box], size: tuple[int, int], scaled: torch.Size, *, mirrored: bool) -> Truth:
+        """Carry annotations of a photo of a (width, height) over to one of another (height, width).
+
+        What is not within the photo is left out.
+        """
+        width, height = size
         corners = torch.tensor([box.corners for box in boxes], dtype=torch.float64).reshape(-1, 4)
         corners = clip_boxes(corners, corners.new_tensor((height, width)))
         if mirrored:
             x1, y1, x2, y2 = corners.unbind(1)
             corners = torch.stack([width - x2, y1, width - x1, y2], dim=1)
-        corners = (corners * corners.new_tensor(fitted.scale * 2)).to(torch.float32)
+        corners = (corners * corners.new_tensor((scaled[1] / width, scaled[0] / height) * 2)).to(torch.float32)
         has = torch.zeros(len(boxes), len(self._attributes), dtype=torch.bool)
         for row, box in enumerate(boxes):
             has[row, [self._attributes[name] for name in box.attributes]] = True
@@ -152,21 +195,18 @@ class DetectorPictures:
         )
 
 
-def relit(image: Tensor, pixels: PixelFormat, brightness: float, contrast: float) -> Tensor:
-    """Multiply an image's brightness, then its contrast; hues stay, as nothing is cut off at black or white.
+def relit(photos: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
+    """Multiply brightness, then contrast; hues stay, as nothing is cut off at black or white.
 
     Args:
-        image: (1, 3, H, W) float32, normalised.
-        pixels: How.
-        brightness: Factor of all values.
-        contrast: Factor of their distance from `MIDDLE`.
+        photos: (B, 3, H, W) float32, 0 to 255.
+        brightness: (B, 1, 1, 1) factor of all values.
+        contrast: (B, 1, 1, 1) factor of their distance from `MIDDLE`.
 
     Returns:
-        (1, 3, H, W) float32, normalised.
+        (B, 3, H, W) float32.
     """
-    factor, offset = brightness * contrast, MIDDLE * (1.0 - contrast)
-    black = pixels.normalise(torch.zeros(1, 3, 1, 1))
-    return factor * (image - black) + pixels.normalise(torch.full((1, 3, 1, 1), offset))
+    return (photos * brightness - MIDDLE) * contrast + MIDDLE
 
 
 def _load(source: BoxExample) -> Image.Image:

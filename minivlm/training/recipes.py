@@ -37,6 +37,7 @@ class DetectorRecipe:
         pretrained_rate: Share of the learning rate for weights that ImageNet has taught; squeeze-and-excitation, which
             EfficientNet-Lite has not, learns at the full rate.
         bifpn_momentum: Of the BiFPN's BatchNorm statistics.
+        disguised: Share of pictures that are shown disguised, see `minivlm.training.disguise`.
     """
 
     start: str
@@ -48,6 +49,7 @@ class DetectorRecipe:
     frozen: tuple[str, ...]
     pretrained_rate: float
     bifpn_momentum: float
+    disguised: float = 0.0
 
 
 OBJECTS365 = DetectorRecipe(
@@ -124,7 +126,25 @@ SCENES = replace(
 )
 """For the sample: 313 classes in four styles, small pictures first and the size of use at the end."""
 
+SCENES_LARGE = replace(
+    SCENES,
+    optimization=replace(SCENES.optimization, learning_rate=2e-3, batch=64, epochs=5, warmup=100),
+    sides=(
+        Phase(until=0.45, sides=(192, 224, 256)),
+        Phase(until=0.7, sides=(256, 320)),
+        Phase(until=1.0, sides=(448, 512)),
+    ),
+    disguised=0.5,
+)
+"""The same on an accelerator, with batches that keep one busy."""
+
 RECIPES: Mapping[str, DetectorRecipe] = MappingProxyType(
-    {"objects365": OBJECTS365, "visual-genome": VISUAL_GENOME, "small-world": SMALL_WORLD, "scenes": SCENES}
+    {
+        "objects365": OBJECTS365,
+        "visual-genome": VISUAL_GENOME,
+        "small-world": SMALL_WORLD,
+        "scenes": SCENES,
+        "scenes-large": SCENES_LARGE,
+    }
 )
 """By the names that the command takes."""

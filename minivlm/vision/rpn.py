@@ -152,9 +152,7 @@ class ProposalSelector(nn.Module):
         """
         scores, numbers = objectness.topk(min(self.config.pre_nms, objectness.shape[0]))
         boxes, levels = self.decode(numbers, deltas, sizes, extent)
-        # Side by side, boxes of different levels never overlap: one NMS serves all levels.
-        aside = levels.to(boxes.dtype) * float(sizes[0][1] * self.config.strides[0])
-        shifted = boxes + torch.stack([aside, torch.zeros_like(aside)], dim=1).repeat(1, 2)
+        shifted = boxes + self._aside(levels, boxes, sizes)  # one NMS serves all levels
         indices, valid = self.nms(shifted, torch.where(nonempty(boxes), scores, float("-inf")))
         return boxes.index_select(0, indices), valid
 
@@ -168,7 +166,7 @@ class ProposalSelector(nn.Module):
     @torch.no_grad()
     def each(
         self, objectness: Tensor, deltas: Tensor, sizes: Sequence[tuple[int, int]], extents: Tensor
-    ) -> list[tuple[Tensor, Tensor]]:
+    ) -> tuple[Tensor, Tensor]:
         """Select the proposals of every picture of a batch; they are constants, through which no gradient flows.
 
         Args:
@@ -178,7 +176,17 @@ class ProposalSelector(nn.Module):
             extents: (B, 2) height and width in pixels of each photo.
 
         Returns:
-            Proposals and validity of each picture, as `forward` gives them.
+            (B, proposals, 4) and (B, proposals), of each picture what `forward` gives.
         """
-        pictures = zip(objectness, deltas, extents, strict=True)
-        return [self(scores, moves, sizes, extent) for scores, moves, extent in pictures]
+        scores, numbers = objectness.topk(min(self.config.pre_nms, objectness.shape[1]), dim=1)
+        anchors, levels = Anchors(self.config, sizes).boxes(numbers.flatten())
+        moves = deltas.gather(1, numbers[:, :, None].expand(-1, -1, 4)).flatten(0, 1)
+        boxes = clip_boxes(self.coder.decode(moves, anchors).unflatten(0, numbers.shape), extents)
+        aside = self._aside(levels, boxes, sizes).unflatten(0, numbers.shape)
+        indices, valid = self.nms.each(boxes + aside, torch.where(nonempty(boxes), scores, float("-inf")))
+        return boxes.gather(1, indices[:, :, None].expand(-1, -1, 4)), valid
+
+    def _aside(self, levels: Tensor, boxes: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+        """Return (N, 4) shifts by (N,) levels: side by side, boxes of different levels never overlap."""
+        aside = levels.to(boxes.dtype) * float(sizes[0][1] * self.config.strides[0])
+        return torch.stack([aside, torch.zeros_like(aside)], dim=1).repeat(1, 2)

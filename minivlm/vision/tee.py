@@ -103,6 +103,7 @@ TEE_LITE_0 = replace(TEE_0, efficientnet="efficientnet_lite0")
 """Not the paper's: tee-0 whose backbone has no squeeze-and-excitation, and ReLU6 for swish. It was made for int8."""
 TEE_SAMPLE = replace(TEE_0, classes=314, attributes=15, rpn=replace(TEE_0.rpn, anchor_sizes=(16, 32, 64, 128, 256)))
 """tee-0 for composed scenes (`minivlm.scenes`): their 313 classes and 14 attributes, and anchors for small pictures."""
+TEE_LITE_SAMPLE = replace(TEE_SAMPLE, efficientnet="efficientnet_lite0")
 TEE_TINY = TEEConfig(
     efficientnet="tinynet_e",
     channels=8,
@@ -188,13 +189,14 @@ class TEE(nn.Module):
         """
         levels = self.backbone(images)
         objectness, deltas = self.rpn.each(levels)
-        proposed = self.selector.each(objectness, deltas, level_sizes(levels), extents)
-        rows = self.box_head(self.pool_each(levels, [proposals for proposals, _ in proposed]))
-        features, class_logits, deltas = (part.unflatten(0, (len(proposed), -1)) for part in rows)
-        return [
-            self.select(features[index], class_logits[index], deltas[index], *proposed[index], extents[index])
-            for index in range(len(proposed))
-        ]
+        proposals, valid = self.selector.each(objectness, deltas, level_sizes(levels), extents)
+        features, class_logits, deltas = self.box_head(self.pool_each(levels, proposals.unbind(0)))
+        scores, tags = (part.view(valid.shape) for part in class_logits.softmax(dim=1)[:, 1:].max(dim=1))
+        boxes = self.coder.decode(deltas, proposals.flatten(0, 1)).view(proposals.shape)
+        boxes, features = clip_boxes(boxes, extents), features.unflatten(0, valid.shape)
+        indices, kept = self.nms.each(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
+        each = zip(features, boxes, tags, scores, extents, indices, kept, strict=True)
+        return [regions_of(*one) for one in each]
 
     def propose(self, levels: Sequence[Tensor], extent: Tensor) -> tuple[Tensor, Tensor]:
         """Return (proposals, 4) xyxy pixels and their (proposals,) bool validity; see `ProposalSelector`."""
@@ -217,7 +219,8 @@ class TEE(nn.Module):
             (all R, C, P, P), picture after picture.
         """
         used = levels[: self.config.roi_levels]
-        return roi_align_each(used, boxes, [self.assign_levels(own) for own in boxes], *self._reading)
+        of_all = self.assign_levels(torch.cat(list(boxes)))
+        return roi_align_each(used, boxes, of_all.split([len(own) for own in boxes]), *self._reading)
 
     @property
     def _reading(self) -> tuple[Sequence[int], int, int]:

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper
 from torch import Tensor
 
-from minivlm.ops import nms, scanned, unrolled
+from minivlm.ops import nms, nms_each, scanned, unrolled
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -124,3 +124,15 @@ def test_rows_after_the_last_box_are_marked_invalid():
 def test_an_empty_box_overlaps_nothing_and_comes_once():
     boxes = torch.tensor([[2.0, 2.0, 2.0, 2.0], [0.0, 0.0, 4.0, 4.0], [2.0, 2.0, 2.0, 2.0]])
     assert kept(boxes, torch.tensor([3.0, 2.0, 1.0]), 0.5, 3) == [0, 1, 2]
+
+
+@given(seed=st.integers(0, 2**20), count=st.integers(1, 40))
+def test_of_a_batch_is_that_of_each(seed: int, count: int):
+    numbers = torch.rand(3, count, 5, generator=torch.Generator().manual_seed(seed))
+    boxes = torch.cat([numbers[..., :2], numbers[..., :2] + 0.5 * numbers[..., 2:4] - 0.02], dim=2)  # some are empty
+    scores = numbers[..., 4].masked_fill(numbers[..., 4] < 0.2, float("-inf"))
+    indices, valid = nms_each(boxes, scores, 0.3, 15)
+    for place in range(3):
+        alone = nms(boxes[place], scores[place], 0.3, 15)
+        assert torch.equal(valid[place], alone[1])
+        assert indices[place].tolist() == torch.where(alone[1], alone[0], 0).tolist()

@@ -135,6 +135,12 @@ def test_a_smaller_set_is_the_beginning_of_a_larger_one(tmp_path: Path, made: Pa
     assert (made / "nlvr2.jsonl").read_text().startswith(lines)
 
 
+def test_several_processes_make_the_same_set(tmp_path: Path, made: Path, folder: Path) -> None:
+    assert make(tmp_path / "again", folder, 5, "test", "--size", 144, "--workers", 2) == 0
+    for path in sorted(made.rglob("*.*")):
+        assert (tmp_path / "again" / path.relative_to(made)).read_bytes() == path.read_bytes(), path.name
+
+
 def refused(capfd: pytest.CaptureFixture[str], code: int) -> str:
     err = capfd.readouterr().err
     assert code == 2

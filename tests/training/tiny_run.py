@@ -13,7 +13,7 @@ from minivlm.errors import run_command
 from minivlm.models.registry import build
 from minivlm.training.detection import Batch
 from minivlm.training.detector_stage import DetectorStage
-from minivlm.training.matching import Truth
+from minivlm.training.matching import Truth, side_by_side
 from minivlm.training.recipes import SMALL_WORLD, DetectorRecipe
 from minivlm.training.trainer import TrainOptions, train
 from minivlm.vision.tee import TEE, TEE_TINY
@@ -55,7 +55,7 @@ class Squares:
         return Batch(
             images=torch.stack([image for image, _ in examples]),
             extents=torch.full((len(examples), 2), float(SIDE)),
-            truths=tuple(truth for _, truth in examples),
+            truths=side_by_side([truth for _, truth in examples]),
         )
 
 

@@ -64,10 +64,10 @@ class TestBatches:
         model = build(TEE_TINY)
         objectness, deltas = model.rpn.each(model.backbone(photo.image))
         sizes = [(32, 32), (16, 16), (8, 8), (4, 4), (2, 2)]
-        [(proposals, valid)] = model.selector.each(objectness, deltas, sizes, photo.extent[None])
+        proposals, valid = model.selector.each(objectness, deltas, sizes, photo.extent[None])
         assert deltas.requires_grad
         assert not proposals.requires_grad
-        assert proposals.shape == (40, 4)
+        assert proposals.shape == (1, 40, 4)
         assert valid.any()
 
 

@@ -103,7 +103,23 @@ SMALL_WORLD: Mapping[str, LanguageRecipe] = MappingProxyType(
 )
 """For made-up scenes and a transformer of 6 layers of 256; docs/training-language.md says what was measured."""
 
-RECIPES: Mapping[str, Mapping[str, LanguageRecipe]] = MappingProxyType({"paper": PAPER, "small-world": SMALL_WORLD})
+
+def _large(recipe: LanguageRecipe, rate: float, epochs: int) -> LanguageRecipe:
+    how = replace(recipe.optimization, learning_rate=rate, batch=512, epochs=epochs, warmup=100)
+    return replace(recipe, optimization=how)
+
+
+SMALL_WORLD_LARGE: Mapping[str, LanguageRecipe] = MappingProxyType(
+    {
+        "pretrain": _large(SMALL_WORLD["pretrain"], 1e-3, 2),
+        "tasks": _large(SMALL_WORLD["tasks"], 8e-4, 2),
+    }
+)
+"""The same on an accelerator, with batches that keep one busy."""
+
+RECIPES: Mapping[str, Mapping[str, LanguageRecipe]] = MappingProxyType(
+    {"paper": PAPER, "small-world": SMALL_WORLD, "small-world-large": SMALL_WORLD_LARGE}
+)
 
 
 def language_recipe(world: str, task: str) -> LanguageRecipe:

@@ -1,5 +1,6 @@
 """Pictures whose regions are made up and kept, and a tiny model to learn from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -7,12 +8,12 @@ from typing import Any, cast
 import torch
 from PIL import Image
 
+from minivlm.images.photos import load_photo
 from minivlm.inference.backend import TorchBackend
 from minivlm.inference.photo_regions import PhotoRegions
-from minivlm.inference.pipeline import Pipeline
 from minivlm.models.registry import build
 from minivlm.models.vision_language import VisionLanguageModel
-from minivlm.training.features import RegionFolder, keep_regions
+from minivlm.training.features import Keep, Part, RegionFolder, keep_regions, write_regions
 from minivlm.training.language.known import KnownPictures, TagSource
 from minivlm.training.language.parts import LanguageParts, begin_anew
 from minivlm.training.language.start import Start
@@ -29,19 +30,19 @@ def untold(number: int, of: int) -> None:
     """Nobody wants to know."""
 
 
-@dataclass(frozen=True)
-class MadeUpDetector:
-    """Finds regions by the colour of a picture's first pixel, and nothing by looking."""
-
-    detector_hash: str = DETECTOR
-
-
 @dataclass
 class MadeUpPipeline:
     """As much of a pipeline as keeping regions takes; counts what it finds."""
 
-    backend: MadeUpDetector = MadeUpDetector()
     found: int = 0
+
+    def keeping(self, folder: Path) -> Keep:
+        def keep(parts: Sequence[Part]) -> None:
+            for part in parts:
+                found = [self.regions_of(load_photo(picture)) for _, picture in part]
+                write_regions(folder, part, found, DETECTOR)
+
+        return keep
 
     def regions_of(self, photo: Image.Image) -> PhotoRegions:
         self.found += 1
@@ -54,7 +55,8 @@ def regions_by_colour(photo: Image.Image) -> PhotoRegions:
 
 
 def keep(folder: Path, pictures: list[Path], pipeline: Any = None) -> RegionFolder:
-    keep_regions(folder, pictures, cast(Pipeline, pipeline or MadeUpPipeline()), untold, untold)
+    made_up = pipeline or MadeUpPipeline()
+    keep_regions(folder, pictures, DETECTOR, made_up.keeping(folder), untold)
     return RegionFolder(folder, DETECTOR)
 
 
