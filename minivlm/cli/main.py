@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minivlm.cli import commands, data_commands
+from minivlm.cli.card_commands import add_card
 from minivlm.cli.check_commands import add_check
 from minivlm.cli.evaluate_commands import add_evaluate
 from minivlm.cli.model_flags import DEFAULT_MODEL, add_model_flags
@@ -159,6 +160,7 @@ def _add_checkpoint(subparsers: Any) -> None:
         "the same weights in half the bytes: float16, computed with in float32",
         "minivlm checkpoint halve my-checkpoint my-small-checkpoint",
     )
+    add_card(kinds, _command)
     halved.add_argument("source", type=checkpoint_argument, metavar="CHECKPOINT", help="folder")
     halved.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
     for one in (random, imported):

@@ -18,10 +18,10 @@ from minivlm.images.photos import load_photo
 from minivlm.images.plot import Drawn, check_plot_path, draw_regions, save_picture
 from minivlm.images.sheet import SIDE, Ink, Line, Row, draw_sheet
 from minivlm.inference.pipeline import Pipeline
-from minivlm.scenes.scene import Scene
-from minivlm.scenes.truth import Verdict, judge, read_scenes
+from minivlm.scenes.judging import Judge, judges_of
 from minivlm.storage.files import check_outputs
 from minivlm.storage.json_files import read_object
+from minivlm.weights.shipped import assets
 
 FONT_SHARE = 1 / 28
 """Of labels in the figure, which is seen at half its size."""
@@ -43,10 +43,16 @@ def add_show(subparsers: Any, command: Callable[..., argparse.ArgumentParser]) -
         "show",
         show,
         "let a model look at pictures of a data set, beside what is true of them",
-        "minivlm show --data scenes/test --count 3 --checkpoint sample --plot sample.png\n"
+        "minivlm show --checkpoint sample --plot sample.png\n"
         "minivlm show --data scenes/test --pictures 000000000007.jpg --artifact minivlm-onnx-fp32.onnx",
     )
-    parser.add_argument("--data", type=path_argument, required=True, metavar="DIR", help="folder with the data's files")
+    parser.add_argument(
+        "--data",
+        type=path_argument,
+        default=assets() / "sample-scenes",
+        metavar="DIR",
+        help="folder with the data's files (default: three scenes that come with the package)",
+    )
     parser.add_argument("--count", type=positive, default=3, metavar="N", help="first pictures (default: %(default)s)")
     parser.add_argument(
         "--pictures", type=name_argument, nargs="+", default=[], metavar="NAME", help="these instead, by file name"
@@ -66,13 +72,13 @@ def show(arguments: argparse.Namespace) -> None:
             check_outputs([arguments.plot], [getattr(files, kind) for kind in files.kinds])
         known = read_known(files)
         pictures = chosen_pictures(known, arguments.pictures, arguments.count)
-        verdicts = {} if files.boxes is None else scene_verdicts(files.boxes)
+        judges = _judges(files.boxes)
     with steps.stage("load"):
         pipeline = Pipeline(backend_of(arguments), note=notes.append)
     exhibits = []
     for number, picture in enumerate(pictures, start=1):
         with steps.stage("look", number=number, of=len(pictures)):
-            exhibits.append(exhibit(picture, known, pipeline, verdicts))
+            exhibits.append(exhibit(picture, known, pipeline, judges))
     print("\n\n".join("\n".join(_told(one)) for one in exhibits))
     if arguments.plot is not None:
         with steps.stage("draw"):
@@ -84,22 +90,16 @@ def show(arguments: argparse.Namespace) -> None:
         print(f"note: {printable(note)}", file=sys.stderr)
 
 
-def scene_verdicts(boxes: Path) -> dict[str, Callable[[str], bool | None]]:
-    """Return picture's file name -> what tells whether a sentence is true; nothing where the data are no scenes."""
+def _judges(boxes: Path | None) -> dict[str, Judge]:
+    """Return picture's file name -> what judges sentences about it; nothing where the data are no scenes."""
+    if boxes is None:
+        return {}
     try:
-        scenes = read_scenes(boxes)
+        judges = judges_of(boxes)
     except UserError:
         return {}
     images = read_object(boxes, "the boxes of scenes", "give scenes")["images"]
-    return {image["file_name"]: _judge(scenes[image["id"]]) for image in images}
-
-
-def _judge(scene: Scene) -> Callable[[str], bool | None]:
-    def true(text: str) -> bool | None:
-        verdict = judge(text, scene)
-        return None if verdict is Verdict.UNREADABLE else verdict is Verdict.TRUE
-
-    return true
+    return {image["file_name"]: judges[image["id"]] for image in images}
 
 
 def _told(one: Exhibit) -> Iterator[str]:

@@ -21,7 +21,7 @@ MOST_REGIONS = 12
 QUESTIONS = 2
 """That a picture is asked."""
 
-Verdicts = Mapping[str, Callable[[str], bool | None]]
+Judges = Mapping[str, Callable[[str], bool | None]]
 """Picture's file name -> whether a sentence is true of it; None where nobody can tell."""
 
 
@@ -122,14 +122,14 @@ def chosen_pictures(known: Known, names: Sequence[str], count: int) -> tuple[Pat
     return tuple(by_name[name] for name in names)
 
 
-def exhibit(picture: Path, known: Known, pipeline: Pipeline, verdicts: Verdicts) -> Exhibit:
+def exhibit(picture: Path, known: Known, pipeline: Pipeline, judges: Judges) -> Exhibit:
     """Let a model look at a picture.
 
     Args:
         picture: Of `known`.
         known: What the data says.
         pipeline: Of a vision-language model; questions are put to one with that head.
-        verdicts: On captions.
+        judges: Of captions.
 
     Raises:
         UserError: The picture cannot be read, or the model is only a part of one.
@@ -139,7 +139,7 @@ def exhibit(picture: Path, known: Known, pipeline: Pipeline, verdicts: Verdicts)
     best = regions.top(MOST_REGIONS)
     shown = zip(best.boxes.tolist(), pipeline.tag_names(best), best.scores.tolist(), strict=True)
     questions = _varied(known.questions.get(picture, ())) if "vqa" in pipeline.whole.config.heads else ()
-    judge = verdicts.get(picture.name)
+    judge = judges.get(picture.name)
     return Exhibit(
         picture=picture,
         regions=tuple(Drawn(box, tag, score) for box, tag, score in shown if score >= LEAST_SCORE),

@@ -10,10 +10,10 @@ from minivlm.errors import printable
 
 SIDE = 720
 """Pixels of a row's picture, and least height of a row."""
-TEXT_WIDTH = 900
+TEXT_WIDTH = 960
 MARGIN = 36
-FONT_SIZE = 32
-SMALL_FONT_SIZE = 24
+FONT_SIZE = 36
+SMALL_FONT_SIZE = 28
 LINE_HEIGHT = 1.3
 """Of a line of text over its font's size."""
 GAP = 22
@@ -29,12 +29,11 @@ class Ink(Enum):
     PLAIN = (25, 25, 25)
     RIGHT = (0, 115, 75)
     WRONG = (185, 50, 0)
-    QUIET = (95, 95, 95)
 
     @property
     def size(self) -> int:
         """Pixels."""
-        return SMALL_FONT_SIZE if self in (Ink.HEADING, Ink.QUIET) else FONT_SIZE
+        return SMALL_FONT_SIZE if self is Ink.HEADING else FONT_SIZE
 
 
 @dataclass(frozen=True, kw_only=True)
