@@ -122,7 +122,7 @@ def _row(one: Exhibit) -> Row:
     marks = [Drawn(region.box, region.tag, None) for region in one.regions]
     picture = draw_regions(load_photo(one.picture), marks, smallest=SIDE, font_share=FONT_SHARE)
     lines = [
-        Line(text="The model writes", ink=Ink.HEADING),
+        Line(text="The model, whose boxes these are, writes", ink=Ink.HEADING),
         Line(text=f"{one.caption}{_bracketed(VERDICT[one.true])}", ink=INK[one.true]),
     ]
     if one.captions:

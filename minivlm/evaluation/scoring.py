@@ -98,7 +98,7 @@ def _detection_scores(records: Records) -> dict[str, float]:
 
 
 def detections(records: Records) -> tuple[list[Truth], list[Found]]:
-    """Return, for each picture of records of detection, its boxes of classes that the model knows, and what it found."""
+    """Return the boxes of each picture of detection's records, of classes that the model knows, and what it found."""
     labels = _labels(records)
     truths = [_truth(record, labels, known_only=True) for record in records]
     return truths, [_found(record, labels) for record in records]

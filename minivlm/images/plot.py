@@ -88,13 +88,13 @@ def draw_regions(
         photo: RGB; a small one is enlarged.
         regions: Best first.
         smallest: Pixels of the longer side to which a small one is enlarged.
-        font_share: Height of a label's text over the picture's longer side.
+        font_share: Height of a label's text over the picture's longer side; lines grow with it.
     """
     scale = max(1.0, smallest / max(photo.size))
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
     picture = photo.copy() if scale == 1.0 else photo.resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
-    width = max(2, round(max(picture.size) * LINE_SHARE))
+    width = max(2, round(max(picture.size) * LINE_SHARE * font_share / FONT_SHARE))
     colours = _colours(region.tag for region in regions)
     boxes = [_on_picture(region, scale, picture.size) for region in regions]
     for region, box in reversed(list(zip(regions, boxes, strict=True))):
