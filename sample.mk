@@ -37,7 +37,7 @@ ship = mkdir -p $(2).new && cp $(1)/* $(2).new/ && rm -rf $(2) && mv $(2).new $(
 sample: $(ASSETS)/sample/MODEL_CARD.md  ## make the sample model, all stages: hours; goes on where it was interrupted
 	@cat $(ASSETS)/sample/MODEL_CARD.md
 
-sample-lite: $(ASSETS)/sample-lite/MODEL_CARD.md  ## make the second detector, tee-lite-0, likewise
+sample-lite: $(ASSETS)/sample-lite/MODEL_CARD.md  ## make the second detector, tee-lite-sample, likewise
 	@cat $(ASSETS)/sample-lite/MODEL_CARD.md
 
 $(VENV)/.sample: $(VENV)/.runtime
@@ -63,7 +63,7 @@ $(HELD_OUT:%=$(S)/scenes/%/about.json): $(S)/scenes/%/about.json: | $(S)/drawing
 # Detectors: of the sample, and the second one
 
 $(S)/done/detector: MODEL = tee-sample
-$(S)/done/lite-detector: MODEL = tee-lite-0
+$(S)/done/lite-detector: MODEL = tee-lite-sample
 $(S)/done/detector $(S)/done/lite-detector: $(S)/done/%: | $(S)/scenes/train/about.json $(S)/scenes/val/about.json
 	$(MINIVLM) train detector $(S)/$* --data $(S)/scenes/train --model $(MODEL) --recipe scenes \
 	  --backbone efficientnet-lite0 $(SAMPLE_DETECTOR) $(TRAIN_FLAGS)
@@ -126,5 +126,4 @@ $(ASSETS)/sample-lite/MODEL_CARD.md: $(S)/lite/MODEL_CARD.md
 	$(call ship,$(S)/lite,$(ASSETS)/sample-lite)
 
 # The end of make demo. Before the weights are in the repository there is nothing to show; the if goes when they are.
-SHOW_SAMPLE = $(if $(wildcard $(ASSETS)/sample/config.json),$(RUN) export/to_executorch.py --checkpoint sample && \
-  $(MINIVLM) show --artifact artifacts/minivlm-sample-executorch-fp32.pte --plot results/sample.png)
+SHOW_SAMPLE = $(if $(wildcard $(ASSETS)/sample/config.json),$(MINIVLM) show --checkpoint sample --plot results/sample.png)
