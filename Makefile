@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 .PHONY: demo lint format test coverage package docs full artifacts check-android check-ios check-arm64 clean help
 
 help:  ## this list
-	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # The requirements of one extra alone, for jobs that need nothing of the project's own.
 extra = $$($(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"])')
@@ -39,7 +39,8 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/.made
 demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it beside the paper's baselines
 	$(RUN) export/to_executorch.py --model minivlm
 	$(RUN) bench/run.py --device cpu --threads 4 --profile quick --models tee-0,grid-r50,r101-f,bert-base,minilm
-	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl results/report.html | awk '{print "  " $$9, $$5}'
+	$(SHOW_SAMPLE)
+	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl results/report.html $$(ls results/sample.png 2>/dev/null) | awk '{print "  " $$9, $$5}'
 
 lint: $(VENV)/.lint  ## style and spelling, without the models' environment
 	$(RUN) -m ruff check .
@@ -80,5 +81,7 @@ check-ios: $(VENV)/.dev  ## the iOS app likewise
 check-arm64: $(VENV)/.dev  ## artifacts on ARM kernels, emulated (exports what is missing)
 	$(RUN) bench/arm64.py
 
-clean:  ## remove the environment and everything that was made
+clean:  ## remove the environment and everything that was made, but the hours of work in sample/
 	rm -rf $(VENV) artifacts results site build dist coverage.xml
+
+include sample.mk

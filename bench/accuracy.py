@@ -30,6 +30,7 @@ from minivlm.inference.backend import Backend, load_torch_backend
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import check_outputs, replacing, write_text
 from minivlm.storage.json_text import json_text
+from minivlm.weights.shipped import checkpoint_argument
 
 RESULT, PICTURE = "accuracy.json", "accuracy.png"
 FLOOR = 0.97
@@ -68,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--data", type=path_argument, required=True, metavar="DIR", help="folder with the data's files")
     add(
         "--checkpoint",
-        type=path_argument,
+        type=checkpoint_argument,
         required=True,
         metavar="DIR",
         help="the model that artifacts are held against",

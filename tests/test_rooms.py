@@ -16,7 +16,7 @@ FLOORS = {
     "minivlm": (
         *("minivlm", "minivlm.ops", "minivlm.storage", "minivlm.vision", "minivlm.language", "minivlm.models"),
         *("minivlm.images", "minivlm.weights", "minivlm.inference", "minivlm.datasets", "minivlm.scenes"),
-        *("minivlm.evaluation", "minivlm.training", "minivlm.training.language", "minivlm.cli"),
+        *("minivlm.evaluation", "minivlm.training", "minivlm.training.language", "minivlm.cards", "minivlm.cli"),
     ),
     "export": (
         *("export.core", "export.rewrites", "export.runtime", "export.backends.coreml.mil"),

@@ -48,6 +48,7 @@ OPERATING_POINTS = {
     "tee-3": OperatingPoint(896, 1216, 300),
     "tee-lite-0": OperatingPoint(512, 736, 290),
     "tee-sample": OperatingPoint(512, 512, 300),
+    "tee-lite-sample": OperatingPoint(512, 512, 300),
     "r101-f-tiny": OperatingPoint(128, 160, 20),
     "grid-tiny": OperatingPoint(128, 160),
     "tee-tiny": OperatingPoint(128, 160, 40),

@@ -13,6 +13,7 @@ from minivlm.command_line import integer_argument, path_argument, script_parser,
 from minivlm.errors import UserError, printable
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.weights.checkpoint import read_info
+from minivlm.weights.shipped import checkpoint_argument
 
 CALIBRATION_SAMPLES = 6
 
@@ -86,7 +87,9 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         "--model",
         help="tee-0..3, tee-lite-0 (not the paper's), a transformer such as minilm, or minivlm for both in one file",
     )
-    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights; without it they are random")
+    parser.add_argument(
+        "--checkpoint", type=checkpoint_argument, metavar="DIR", help="weights; without it they are random"
+    )
     parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
     parser.add_argument(
         "--image-size", type=parse_image_size, metavar="N|HxW", help="vision input in pixels (default: the model's own)"

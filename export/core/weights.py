@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minivlm.command_line import integer_argument, names_argument, path_argument
+from minivlm.command_line import integer_argument, names_argument
 from minivlm.errors import UserError
 from minivlm.weights.checkpoint import read_info
 from minivlm.weights.loading import DescribedModel, describe_model
+from minivlm.weights.shipped import checkpoint_argument
 
 MOST_SEED = 2**63 - 1
 
@@ -59,7 +60,7 @@ def add_weights_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--checkpoint",
-        type=path_argument,
+        type=checkpoint_argument,
         metavar="DIR",
         help="weights, of a model or of its parts too; without it they are random",
     )

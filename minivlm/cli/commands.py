@@ -7,6 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from minivlm.cli.model_flags import DEFAULT_MODEL
 from minivlm.cli.report import Report, ranking, region_fields, region_lines
 from minivlm.console import Steps
 from minivlm.errors import UserError
@@ -20,8 +21,6 @@ from minivlm.models.sizes import SIZES
 from minivlm.storage.files import check_outputs, size_bytes
 from minivlm.weights.checkpoint import weights_file
 from minivlm.weights.making import halve, import_weights, make_random
-
-DEFAULT_MODEL = "minivlm"
 
 
 def regions(arguments: Namespace) -> None:

@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from minivlm.cli.check_commands import add_file_flags, given_files
-from minivlm.cli.commands import DEFAULT_MODEL, backend_of
+from minivlm.cli.commands import backend_of
+from minivlm.cli.model_flags import add_model_flags
+from minivlm.cli.report import note_random
 from minivlm.command_line import name_argument, path_argument, positive, seed
 from minivlm.console import Steps
 from minivlm.datasets.folder import find_data
@@ -65,12 +67,7 @@ def add_evaluate(subparsers: Any, command: MakeParser) -> None:
 def _add_task(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--data", type=path_argument, metavar="DIR", help="folder with the data's files")
     add_file_flags(parser, NEEDED[name])
-    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights and words; it knows its model")
-    parser.add_argument("--artifact", type=path_argument, metavar="FILE", help="an exported model instead of PyTorch")
-    parser.add_argument(
-        "--model", type=name_argument, metavar="NAME", help=f"default: {DEFAULT_MODEL}, or the checkpoint's"
-    )
-    parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
+    add_model_flags(parser)
     parser.add_argument("--features", type=path_argument, metavar="DIR", help="keep the pictures' regions there")
     parser.add_argument("--limit", type=positive, metavar="N", help="take only the first N examples (or pictures)")
     parser.add_argument("--json", type=path_argument, metavar="FILE", help="write the result there, too")
@@ -160,9 +157,7 @@ def _show(pipeline: Pipeline, report: Report, outcome: Outcome, notes: list[str]
     for finding in outcome.findings:
         print(f"  {finding.line}")
     sys.stdout.flush()
-    origin = pipeline.backend.origin
-    if origin.random:
-        print(f"weights: {printable(origin.description)}: outputs mean nothing", file=sys.stderr)
+    note_random(pipeline.backend.origin)
     _print_notes((*outcome.notes, *notes))
 
 

@@ -26,6 +26,7 @@ from minivlm.training.language.tasks import TASKS, Material
 from minivlm.training.order import Chance, generator_of
 from minivlm.training.trainer import train
 from minivlm.training.vocabulary import make_vocabulary
+from minivlm.weights.shipped import checkpoint_argument
 
 MakeParser = Callable[..., argparse.ArgumentParser]
 
@@ -111,7 +112,11 @@ def _add_features(stages: Any, command: MakeParser) -> None:
     parser.add_argument("folder", type=path_argument, metavar="DIR", help="may hold regions of the same detector")
     _add_data(parser)
     parser.add_argument(
-        "--checkpoint", type=path_argument, required=True, metavar="DIR", help="a detector, or a model that has it"
+        "--checkpoint",
+        type=checkpoint_argument,
+        required=True,
+        metavar="DIR",
+        help="a detector, or a model that has it",
     )
     parser.add_argument(
         "--processes", type=whole_argument(1, 64), default=1, metavar="N", help="that look at pictures (default: 1)"

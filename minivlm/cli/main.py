@@ -5,15 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from minivlm.cli import commands, data_commands
+from minivlm.cli.card_commands import add_card
 from minivlm.cli.check_commands import add_check
 from minivlm.cli.evaluate_commands import add_evaluate
+from minivlm.cli.model_flags import DEFAULT_MODEL, add_model_flags
 from minivlm.cli.pseudo_label_commands import add_pseudo_label
+from minivlm.cli.show_commands import add_show
 from minivlm.cli.train_commands import add_train
 from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
 from minivlm.datasets import easy_vqa as easy_vqa_data
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
 from minivlm.scenes.composing import SPLITS
+from minivlm.weights.shipped import checkpoint_argument
 
 DESCRIPTION = """\
 Find regions in photos, describe photos, and answer questions about them.
@@ -24,7 +28,8 @@ Find regions in photos, describe photos, and answer questions about them.
   minivlm nlvr2 left.jpg right.jpg "both photos show a temple"
   minivlm retrieve "a temple by a lake" photos/*.jpg --features kept
 
-Without --checkpoint the weights are random: everything runs, and outputs mean nothing."""
+Without --checkpoint the weights are random: everything runs, and outputs mean nothing. --checkpoint sample is a small
+model that was trained on drawn scenes."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_train(subparsers, _command)
     add_pseudo_label(subparsers, _command)
     add_evaluate(subparsers, _command)
+    add_show(subparsers, _command)
     return parser
 
 
@@ -154,12 +160,13 @@ def _add_checkpoint(subparsers: Any) -> None:
         "the same weights in half the bytes: float16, computed with in float32",
         "minivlm checkpoint halve my-checkpoint my-small-checkpoint",
     )
-    halved.add_argument("source", type=path_argument, metavar="CHECKPOINT", help="folder")
+    add_card(kinds, _command)
+    halved.add_argument("source", type=checkpoint_argument, metavar="CHECKPOINT", help="folder")
     halved.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
     for one in (random, imported):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
         one.add_argument(
-            "--model", type=name_argument, default=commands.DEFAULT_MODEL, metavar="NAME", help="default: %(default)s"
+            "--model", type=name_argument, default=DEFAULT_MODEL, metavar="NAME", help="default: %(default)s"
         )
         one.add_argument("--seed", type=seed, default=0, metavar="N", help="of random weights (default: %(default)s)")
         for name, size in SIZES.items():
@@ -178,7 +185,7 @@ def _add_checkpoint(subparsers: Any) -> None:
         help="timm's EfficientNet, on the hub or a local file; or efficientnet-lite0, a package's",
     )
     imported.add_argument(
-        "--detector", type=path_argument, metavar="CHECKPOINT", help="folder with a detector's weights and tags"
+        "--detector", type=checkpoint_argument, metavar="CHECKPOINT", help="folder with a detector's weights and tags"
     )
 
 
@@ -230,14 +237,7 @@ def _add_data(subparsers: Any) -> None:
 def _task(subparsers: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
     """Add a subcommand with the flags that all tasks share."""
     parser = _command(subparsers, name, run, summary, example)
-    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="weights and words; it knows its model")
-    parser.add_argument(
-        "--artifact", type=path_argument, metavar="FILE", help="run an exported model instead of PyTorch"
-    )
-    parser.add_argument(
-        "--model", type=name_argument, metavar="NAME", help=f"default: {commands.DEFAULT_MODEL}, or the checkpoint's"
-    )
-    parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
+    add_model_flags(parser)
     parser.add_argument(
         "--features", type=path_argument, metavar="DIR", help="keep the photos' regions there, and use kept ones"
     )

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from minivlm.cli.commands import DEFAULT_MODEL, backend_of
-from minivlm.command_line import name_argument, path_argument, positive, seed
+from minivlm.cli.commands import backend_of
+from minivlm.cli.model_flags import add_model_flags
+from minivlm.command_line import path_argument, positive
 from minivlm.console import Steps
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.inference.pipeline import Pipeline
@@ -30,12 +31,7 @@ def add_pseudo_label(subparsers: Any, command: Callable[..., argparse.ArgumentPa
         "folder", type=path_argument, metavar="DIR", help="gets captions.json and boxes.json; best the pictures' parent"
     )
     parser.add_argument("--images", type=path_argument, required=True, metavar="DIR", help="pictures")
-    parser.add_argument("--checkpoint", type=path_argument, metavar="DIR", help="the teacher; it knows its model")
-    parser.add_argument("--artifact", type=path_argument, metavar="FILE", help="an exported teacher instead")
-    parser.add_argument(
-        "--model", type=name_argument, metavar="NAME", help=f"default: {DEFAULT_MODEL}, or the checkpoint's"
-    )
-    parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
+    add_model_flags(parser)
     parser.add_argument("--beams", type=positive, default=1, metavar="K", help="hypotheses (default: %(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on with what is in DIR")
 

@@ -11,6 +11,7 @@ from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from minivlm.inference.results import TextUse
 from minivlm.storage.json_text import json_text
+from minivlm.weights.loading import WeightsOrigin
 
 
 @dataclass
@@ -51,10 +52,16 @@ class Report:
         for line in self.lines:
             print(line)
         sys.stdout.flush()
-        if origin.random:
-            print(f"weights: {printable(origin.description)}: outputs mean nothing", file=sys.stderr)
+        note_random(origin)
         for note in self.notes:
             print(f"note: {printable(note)}", file=sys.stderr)
+
+
+def note_random(origin: WeightsOrigin) -> None:
+    """Say of random weights that outputs mean nothing; of those made on the spot, which are trained."""
+    if origin.random:
+        trained = "" if origin.seed is None else "; --checkpoint sample is trained"
+        print(f"weights: {printable(origin.description)}: outputs mean nothing{trained}", file=sys.stderr)
 
 
 def region_fields(pipeline: Pipeline, path: str, regions: PhotoRegions) -> dict[str, Any]:

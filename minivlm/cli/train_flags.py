@@ -10,6 +10,7 @@ import torch
 from minivlm.command_line import known_argument, path_argument, positive, seed, whole_argument
 from minivlm.training.optimization import Optimization
 from minivlm.training.trainer import TrainOptions
+from minivlm.weights.shipped import checkpoint_argument
 
 
 def add_shared_flags(parser: argparse.ArgumentParser, recipes: Any) -> None:
@@ -27,7 +28,7 @@ def add_shared_flags(parser: argparse.ArgumentParser, recipes: Any) -> None:
         metavar="NAME",
         help=", ".join(recipes),
     )
-    parser.add_argument("--start", type=path_argument, metavar="CHECKPOINT", help="weights to begin with")
+    parser.add_argument("--start", type=checkpoint_argument, metavar="CHECKPOINT", help="weights to begin with")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=positive, metavar="N", help="how often all data is shown (default: recipe's)")
     length.add_argument("--steps", type=positive, metavar="N", help="steps to take instead")

@@ -8,7 +8,7 @@ both so that the result depends on nothing but the data: boxes are continuous, w
 and detections of equal score enter the curve together, so that the order of pictures does not matter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,32 +63,64 @@ class ClassScore:
     boxes: int
 
 
-def average_precisions(
-    truths: Sequence[Truth], found: Sequence[Found], *, threshold: float = 0.5
-) -> dict[int, ClassScore]:
-    """Return class -> average precision; see the module.
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """What one picture adds to the precision and recall of each class.
+
+    Attributes:
+        boxes: Class -> how many there are, crowds not counted.
+        outcomes: Class -> score of each detection and whether it is right.
+    """
+
+    boxes: dict[int, int]
+    outcomes: dict[int, list[tuple[float, bool]]]
+
+
+def tally(truth: Truth, found: Found, *, threshold: float = 0.5) -> Tally:
+    """Match the detections of a picture with its boxes; see the module.
 
     Args:
-        truths: Picture by picture.
-        found: Of the same pictures.
+        truth: The picture's boxes.
+        found: Its detections.
         threshold: Intersection over union that a right detection exceeds.
+    """
+    labels = np.unique(truth.labels).tolist()
+    return Tally(
+        boxes={label: int((~truth.crowd[truth.labels == label]).sum()) for label in labels},
+        outcomes={label: _outcomes(truth, found, label, threshold) for label in np.unique(found.labels).tolist()},
+    )
 
-    Returns:
-        Every class that has a box. The original also counts classes of its list that no picture shows, as 0.
+
+def summed_precisions(tallies: Iterable[Tally]) -> dict[int, ClassScore]:
+    """Return class -> average precision over pictures; a picture may be there more than once.
+
+    Every class that has a box is there. The original also counts classes of its list that no picture shows, as 0.
     """
     counts: dict[int, int] = {}
     outcomes: dict[int, list[tuple[float, bool]]] = {}
-    for truth, said in zip(truths, found, strict=True):
-        for label in np.unique(truth.labels).tolist():
-            boxes = int((~truth.crowd[truth.labels == label]).sum())
+    for one in tallies:
+        for label, boxes in one.boxes.items():
             counts[label] = counts.get(label, 0) + boxes
-        for label in np.unique(said.labels).tolist():
-            outcomes.setdefault(label, []).extend(_outcomes(truth, said, label, threshold))
+        for label, said in one.outcomes.items():
+            outcomes.setdefault(label, []).extend(said)
     return {
         label: ClassScore(precision=_area(outcomes.get(label, []), boxes), boxes=boxes)
         for label, boxes in sorted(counts.items())
         if boxes
     }
+
+
+def average_precisions(
+    truths: Sequence[Truth], found: Sequence[Found], *, threshold: float = 0.5
+) -> dict[int, ClassScore]:
+    """Return class -> average precision; see `tally` and `summed_precisions`.
+
+    Args:
+        truths: Picture by picture.
+        found: Of the same pictures.
+        threshold: See `tally`.
+    """
+    return summed_precisions(tally(*pair, threshold=threshold) for pair in zip(truths, found, strict=True))
 
 
 def mean_average_precision(scores: dict[int, ClassScore]) -> float:

@@ -68,8 +68,7 @@ def scoring_of(task: str) -> Scoring:
 def _detection_metrics(records: Records) -> Metrics:
     labels = _labels(records)
     every = [_truth(record, labels, known_only=False) for record in records]
-    truths = [_truth(record, labels, known_only=True) for record in records]
-    found = [_found(record, labels) for record in records]
+    truths, found = detections(records)
     scores = average_precisions(truths, found)
     recalls = [share for one, said in zip(every, found, strict=True) if (share := recall(one, said)) is not None]
     values = {
@@ -96,6 +95,13 @@ def _detection_scores(records: Records) -> dict[str, float]:
         for record in records
     }
     return {key: share for key, share in shares.items() if share is not None}
+
+
+def detections(records: Records) -> tuple[list[Truth], list[Found]]:
+    """Return the boxes of each picture of detection's records, of classes that the model knows, and what it found."""
+    labels = _labels(records)
+    truths = [_truth(record, labels, known_only=True) for record in records]
+    return truths, [_found(record, labels) for record in records]
 
 
 def _labels(records: Records) -> dict[str, int]:

@@ -31,11 +31,11 @@ Colour = tuple[int, int, int]
 
 
 class Drawn(NamedTuple):
-    """A region as it is to be drawn: (x1, y1, x2, y2) in pixels of the photo, and its label."""
+    """A region as it is to be drawn: (x1, y1, x2, y2) in pixels of the photo, and its label, of a score or none."""
 
     box: tuple[float, float, float, float]
     tag: str
-    score: float
+    score: float | None
 
 
 def check_plot_path(path: Path) -> None:
@@ -56,8 +56,16 @@ def save_plot(path: Path, photo: Image.Image, regions: Sequence[Drawn]) -> None:
     Raises:
         UserError: The path is no picture's or cannot be written.
     """
+    save_picture(path, draw_regions(photo, regions))
+
+
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a picture in the format that its name says.
+
+    Raises:
+        UserError: The path is no picture's or cannot be written, or the format holds no picture of that size.
+    """
     check_plot_path(path)
-    picture = draw_regions(photo, regions)
     picture_format = FORMATS[path.suffix.lower()]
     if max(picture.size) > LARGEST[picture_format]:
         raise UserError(
@@ -68,7 +76,9 @@ def save_plot(path: Path, photo: Image.Image, regions: Sequence[Drawn]) -> None:
         picture.save(partial, format=picture_format)
 
 
-def draw_regions(photo: Image.Image, regions: Sequence[Drawn]) -> Image.Image:
+def draw_regions(
+    photo: Image.Image, regions: Sequence[Drawn], *, smallest: int = SMALLEST, font_share: float = FONT_SHARE
+) -> Image.Image:
     """Draw boxes and tags over a copy of a photo.
 
     Regions of one tag share a colour. Lines and labels have dark edges, so that they show on bright photos and dark
@@ -77,17 +87,20 @@ def draw_regions(photo: Image.Image, regions: Sequence[Drawn]) -> Image.Image:
     Args:
         photo: RGB; a small one is enlarged.
         regions: Best first.
+        smallest: Pixels of the longer side to which a small one is enlarged.
+        font_share: Height of a label's text over the picture's longer side; lines grow with it.
     """
-    scale = max(1.0, SMALLEST / max(photo.size))
+    scale = max(1.0, smallest / max(photo.size))
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
     picture = photo.copy() if scale == 1.0 else photo.resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
-    width = max(2, round(max(picture.size) * LINE_SHARE))
+    width = max(2, round(max(picture.size) * LINE_SHARE * font_share / FONT_SHARE))
     colours = _colours(region.tag for region in regions)
     boxes = [_on_picture(region, scale, picture.size) for region in regions]
     for region, box in reversed(list(zip(regions, boxes, strict=True))):
         _outline(draw, box, colours[region.tag], width)
-    _draw_labels(draw, picture.size, regions, boxes, colours)
+    font_size = max(SMALLEST_FONT, round(max(picture.size) * font_share))
+    _draw_labels(draw, picture.size, font_size, regions, boxes, colours)
     return picture
 
 
@@ -122,16 +135,17 @@ def _outline(draw: ImageDraw.ImageDraw, box: Rectangle, colour: Colour, width: i
 def _draw_labels(
     draw: ImageDraw.ImageDraw,
     size: tuple[int, int],
+    font_size: int,
     regions: Sequence[Drawn],
     boxes: Sequence[Rectangle],
     colours: dict[str, Colour],
 ) -> None:
-    font_size = max(SMALLEST_FONT, round(max(size) * FONT_SHARE))
     font = ImageFont.load_default(font_size)
     padding = max(2, font_size // 5)
     taken: list[Rectangle] = []
     for region, box in zip(regions, boxes, strict=True):
-        text = f"{printable(region.tag)} {region.score:.2f}"
+        score = "" if region.score is None else f" {region.score:.2f}"
+        text = f"{printable(region.tag)}{score}"
         label = (round(font.getlength(text)) + 2 * padding, font_size + 2 * padding)
         x, y = _place(box, label, size, taken)
         area = (x, y, x + label[0], y + label[1])

@@ -32,7 +32,7 @@ MODELS: Mapping[str, ModelConfig] = MappingProxyType(
         "tee-3": tee.TEE_3,
         "tee-lite-0": tee.TEE_LITE_0,
         "tee-sample": tee.TEE_SAMPLE,
-        "tee-lite-sample": tee.TEE_LITE_SAMPLE,
+        "tee-lite-sample": replace(tee.TEE_SAMPLE, efficientnet=tee.TEE_LITE_0.efficientnet),
         "r101-f": faster_rcnn.R101_F,
         "grid-r50": grid.GRID_R50,
         "grid-x101": grid.GRID_X101,

@@ -103,7 +103,6 @@ TEE_LITE_0 = replace(TEE_0, efficientnet="efficientnet_lite0")
 """Not the paper's: tee-0 whose backbone has no squeeze-and-excitation, and ReLU6 for swish. It was made for int8."""
 TEE_SAMPLE = replace(TEE_0, classes=314, attributes=15, rpn=replace(TEE_0.rpn, anchor_sizes=(16, 32, 64, 128, 256)))
 """tee-0 for composed scenes (`minivlm.scenes`): their 313 classes and 14 attributes, and anchors for small pictures."""
-TEE_LITE_SAMPLE = replace(TEE_SAMPLE, efficientnet="efficientnet_lite0")
 TEE_TINY = TEEConfig(
     efficientnet="tinynet_e",
     channels=8,

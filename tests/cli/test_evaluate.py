@@ -31,7 +31,7 @@ def test_a_task_is_scored_kept_and_gone_on_with(data: Path, tmp_path: Path, capf
     assert code == 0
     assert "left out: 1 questions without answers (5)" in out
     assert "vqa: 3 examples" in out
-    assert err == "weights: random (seed 0): outputs mean nothing\n"
+    assert err == "weights: random (seed 0): outputs mean nothing; --checkpoint sample is trained\n"
     result = json.loads((tmp_path / "result.json").read_text())
     assert result == json.loads((tmp_path / "out" / "vqa.json").read_text())
     assert (result["command"], result["examples"], result["weights"]["random"]) == ("evaluate vqa", 3, True)

@@ -20,7 +20,7 @@ from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.labels import random_labels, write_labels
 from tests.tiny import CONFIG, NAME, save_photo
 
-RANDOM = "weights: random (seed 0): outputs mean nothing\n"
+RANDOM = "weights: random (seed 0): outputs mean nothing; --checkpoint sample is trained\n"
 
 
 @dataclass(frozen=True)

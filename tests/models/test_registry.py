@@ -21,7 +21,7 @@ from minivlm.weights.loading import create_model, describe_model, load_model
 from minivlm.weights.making import make_random
 
 FAMILIES = {
-    TEE: ["tee-0", "tee-1", "tee-2", "tee-3", "tee-lite-0", "tee-sample", "tee-tiny"],
+    TEE: ["tee-0", "tee-1", "tee-2", "tee-3", "tee-lite-0", "tee-sample", "tee-lite-sample", "tee-tiny"],
     FasterRCNN: ["r101-f", "r101-f-tiny"],
     GridExtractor: ["grid-r50", "grid-x101", "grid-tiny"],
     FusionTransformer: [

@@ -1,0 +1,129 @@
+# The sample model, from drawings to the folder that is shipped: docs/sample.md. Whatever interrupts it, the same command
+# goes on: folders appear whole, trainings and scores resume, and a file in $(SAMPLE_DIR)/done says what has ended.
+# Prerequisites behind | must be there and are never compared by time: nothing that took hours is made twice by itself.
+
+# Where all of it is made, and what a stage is told; such as make sample SAMPLE_SCENES=2000 SAMPLE_DETECTOR="--steps 300"
+SAMPLE_DIR ?= sample
+SAMPLE_SEED ?= 0
+# Pictures for the detector; for language, of whose beginning regions are kept; of val, test and unseen-style each.
+SAMPLE_SCENES ?= 20000
+SAMPLE_LANGUAGE_SCENES ?= 10000
+SAMPLE_HELD_OUT ?= 1000
+# Pictures among which retrieval searches: it compares all of them with all texts.
+SAMPLE_SEARCHED ?= 100
+# Flags of the trainings, such as --epochs 3 or --steps 100; without them the recipes' own lengths.
+SAMPLE_DETECTOR ?=
+SAMPLE_PRETRAIN ?=
+SAMPLE_TASKS ?=
+# Threads that compute (empty: PyTorch's choice), processes that make batches, and what the card calls this machine.
+SAMPLE_THREADS ?=
+SAMPLE_WORKERS ?= 1
+SAMPLE_MACHINE ?=
+# Scores of a model that sees no picture, to stand beside: such as test=DIR unseen-style=DIR
+SAMPLE_BLIND ?=
+
+S := $(SAMPLE_DIR)
+ASSETS := minivlm/assets
+MINIVLM = $(RUN) -m minivlm
+HELD_OUT := val test unseen-style
+TRAIN_FLAGS = --seed $(SAMPLE_SEED) --workers $(SAMPLE_WORKERS) $(if $(SAMPLE_THREADS),--threads $(SAMPLE_THREADS)) --resume
+CARD_FLAGS = --data $(S)/scenes/train $(S)/scenes/test $(S)/scenes/unseen-style $(if $(SAMPLE_MACHINE),--machine "$(SAMPLE_MACHINE)")
+done = @mkdir -p $(S)/done && touch $@
+# A folder takes its place in one step.
+ship = mkdir -p $(2).new && cp $(1)/* $(2).new/ && rm -rf $(2) && mv $(2).new $(2)
+
+.PHONY: sample sample-lite
+
+sample: $(ASSETS)/sample/MODEL_CARD.md  ## make the sample model, all stages: hours; goes on where it was interrupted
+	@cat $(ASSETS)/sample/MODEL_CARD.md
+
+sample-lite: $(ASSETS)/sample-lite/MODEL_CARD.md  ## make the second detector, tee-lite-sample, likewise
+	@cat $(ASSETS)/sample-lite/MODEL_CARD.md
+
+$(VENV)/.sample: $(VENV)/.runtime
+	@echo "installing what training needs ..."
+	$(PIP) --editable '.[scenes,train,lite,evaluate]'
+	@touch $@
+
+# Data
+
+$(S)/drawings/about.json: | $(VENV)/.sample
+	$(MINIVLM) data drawings $(@D)
+
+$(S)/scenes/train/about.json: | $(S)/drawings/about.json
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings
+
+# The beginning of the same set: a picture depends on the seed, the split and its number only.
+$(S)/scenes/language/about.json: | $(S)/drawings/about.json
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_LANGUAGE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings
+
+$(HELD_OUT:%=$(S)/scenes/%/about.json): $(S)/scenes/%/about.json: | $(S)/drawings/about.json
+	$(MINIVLM) data scenes $(@D) --split $* --count $(SAMPLE_HELD_OUT) --seed $(SAMPLE_SEED) --drawings $(S)/drawings
+
+# Detectors: of the sample, and the second one
+
+$(S)/done/detector: MODEL = tee-sample
+$(S)/done/lite-detector: MODEL = tee-lite-sample
+$(S)/done/detector $(S)/done/lite-detector: $(S)/done/%: | $(S)/scenes/train/about.json $(S)/scenes/val/about.json
+	$(MINIVLM) train detector $(S)/$* --data $(S)/scenes/train --model $(MODEL) --recipe scenes \
+	  --backbone efficientnet-lite0 $(SAMPLE_DETECTOR) $(TRAIN_FLAGS)
+	$(MINIVLM) evaluate detection --data $(S)/scenes/val --checkpoint $(S)/$* \
+	  --output $(S)/scores/$*-val --resume
+	$(done)
+
+# Language
+
+$(S)/start/config.json: | $(S)/done/detector
+	$(MINIVLM) checkpoint import $(@D) --model minivlm-sample --detector $(S)/detector --seed $(SAMPLE_SEED)
+
+$(S)/done/features: | $(S)/start/config.json $(S)/scenes/language/about.json
+	$(MINIVLM) train features $(S)/features --data $(S)/scenes/language --checkpoint $(S)/start
+	$(done)
+
+$(S)/done/pretrain: | $(S)/done/features
+	$(MINIVLM) train pretrain $(S)/pretrain --data $(S)/scenes/language --features $(S)/features --start $(S)/start \
+	  --recipe small-world --tags both $(SAMPLE_PRETRAIN) $(TRAIN_FLAGS)
+	$(done)
+
+$(S)/done/tasks: | $(S)/done/pretrain
+	$(MINIVLM) train tasks $(S)/tasks --data $(S)/scenes/language --features $(S)/features --start $(S)/pretrain \
+	  --recipe small-world --answers $(S)/scenes/language/answers.txt $(SAMPLE_TASKS) $(TRAIN_FLAGS)
+	$(done)
+
+# What is shipped: half the bytes, and scores of those
+
+$(S)/model/config.json: | $(S)/done/tasks
+	$(MINIVLM) checkpoint halve $(S)/tasks $(@D)
+
+$(S)/lite/config.json: | $(S)/done/lite-detector
+	$(MINIVLM) checkpoint halve $(S)/lite-detector $(@D)
+
+$(S)/done/scores-test $(S)/done/scores-unseen-style: $(S)/done/scores-%: | $(S)/model/config.json $(S)/scenes/%/about.json
+	for task in detection caption vqa nlvr2; do \
+	  $(MINIVLM) evaluate $$task --data $(S)/scenes/$* --checkpoint $(S)/model --features $(S)/regions \
+	    --output $(S)/scores/$* --resume || exit; done
+	$(MINIVLM) evaluate retrieval --data $(S)/scenes/$* --checkpoint $(S)/model --features $(S)/regions \
+	  --limit $(SAMPLE_SEARCHED) --output $(S)/scores/$* --resume
+	$(done)
+
+$(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style: $(S)/done/lite-scores-%: | $(S)/lite/config.json $(S)/scenes/%/about.json
+	$(MINIVLM) evaluate detection --data $(S)/scenes/$* --checkpoint $(S)/lite \
+	  --output $(S)/scores/lite-$* --resume
+	$(done)
+
+$(S)/model/MODEL_CARD.md: $(S)/model/config.json $(S)/done/scores-test $(S)/done/scores-unseen-style
+	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(S)/pretrain $(S)/tasks $(CARD_FLAGS) \
+	  --scores test=$(S)/scores/test unseen-style=$(S)/scores/unseen-style $(if $(SAMPLE_BLIND),--blind $(SAMPLE_BLIND))
+
+$(S)/lite/MODEL_CARD.md: $(S)/lite/config.json $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style
+	$(MINIVLM) checkpoint card $(@D) --runs $(S)/lite-detector $(CARD_FLAGS) \
+	  --scores test=$(S)/scores/lite-test unseen-style=$(S)/scores/lite-unseen-style
+
+$(ASSETS)/sample/MODEL_CARD.md: $(S)/model/MODEL_CARD.md
+	$(call ship,$(S)/model,$(ASSETS)/sample)
+
+$(ASSETS)/sample-lite/MODEL_CARD.md: $(S)/lite/MODEL_CARD.md
+	$(call ship,$(S)/lite,$(ASSETS)/sample-lite)
+
+# The end of make demo. Before the weights are in the repository there is nothing to show; the if goes when they are.
+SHOW_SAMPLE = $(if $(wildcard $(ASSETS)/sample/config.json),$(MINIVLM) show --checkpoint sample --plot results/sample.png)

@@ -1,0 +1,34 @@
+"""Sentences about the pictures of a set, each held against its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minivlm.errors import UserError
+from minivlm.scenes.judging import judges_of
+
+
+def boxes(*nouns: str) -> dict[str, object]:
+    """Detection JSON of scenes with one medium thing in each picture."""
+    more = {"bbox": [10, 10, 50, 50], "area": 2500, "attributes": ["medium"], "hints": [], "visible": 1.0, "style": "a"}
+    return {
+        "images": [{"id": n, "width": 256, "height": 256} for n in range(len(nouns))],
+        "categories": [{"id": n, "name": noun} for n, noun in enumerate(nouns)],
+        "annotations": [{"image_id": n, "category_id": n, **more} for n in range(len(nouns))],
+    }
+
+
+def test_a_sentence_is_true_of_one_picture_and_false_of_another(tmp_path: Path) -> None:
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes("cat", "dog")))
+    judges = judges_of(tmp_path / "boxes.json")
+    assert [judges[n]("there is a cat") for n in (0, 1)] == [True, False]
+    assert judges[0]("cat a is there") is None
+
+
+def test_boxes_of_other_data_are_refused(tmp_path: Path) -> None:
+    content = boxes("cat")
+    content["annotations"] = [{"image_id": 0, "category_id": 0, "bbox": [0, 0, 9, 9]}]
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="does not describe scenes"):
+        judges_of(tmp_path / "boxes.json")
