@@ -9,6 +9,7 @@ from typing import Any
 
 from minivlm.cli.check_commands import add_file_flags, given_files
 from minivlm.cli.commands import DEFAULT_MODEL, backend_of
+from minivlm.cli.sight_flags import add_sight, sight_of, store_of
 from minivlm.command_line import name_argument, path_argument, positive, seed
 from minivlm.console import Steps
 from minivlm.datasets.folder import find_data
@@ -17,6 +18,7 @@ from minivlm.errors import UserError, printable
 from minivlm.evaluation.building import NEEDED, Settings
 from minivlm.evaluation.compare import compare
 from minivlm.evaluation.run import Outcome
+from minivlm.evaluation.sight import sight_notes
 from minivlm.evaluation.sitting import begin_sitting
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import check_outputs, write_text
@@ -71,7 +73,7 @@ def _add_task(parser: argparse.ArgumentParser, name: str) -> None:
         "--model", type=name_argument, metavar="NAME", help=f"default: {DEFAULT_MODEL}, or the checkpoint's"
     )
     parser.add_argument("--seed", type=seed, metavar="N", help="of random weights (default: 0)")
-    parser.add_argument("--features", type=path_argument, metavar="DIR", help="keep the pictures' regions there")
+    add_sight(parser, name)
     parser.add_argument("--limit", type=positive, metavar="N", help="take only the first N examples (or pictures)")
     parser.add_argument("--json", type=path_argument, metavar="FILE", help="write the result there, too")
     parser.add_argument(
@@ -100,19 +102,22 @@ def run_task(arguments: argparse.Namespace) -> None:
     inputs = [getattr(files, kind) for kind in files.kinds]
     check_outputs(outputs, inputs)
     with steps.stage("load"):
-        pipeline = Pipeline(backend_of(arguments), features=arguments.features, note=notes.append)
+        pipeline = Pipeline(backend_of(arguments), features=store_of(arguments), note=notes.append)
+        sight = sight_of(arguments, pipeline)
         sitting = begin_sitting(
             arguments.task,
             files,
             pipeline,
             _settings(arguments),
+            sight=sight,
             artifact=arguments.artifact,
             kept=kept,
             resume=arguments.resume,
         )
     with steps.counting(arguments.task, every=100) as progress:
         outcome = sitting.finish(progress)
-    fields = _fields(arguments, pipeline, sitting.report, outcome)
+    notes += sight_notes(pipeline, sight)
+    fields = {"sight": sight.name, **_fields(arguments, pipeline, sitting.report, outcome)}
     for path in outputs:
         write_text(path, f"{json_text(fields)}\n")
     _show(pipeline, sitting.report, outcome, notes)

@@ -197,7 +197,7 @@ def test_regions_of_the_last_pictures_are_kept(pipeline: Pipeline, data: Path) -
             looked.append(Path(path).name)
             return made_up_regions()
 
-    look = KeptRegions(Counting(pipeline.backend), size=2)
+    look = KeptRegions(Counting(pipeline.backend).regions, size=2)
     for name in ("a", "b", "a", "c", "a", "b"):
         look(data / f"{name}.png")
     assert looked == ["a.png", "b.png", "c.png", "b.png"]
