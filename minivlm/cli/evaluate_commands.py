@@ -15,7 +15,7 @@ from minivlm.console import Steps
 from minivlm.datasets.folder import find_data
 from minivlm.datasets.report import Report
 from minivlm.errors import UserError, printable
-from minivlm.evaluation.building import NEEDED, Settings
+from minivlm.evaluation.building import NEEDED, Settings, TaskData
 from minivlm.evaluation.compare import compare
 from minivlm.evaluation.run import Outcome
 from minivlm.evaluation.sight import sight_notes
@@ -106,7 +106,7 @@ def run_task(arguments: argparse.Namespace) -> None:
         sight = sight_of(arguments, pipeline)
         sitting = begin_sitting(
             arguments.task,
-            files,
+            TaskData(files),
             pipeline,
             _settings(arguments),
             sight=sight,

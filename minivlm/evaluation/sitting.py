@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from minivlm.datasets.folder import DataFiles
 from minivlm.datasets.report import Report
-from minivlm.evaluation.building import Settings, build_task
+from minivlm.evaluation.building import Settings, TaskData, build_task
 from minivlm.evaluation.records import Record, RecordFile, open_records
 from minivlm.evaluation.run import Outcome, evaluate, fingerprint
 from minivlm.evaluation.sight import Sight, seeing
@@ -44,7 +43,7 @@ class Sitting:
 
 def begin_sitting(
     name: str,
-    files: DataFiles,
+    data: TaskData,
     pipeline: Pipeline,
     settings: Settings,
     *,
@@ -57,7 +56,7 @@ def begin_sitting(
 
     Args:
         name: Of the task.
-        files: Of the data.
+        data: Whose files are read where no task has read them yet.
         pipeline: Over any backend.
         settings: Of the task.
         sight: How pictures are looked at; by default by the pipeline's detector.
@@ -68,7 +67,7 @@ def begin_sitting(
     Raises:
         UserError: The data is not what it should be, the model cannot do the task, or the records are another's.
     """
-    task, report = build_task(name, files, pipeline, settings)
+    task, report = build_task(name, data, pipeline, settings)
     if task.head is not None:  # before there is a file to go on with
         pipeline.require(task.head)
     sight = sight or seeing(pipeline)

@@ -103,7 +103,12 @@ SMALL_WORLD: Mapping[str, LanguageRecipe] = MappingProxyType(
 )
 """For made-up scenes and a transformer of 6 layers of 256; docs/training-language.md says what was measured."""
 
-RECIPES: Mapping[str, Mapping[str, LanguageRecipe]] = MappingProxyType({"paper": PAPER, "small-world": SMALL_WORLD})
+EASY_VQA: Mapping[str, LanguageRecipe] = MappingProxyType({"vqa": _small(4e-4, 2, warmup=200)})
+"""For easy-VQA: 38,575 short questions with 13 answers."""
+
+RECIPES: Mapping[str, Mapping[str, LanguageRecipe]] = MappingProxyType(
+    {"paper": PAPER, "small-world": SMALL_WORLD, "easy-vqa": EASY_VQA}
+)
 
 
 def language_recipe(world: str, task: str) -> LanguageRecipe:

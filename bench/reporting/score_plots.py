@@ -1,0 +1,129 @@
+"""Figures 1 and 4 with dots of our own: what is kept by task, and scores against speed or size.
+
+The paper's dots are hollow and its data is another; no dot of one compares with one of the other.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bench.records.scores import ScoreRecord
+from bench.reporting import paper
+from bench.reporting import paper_scores as printed
+from bench.reporting.plot_style import (
+    COLOURS,
+    OTHER,
+    STAGE_COLOURS,
+    STYLE,
+    as_svg,
+    legend_above,
+    make_figure,
+    plain_numbers,
+)
+
+SPEED_TASKS = ("caption", "vqa")
+"""Of Figure 4."""
+METRIC = {"caption": "CIDEr", "vqa": "accuracy"}
+
+
+def score_pictures(records: Sequence[ScoreRecord]) -> dict[str, str]:
+    """Return SVG by title; nothing where nothing was scored."""
+    if not records:
+        return {}
+    figures = {
+        "Scores that are kept (Figure 1)": kept_picture(records),
+        "Scores against speed or size (Figure 4)": trade_off_picture(records),
+    }
+    return {title: as_svg(figure) for title, figure in figures.items()}
+
+
+def kept_picture(records: Sequence[ScoreRecord]) -> Figure:
+    """Figure 1: what MiniVLM keeps of OSCAR_B's score, and what artifacts keep of their model's in PyTorch."""
+    kept: dict[str, dict[str, float]] = {}
+    for one in records:
+        if one.kept is not None:
+            kept.setdefault(f"{one.row}, {one.model}", {})[one.task] = 100 * one.kept
+    tasks = list(dict.fromkeys((*printed.FIGURE_1, *(task for shares in kept.values() for task in shares))))
+    with matplotlib.rc_context(STYLE):
+        figure, axes = make_figure(9.0, 1.6 + 0.45 * len(tasks))
+        shares = [100 * ours / theirs for ours, theirs in printed.FIGURE_1.values()]
+        rows = [tasks.index(task) for task in printed.FIGURE_1]
+        axes.scatter(shares, rows, s=60, facecolor="white", edgecolor="black", zorder=3)
+        handles = [Line2D([], [], marker="o", ls="", mfc="white", color="black", label="MiniVLM of OSCAR_B (paper's)")]
+        for place, (name, by_task) in enumerate(kept.items()):
+            colour = COLOURS.get(name.partition(" ")[0], OTHER)
+            aside = 0.12 * (place + 1)  # so that what keeps as much does not cover each other
+            marker = "sD^vP*"[place % 6]
+            axes.scatter(
+                list(by_task.values()), [tasks.index(task) + aside for task in by_task], color=colour, marker=marker
+            )
+            handles.append(Line2D([], [], marker=marker, ls="", color=colour, label=f"{name} of PyTorch (measured)"))
+        axes.set_yticks(range(len(tasks)), tasks)
+        axes.invert_yaxis()
+        axes.set(xlabel="share of the score that is kept (%)")
+        axes.grid(alpha=0.3)
+        legend_above(axes, handles, ncols=2)
+    return figure
+
+
+def trade_off_picture(records: Sequence[ScoreRecord]) -> Figure:
+    """Figure 4: scores against time, the paper's to the left and ours to the right; without times against size."""
+    timed = any(one.latency_ms is not None for one in records)
+    ours: dict[str, list[tuple[float, ScoreRecord]]] = {}
+    for one in records:
+        x = one.latency_ms if timed else None if one.bytes is None else one.bytes / 1e6
+        if x is not None and one.task in SPEED_TASKS:
+            ours.setdefault(one.task, []).append((x, one))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(10.0, 7.0), layout="constrained")
+        axes = figure.subplots(len(SPEED_TASKS), 2, squeeze=False)
+        for row, task in enumerate(SPEED_TASKS):
+            _paper_dots(axes[row][0], row, task)
+            _our_dots(axes[row][1], ours.get(task, []), task, "median latency (ms)" if timed else "weights (MB)")
+    return figure
+
+
+def _paper_dots(axes: Axes, place: int, task: str) -> None:
+    for model, scores in printed.FIGURE_4.items():
+        point = (paper.LATENCY_MS[model], scores[place])
+        axes.scatter(*point, s=60, facecolor="white", edgecolor="black", zorder=3)
+        _name(axes, model, point)
+    axes.set(xlabel="transformer, a caption (ms), the paper's CPU", ylabel=f"{task}: {METRIC[task]}")
+    axes.set_title("the paper's, COCO and VQA 2.0", fontsize=10, loc="left")
+    axes.grid(alpha=0.3)
+    axes.margins(0.3)
+
+
+def _our_dots(axes: Axes, points: Sequence[tuple[float, ScoreRecord]], task: str, unit: str) -> None:
+    data = ", ".join(dict.fromkeys(one.data for _, one in points))
+    axes.set_title(f"measured, {data}" if points else "not measured yet", fontsize=10, loc="left")
+    colours: Mapping[str, str] = {
+        row: STAGE_COLOURS[place % len(STAGE_COLOURS)]
+        for place, row in enumerate(dict.fromkeys(one.row for _, one in points))
+    }
+    for x, one in points:
+        value = 100 * one.values.get(METRIC[task], one.score)
+        colour = COLOURS.get(one.row.partition(" ")[0], colours[one.row])
+        axes.errorbar(
+            x,
+            value,
+            yerr=[[100 * max(one.score - one.low, 0.0)], [100 * max(one.high - one.score, 0.0)]],
+            marker="o",
+            color=colour,
+            capsize=3,
+        )
+        _name(axes, one.row, (x, value))
+    if points:
+        axes.set(xscale="log", xlabel=unit)
+        plain_numbers(axes.xaxis)
+    else:
+        axes.set(xticks=[], yticks=[])
+    axes.grid(alpha=0.3)
+    axes.margins(0.3)
+
+
+def _name(axes: Axes, name: str, point: tuple[float, float]) -> None:
+    axes.annotate(name, point, xytext=(7, 0), textcoords="offset points", va="center", fontsize=9)
