@@ -6,8 +6,8 @@
 
 Artifacts must be of the checkpoint's weights. Shares are of means over the same examples, with the interval that holds
 95 % of 10,000 resamples of the examples. What is said of every example is kept in OUTPUT/NAME/TASK.jsonl, and --resume
-goes on with it; OUTPUT also gets accuracy.json, accuracy.png and scores.jsonl, which bench/report.py and bench/tables.py
-show. Exit code 1: an artifact keeps less than --floor.
+goes on with it. OUTPUT gets accuracy.json, accuracy.png and, for bench/report.py and bench/tables.py, scores.jsonl.
+Exit code 1: an artifact keeps less than --floor.
 """
 
 import argparse
