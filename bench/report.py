@@ -4,8 +4,8 @@
     python bench/report.py results/records.jsonl --output report
 
 RECORDS is a file of records or a folder with a records.jsonl. Writes tables.md, report.html (one file, no network
-needed) and records.csv, beside the records or to --output. Scores are shown, too, where that folder, or
-one in it, has a scores.jsonl.
+needed) and records.csv, beside the records or to --output. Scores are shown, too, where the folder of
+the records, or one in it, has a scores.jsonl.
 """
 
 import csv
@@ -160,17 +160,21 @@ def html(tables: Sequence[Table], records: Sequence[Record], scores: Sequence[Sc
     )
 
 
-def write_report(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write tables.md, report.html and records.csv into a folder; returns where they are.
+def write_report(records: Sequence[Record], folder: Path, scores: Sequence[ScoreRecord] | None = None) -> list[Path]:
+    """Write tables.md, report.html and records.csv of latencies and scores into a folder; returns where they are.
+
+    Args:
+        records: Of latencies.
+        folder: May be new.
+        scores: By default those that lie in the folder, or in a folder in it.
 
     Raises:
         UserError: The folder cannot be written.
     """
-    records = once(records)
+    records, scores = once(records), scores_below(folder) if scores is None else scores
     machines = of_machines(records)
     tables = [*measured_tables(count_all(), records), *latency_tables(machines), *sweep_tables(machines)]
     tables += phone_tables(records)
-    scores = scores_below(folder)
     tables += [*([table] if (table := score_table(scores)) else []), *(accuracy_tables(scores) if scores else [])]
     texts = (markdown(tables, records), html(tables, records, scores), as_csv(records))
     for name, text in zip(REPORT, texts, strict=True):
@@ -189,9 +193,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = record_file(arguments.records)
     folder = arguments.output or given.parent
     check_outputs((folder / name for name in REPORT), [given])
-    records = read(given)
+    records, scores = read(given), scores_below(given.parent)
     with Steps().step("write the report"):
-        written = write_report(records, folder)
+        written = write_report(records, folder, scores)
     for path in written:
         print(f"wrote {path}")
 

@@ -21,7 +21,8 @@ def add_sight(parser: argparse.ArgumentParser, task: str) -> None:
         "--features",
         type=path_argument,
         metavar="DIR",
-        help="keep the pictures' regions there; or regions that minivlm train features kept",
+        help="keep the pictures' regions there"
+        + ("" if task == "detection" else "; or regions that minivlm train features kept"),
     )
     if task == "detection":
         ways.add_argument(
@@ -35,9 +36,17 @@ def add_sight(parser: argparse.ArgumentParser, task: str) -> None:
 
 
 def store_of(arguments: argparse.Namespace) -> Path | None:
-    """Return the folder in which the pipeline keeps a file a picture; None where there is none of that kind."""
+    """Return the folder in which the pipeline keeps a file a picture; None where there is none of that kind.
+
+    Raises:
+        UserError: A detector is to be judged by what was kept for training, which is less than all that it finds.
+    """
     folder: Path | None = arguments.features
-    return None if folder is None or holds_regions(folder) else folder
+    if folder is None or not holds_regions(folder):
+        return folder
+    if arguments.task == "detection":
+        raise UserError(f"{folder} holds what minivlm train features kept, for texts only: name another folder")
+    return None
 
 
 def sight_of(arguments: argparse.Namespace, pipeline: Pipeline) -> Sight:

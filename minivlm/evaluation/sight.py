@@ -9,6 +9,8 @@ from minivlm.inference.pipeline import Pipeline
 
 Look = Callable[[Path], PhotoRegions]
 """Finds the regions of a picture."""
+DETECTOR = "detector"
+"""Name of the usual sight."""
 NO_PICTURE = "no picture"
 """Name of the sight of a model that sees none."""
 
@@ -28,7 +30,7 @@ class Sight:
 
 def seeing(pipeline: Pipeline) -> Sight:
     """Return the sight of a model: its detector looks at every picture."""
-    return Sight(name="detector", look=pipeline.regions)
+    return Sight(name=DETECTOR, look=pipeline.regions)
 
 
 def blind(pipeline: Pipeline) -> Sight:

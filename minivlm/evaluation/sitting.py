@@ -9,7 +9,7 @@ from minivlm.datasets.report import Report
 from minivlm.evaluation.building import Settings, TaskData, build_task
 from minivlm.evaluation.records import Record, RecordFile, open_records
 from minivlm.evaluation.run import Outcome, evaluate, fingerprint
-from minivlm.evaluation.sight import Sight, seeing
+from minivlm.evaluation.sight import DETECTOR, Sight, seeing
 from minivlm.evaluation.tasks import Task
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import sha256
@@ -71,7 +71,9 @@ def begin_sitting(
     if task.head is not None:  # before there is a file to go on with
         pipeline.require(task.head)
     sight = sight or seeing(pipeline)
-    header = {"sight": sight.name, **_header(name, pipeline, fingerprint(task), settings, artifact)}
+    header = _header(name, pipeline, fingerprint(task), settings, artifact)
+    if sight.name != DETECTOR:
+        header["sight"] = sight.name
     records = open_records(kept, header, resume=resume)
     return Sitting(task=task, report=report, pipeline=pipeline, records=records, settings=settings, sight=sight)
 

@@ -54,7 +54,7 @@ class Unsighted(Pipeline):
         raise AssertionError(f"the detector looked at {path}")
 
 
-@pytest.mark.parametrize("name", [*LANGUAGE, "detection"])
+@pytest.mark.parametrize("name", LANGUAGE)
 def test_kept_regions_give_what_the_detector_gives(name: str, data: Path, kept: Path, pipeline: Pipeline) -> None:
     """Words, answers and verdicts alike; numbers to 0.01, as features were kept in float16 (11 bits)."""
     assert holds_regions(kept)
