@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with Steps().stage("resample"):
         found = {task: added(task_scores(arguments, rows, task)) for task in TASKS}
         write_scores(result, records_of(arguments, found))
-    wide_console().print(ingredients_table(found, rows))
+    wide_console().print(ingredients_table(found))
     print(f"wrote {result}")
 
 
@@ -72,23 +72,25 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def ingredients_table(found: Mapping[str, Mapping[str, Added]], rows: Sequence[str]) -> Table:
-    """Return a line for each row: mean over trainings, their range, and what it adds to the baseline."""
+def ingredients_table(found: Mapping[str, Mapping[str, Added]]) -> Table:
+    """Return a line for each task and row: the mean, what trainings score, and what the row adds to the baseline."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("times 100", no_wrap=True)
-    for task in found:
-        table.add_column(f"{task}\n{scoring_of(task).score}", justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(for_terminal, (row, *(_cell(found[task][row]) for task in found))))
+    for heading in ("times 100", "ingredients"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("mean", "of each training", "over the baseline", "95 % of resamples"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for task, rows in found.items():
+        for row, one in rows.items():
+            name = f"{task}, {scoring_of(task).score}" if row == next(iter(rows)) else ""
+            each = " ".join(f"{100 * mean:.1f}" for mean in one.each)
+            table.add_row(*map(for_terminal, (name, row, f"{100 * one.mean.value:.1f}", each, *_over(one))))
     return table
 
 
-def _cell(one: Added) -> str:
-    spread = "" if len(one.each) == 1 else f" [{100 * min(one.each):.1f}..{100 * max(one.each):.1f}]"
-    shown = f"{100 * one.mean.value:.1f}{spread}"
+def _over(one: Added) -> tuple[str, str]:
     if one.over is None:
-        return shown
-    return f"{shown}  {100 * one.over.mean:+.1f} ({100 * one.over.low:+.1f} to {100 * one.over.high:+.1f})"
+        return "", ""
+    return f"{100 * one.over.mean:+.1f}", f"{100 * one.over.low:+.1f} to {100 * one.over.high:+.1f}"
 
 
 if __name__ == "__main__":

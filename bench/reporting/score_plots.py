@@ -3,7 +3,9 @@
 The paper's dots are hollow and its data is another; no dot of one compares with one of the other.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -29,6 +31,8 @@ SPEED_TASKS = ("caption", "vqa")
 PYTORCH_ROW = "pytorch fp32"
 """What artifacts are held against, as bench/accuracy.py calls it."""
 PAPER_S = "MiniVLM of OSCAR_B (the paper's, 27 % of the parameters, 1 % of the multiply-adds)"
+ASIDE = 1.03
+"""How far a dot stands beside one of the same size."""
 METRIC = {"caption": "CIDEr", "vqa": "accuracy"}
 
 
@@ -78,58 +82,57 @@ def kept_picture(records: Sequence[ScoreRecord]) -> Figure:
 def trade_off_picture(records: Sequence[ScoreRecord]) -> Figure:
     """Figure 4: scores against time, the paper's to the left and ours to the right; without times against size."""
     timed = any(one.latency_ms is not None for one in records)
-    ours: dict[str, list[tuple[float, ScoreRecord]]] = {}
+    ours: dict[str, dict[str, tuple[float, ScoreRecord]]] = {}
     for one in records:
         x = one.latency_ms if timed else None if one.bytes is None else one.bytes / 1e6
         if x is not None and one.task in SPEED_TASKS:
-            ours.setdefault(one.task, []).append((x, one))
+            ours.setdefault(one.task, {})[f"{one.row}, {one.model}"] = (x, one)
+    looks = {name: _look(name, place) for place, name in enumerate(dict.fromkeys(chain(*ours.values())))}
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(10.0, 7.0), layout="constrained")
         axes = figure.subplots(len(SPEED_TASKS), 2, squeeze=False)
         for row, task in enumerate(SPEED_TASKS):
             _paper_dots(axes[row][0], row, task)
-            _our_dots(axes[row][1], ours.get(task, []), task, "median latency (ms)" if timed else "weights (MB)")
+            _our_dots(axes[row][1], ours.get(task, {}), looks, METRIC[task])
+            axes[row][1].set_xlabel("median latency (ms)" if timed else "weights (MB), equal ones side by side")
+        handles = [Line2D([], [], ls="", label=name, **look) for name, look in looks.items()]
+        if handles:
+            figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
     return figure
+
+
+def _look(name: str, place: int) -> dict[str, str]:
+    """Return the colour of a runtime, or one of its own for a model in PyTorch, and a marker."""
+    colour = COLOURS.get(name.partition(" ")[0], STAGE_COLOURS[place % len(STAGE_COLOURS)])
+    return {"color": colour, "marker": "osD^vP*"[place % 7]}
 
 
 def _paper_dots(axes: Axes, place: int, task: str) -> None:
     for model, scores in printed.FIGURE_4.items():
         point = (paper.LATENCY_MS[model], scores[place])
         axes.scatter(*point, s=60, facecolor="white", edgecolor="black", zorder=3)
-        _name(axes, model, point)
+        axes.annotate(model, point, xytext=(7, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set(xlabel="transformer, a caption (ms), the paper's CPU", ylabel=f"{task}: {METRIC[task]}")
     axes.set_title("the paper's, COCO and VQA 2.0", fontsize=10, loc="left")
     axes.grid(alpha=0.3)
     axes.margins(0.3)
 
 
-def _our_dots(axes: Axes, points: Sequence[tuple[float, ScoreRecord]], task: str, unit: str) -> None:
-    data = ", ".join(dict.fromkeys(one.data for _, one in points))
+def _our_dots(
+    axes: Axes, points: Mapping[str, tuple[float, ScoreRecord]], looks: Mapping[str, dict[str, str]], metric: str
+) -> None:
+    data = ", ".join(dict.fromkeys(one.data for _, one in points.values()))
     axes.set_title(f"measured, {data}" if points else "not measured yet", fontsize=10, loc="left")
-    colours: Mapping[str, str] = {
-        row: STAGE_COLOURS[place % len(STAGE_COLOURS)]
-        for place, row in enumerate(dict.fromkeys(one.row for _, one in points))
-    }
-    for x, one in points:
-        value = 100 * one.values.get(METRIC[task], one.score)
-        colour = COLOURS.get(one.row.partition(" ")[0], colours[one.row])
-        axes.errorbar(
-            x,
-            value,
-            yerr=[[100 * max(one.score - one.low, 0.0)], [100 * max(one.high - one.score, 0.0)]],
-            marker="o",
-            color=colour,
-            capsize=3,
-        )
-        _name(axes, one.row, (x, value))
+    taken: Counter[float] = Counter()
+    for name, (x, one) in points.items():
+        value = 100 * one.values.get(metric, one.score)
+        arms = [[100 * max(one.score - one.low, 0.0)], [100 * max(one.high - one.score, 0.0)]]
+        axes.errorbar(x * ASIDE ** taken[x], value, yerr=arms, capsize=3, **looks[name])
+        taken[x] += 1
     if points:
-        axes.set(xscale="log", xlabel=unit)
+        axes.set(xscale="log")
         plain_numbers(axes.xaxis)
     else:
         axes.set(xticks=[], yticks=[])
     axes.grid(alpha=0.3)
-    axes.margins(0.3)
-
-
-def _name(axes: Axes, name: str, point: tuple[float, float]) -> None:
-    axes.annotate(name, point, xytext=(7, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.margins(0.2)

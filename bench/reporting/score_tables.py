@@ -21,7 +21,12 @@ METRICS: Mapping[str, tuple[str, str]] = {
     **{name: ("retrieval", name) for name in paper.TABLE_8_COLUMNS},
 }
 """Column -> our task and metric."""
-DATA = "The paper's: COCO, VQA 2.0 and NLVR2. Measured: {data}; no number of one compares with one of the other."
+MEANS = ("CIDEr", "accuracy")
+"""Metrics that are means of the score by which examples are compared, whose interval a record has."""
+DATA = (
+    "The paper's: COCO, VQA 2.0 and NLVR2. Measured: {data}; no number of one compares with one of the other. In"
+    " brackets: what holds 95 % of resamples of the examples."
+)
 NOTHING = "nothing yet: python bench/ingredients.py"
 
 Found = Mapping[tuple[str, str], ScoreRecord]
@@ -121,14 +126,14 @@ def _row(
     extra: Sequence[str],
     ours: Mapping[str, ScoreRecord],
 ) -> Row:
-    cells = [
-        Cell(column, value, _measured(column, ours), comparable=False)
-        for column, value in zip(columns, values, strict=True)
-    ]
-    return Row(label, [*cells, *(Cell(column, None, _measured(column, ours)) for column in extra)])
+    cells = [_cell(column, value, ours) for column, value in zip(columns, values, strict=True)]
+    return Row(label, [*cells, *(_cell(column, None, ours) for column in extra)])
 
 
-def _measured(column: str, ours: Mapping[str, ScoreRecord]) -> float | None:
+def _cell(column: str, value: float | None, ours: Mapping[str, ScoreRecord]) -> Cell:
     task, metric = METRICS.get(column, ("", ""))
-    value = ours[task].values.get(metric) if task in ours else None
-    return None if value is None else 100 * value
+    record = ours.get(task)
+    if record is None or metric not in record.values:
+        return Cell(column, value, comparable=False)
+    interval = f" ({100 * record.low:.1f} to {100 * record.high:.1f})" if metric in MEANS else ""
+    return Cell(column, value, 100 * record.values[metric], detail=interval, comparable=False)

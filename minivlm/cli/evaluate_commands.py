@@ -3,13 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
 from minivlm.cli.check_commands import add_file_flags, given_files
 from minivlm.cli.commands import DEFAULT_MODEL, backend_of
-from minivlm.cli.sight_flags import add_sight, sight_of, store_of
+from minivlm.cli.sight_flags import add_sight, boxes_to_guess_from, guessed_attributes, sight_of, store_of
 from minivlm.command_line import name_argument, path_argument, positive, seed
 from minivlm.console import Steps
 from minivlm.datasets.folder import find_data
@@ -103,7 +103,8 @@ def run_task(arguments: argparse.Namespace) -> None:
     check_outputs(outputs, inputs)
     with steps.stage("load"):
         pipeline = Pipeline(backend_of(arguments), features=store_of(arguments), note=notes.append)
-        sight = sight_of(arguments, pipeline)
+        usual = boxes_to_guess_from(arguments)
+        sight = sight_of(arguments, pipeline, usual)
         sitting = begin_sitting(
             arguments.task,
             TaskData(files),
@@ -116,6 +117,8 @@ def run_task(arguments: argparse.Namespace) -> None:
         )
     with steps.counting(arguments.task, every=100) as progress:
         outcome = sitting.finish(progress)
+    guessed = guessed_attributes(usual, sitting.task, arguments.limit)
+    outcome = replace(outcome, values={**outcome.values, **guessed})
     notes += sight_notes(pipeline, sight)
     fields = {"sight": sight.name, **_fields(arguments, pipeline, sitting.report, outcome)}
     for path in outputs:

@@ -2,14 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from minivlm.command_line import path_argument
-from minivlm.datasets.boxes import read_boxes
+from minivlm.datasets.boxes import BoxData, read_boxes
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.errors import UserError
-from minivlm.evaluation.guessing import guessing
+from minivlm.evaluation.guessing import guessing, usual_attributes
 from minivlm.evaluation.sight import Sight, blind, seeing
+from minivlm.evaluation.tasks import DetectionTask, Task
 from minivlm.inference.pipeline import Pipeline
 from minivlm.training.features import RegionFolder, holds_regions, kept_sight
 
@@ -49,23 +51,50 @@ def store_of(arguments: argparse.Namespace) -> Path | None:
     return None
 
 
-def sight_of(arguments: argparse.Namespace, pipeline: Pipeline) -> Sight:
+def sight_of(arguments: argparse.Namespace, pipeline: Pipeline, usual: BoxData | None) -> Sight:
     """Return how pictures are looked at.
 
+    Args:
+        arguments: Of the command line.
+        pipeline: Over any backend.
+        usual: See `boxes_to_guess_from`.
+
     Raises:
-        UserError: The folder holds another detector's regions, or the data to guess from no boxes.
+        UserError: The folder holds another detector's regions, or the data to guess from no box that can be used.
     """
     if getattr(arguments, "blind", False):
         return blind(pipeline)
-    if getattr(arguments, "guess_from", None) is not None:
-        return _guessing(arguments.guess_from, pipeline)
+    if usual is not None:
+        return guessing(pipeline, usual)
     if arguments.features is not None and holds_regions(arguments.features):
         return kept_sight(RegionFolder(arguments.features, pipeline.backend.detector_hash), pipeline)
     return seeing(pipeline)
 
 
-def _guessing(folder: Path, pipeline: Pipeline) -> Sight:
+def boxes_to_guess_from(arguments: argparse.Namespace) -> BoxData | None:
+    """Return the data whose usual boxes every picture gets; None where pictures are looked at.
+
+    Raises:
+        UserError: It has no boxes.
+    """
+    folder: Path | None = getattr(arguments, "guess_from", None)
+    if folder is None:
+        return None
     files, _ = find_data(folder, DataFiles())
     if files.boxes is None:
         raise UserError(f"{folder} has no boxes to guess from: give data with boxes.json")
-    return guessing(pipeline, read_boxes(files.boxes, PictureFolder(files.images or folder)))
+    return read_boxes(files.boxes, PictureFolder(files.images or folder))
+
+
+def guessed_attributes(usual: BoxData | None, task: Task[Any], limit: int | None) -> dict[str, float]:
+    """Return what the usual attribute of each class scores, by name; nothing where pictures are looked at.
+
+    Args:
+        usual: See `boxes_to_guess_from`.
+        task: Of detection.
+        limit: Of its examples.
+    """
+    if usual is None or not isinstance(task, DetectionTask):
+        return {}
+    scores = usual_attributes(usual, task.examples[:limit], task.data.classes)
+    return {"usual attribute of a box's class": sum(scores) / len(scores)} if scores else {}

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from minivlm.datasets.boxes import BoxData
+from minivlm.datasets.boxes import BoxData, BoxExample
 from minivlm.errors import UserError
 from minivlm.evaluation.sight import Sight
 from minivlm.images.photos import load_photo
@@ -85,6 +85,24 @@ def usual_boxes(data: BoxData, tags: Sequence[str], feature_dim: int) -> UsualBo
         tags=torch.tensor(usual),
         feature_dim=feature_dim,
     )
+
+
+def usual_attributes(data: BoxData, asked: Sequence[BoxExample], classes: Sequence[str]) -> list[float]:
+    """Return for each box with attributes whether the most frequent one of its class is among them: 1 or 0.
+
+    What a model would score that knows what everything is called and sees nothing of it.
+
+    Args:
+        data: Learnt from.
+        asked: Pictures whose boxes count; crowds do not.
+        classes: Names of the classes of these boxes, compared without regard to case.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for box in (box for example in data.examples for box in example.boxes if not box.crowd):
+        counts.setdefault(data.classes[box.label].casefold(), Counter()).update(box.attributes)
+    usual = {name: found.most_common(1)[0][0] for name, found in counts.items() if found}
+    boxes = [box for example in asked for box in example.boxes if box.attributes and not box.crowd]
+    return [float(usual.get(classes[box.label].casefold()) in box.attributes) for box in boxes]
 
 
 def guessing(pipeline: Pipeline, data: BoxData) -> Sight:

@@ -1,6 +1,7 @@
 """How pictures are looked at: kept regions say what the detector says, and who never looks guesses what is usual."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.report import Report
 from minivlm.errors import UserError
 from minivlm.evaluation.building import Settings, TaskData
-from minivlm.evaluation.guessing import guessing, usual_boxes
+from minivlm.evaluation.guessing import guessing, usual_attributes, usual_boxes
 from minivlm.evaluation.sight import NO_PICTURE, Sight, blind, sight_notes
 from minivlm.evaluation.sitting import begin_sitting
 from minivlm.inference.pipeline import Pipeline
@@ -129,6 +130,19 @@ class TestGuessing:
         found = usual.look(save_photo(tmp_path / "a.png", size=(50, 30)))
         torch.testing.assert_close(found.boxes, torch.tensor([[5.0, 0.0, 25.0, 15.0], [25.0, 15.0, 50.0, 30.0]]))
         assert (found.photo_size, found.features.shape) == ((30, 50), (2, 3))
+
+    def test_the_usual_attribute_of_a_class_is_guessed_of_all_its_boxes(self) -> None:
+        """By hand: cats are red twice and blue once; of three boxes with attributes one is a red cat."""
+
+        def one(*named: tuple[str, tuple[str, ...]]) -> BoxData:
+            data = boxes([(name, (0, 0, 10, 10)) for name, _ in named])
+            (example,) = data.examples
+            described = [replace(box, attributes=said) for box, (_, said) in zip(example.boxes, named, strict=True)]
+            return replace(data, examples=(replace(example, boxes=tuple(described)),))
+
+        learnt = one(("Cat", ("red", "small")), ("Cat", ("red",)), ("Cat", ("blue",)), ("dog", ()))
+        asked = one(("cat", ("red", "large")), ("cat", ("blue",)), ("dog", ("red",)), ("cat", ()))
+        assert usual_attributes(learnt, asked.examples, asked.classes) == [1.0, 0.0, 0.0]
 
     def test_crowds_are_no_objects(self) -> None:
         with pytest.raises(UserError, match="no box of a class"):
