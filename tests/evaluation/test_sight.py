@@ -85,9 +85,10 @@ def test_a_folder_of_single_photos_is_none_of_kept_regions(data: Path, pipeline:
 
 @pytest.mark.parametrize("name", LANGUAGE)
 def test_who_sees_no_picture_says_the_same_of_all(name: str, data: Path, pipeline: Pipeline) -> None:
-    sight = blind(pipeline)
+    unsighted = Unsighted(pipeline.backend)
+    sight = blind(unsighted)
     assert sight.name == NO_PICTURE
-    found = records(name, data, Unsighted(pipeline.backend), sight)
+    found = records(name, data, unsighted, sight)
     assert not any("error" in record for record in found.values())
     for field in {"caption": ["caption", "score"], "retrieval": ["scores"]}.get(name, []):
         assert len({str(record[field]) for record in found.values()}) == 1
