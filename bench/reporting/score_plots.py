@@ -6,6 +6,7 @@ The paper's dots are hollow and its data is another; no dot of one compares with
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -95,16 +96,23 @@ def trade_off_picture(records: Sequence[ScoreRecord]) -> Figure:
             _paper_dots(axes[row][0], row, task)
             _our_dots(axes[row][1], ours.get(task, {}), looks, METRIC[task])
             axes[row][1].set_xlabel("median latency (ms)" if timed else "weights (MB), equal ones side by side")
-        handles = [Line2D([], [], ls="", label=name, **look) for name, look in looks.items()]
+        handles = [
+            Line2D([], [], ls="", label=name, color=look.colour, marker=look.marker) for name, look in looks.items()
+        ]
         if handles:
             figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
     return figure
 
 
-def _look(name: str, place: int) -> dict[str, str]:
+class _Look(NamedTuple):
+    colour: str
+    marker: str
+
+
+def _look(name: str, place: int) -> _Look:
     """Return the colour of a runtime, or one of its own for a model in PyTorch, and a marker."""
     colour = COLOURS.get(name.partition(" ")[0], STAGE_COLOURS[place % len(STAGE_COLOURS)])
-    return {"color": colour, "marker": "osD^vP*"[place % 7]}
+    return _Look(colour, "osD^vP*"[place % 7])
 
 
 def _paper_dots(axes: Axes, place: int, task: str) -> None:
@@ -119,7 +127,7 @@ def _paper_dots(axes: Axes, place: int, task: str) -> None:
 
 
 def _our_dots(
-    axes: Axes, points: Mapping[str, tuple[float, ScoreRecord]], looks: Mapping[str, dict[str, str]], metric: str
+    axes: Axes, points: Mapping[str, tuple[float, ScoreRecord]], looks: Mapping[str, _Look], metric: str
 ) -> None:
     data = ", ".join(dict.fromkeys(one.data for _, one in points.values()))
     axes.set_title(f"measured, {data}" if points else "not measured yet", fontsize=10, loc="left")
@@ -127,7 +135,9 @@ def _our_dots(
     for name, (x, one) in points.items():
         value = 100 * one.values.get(metric, one.score)
         arms = [[100 * max(one.score - one.low, 0.0)], [100 * max(one.high - one.score, 0.0)]]
-        axes.errorbar(x * ASIDE ** taken[x], value, yerr=arms, capsize=3, **looks[name])
+        axes.errorbar(
+            x * ASIDE ** taken[x], value, yerr=arms, capsize=3, color=looks[name].colour, marker=looks[name].marker
+        )
         taken[x] += 1
     if points:
         axes.set(xscale="log")

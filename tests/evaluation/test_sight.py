@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from minivlm.cli.main import main
 from minivlm.datasets.boxes import Box, BoxData, BoxExample
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.report import Report
@@ -17,16 +18,24 @@ from minivlm.evaluation.guessing import guessing, usual_attributes, usual_boxes
 from minivlm.evaluation.sight import NO_PICTURE, Sight, blind, sight_notes
 from minivlm.evaluation.sitting import begin_sitting
 from minivlm.inference.pipeline import Pipeline
-from minivlm.training.features import RegionFolder, holds_regions, keep_regions, kept_sight
-from tests.evaluation.made import PICTURES, data_folder
+from minivlm.training.features import RegionFolder, holds_regions, kept_sight
+from minivlm.weights.making import make_random
+from tests.evaluation.made import data_folder
 from tests.tiny import NAME, save_photo
 
 LANGUAGE = ("caption", "vqa", "nlvr2", "retrieval")
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
-    return Pipeline.load(NAME)
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint") / "model"
+    make_random(folder, NAME, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(checkpoint: Path) -> Pipeline:
+    return Pipeline.load(checkpoint=checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +44,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, data: Path, pipeline: Pipeline) -> Path:
-    folder = tmp_path_factory.mktemp("kept")
-    pictures = [data / "images" / name for name in (*PICTURES, "dev-1-0-img0.png", "dev-1-0-img1.png")]
-    keep_regions(folder, pictures, pipeline, lambda number, of: None, lambda number, of: None)
+def kept(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoint: Path) -> Path:
+    folder = tmp_path_factory.mktemp("kept") / "regions"
+    main(["train", "features", str(folder), "--data", str(data), "--checkpoint", str(checkpoint)])
     return folder
 
 
