@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo lint format test coverage package docs full artifacts check-android check-ios check-arm64 clean help
+.PHONY: demo lint format test coverage package docs full artifacts easy-vqa check-android check-ios check-arm64 clean help
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,10 @@ full: $(VENV)/.dev  ## the tests at real model sizes
 
 artifacts: $(VENV)/.dev  ## tee-0, minilm and minivlm in four formats, fp32 and int8, each with its proof
 	$(RUN) export/everything.py --models tee-0,minilm,minivlm --precision fp32,int8
+
+SAMPLE ?= minivlm/assets/sample
+easy-vqa: $(VENV)/.dev  ## an outside yardstick: SAMPLE=CHECKPOINT learns easy-VQA, and is scored beside the question alone
+	$(RUN) bench/easy_vqa.py --start $(SAMPLE)
 
 check-android: $(VENV)/.dev  ## the Android app as far as this machine can: style, unit tests, types, resources
 	sh android_demo/check.sh

@@ -6,7 +6,8 @@
 
 Artifacts must be of the checkpoint's weights. Shares are of means over the same examples, with the interval that holds
 95 % of 10,000 resamples of the examples. What is said of every example is kept in OUTPUT/NAME/TASK.jsonl, and --resume
-goes on with it; OUTPUT also gets accuracy.json and accuracy.png. Exit code 1: an artifact keeps less than --floor.
+goes on with it. OUTPUT gets accuracy.json, accuracy.png and, for bench/report.py and bench/tables.py, scores.jsonl.
+Exit code 1: an artifact keeps less than --floor.
 """
 
 import argparse
@@ -17,19 +18,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.records.file import read
+from bench.records.scores import SCORES, ScoreRecord, write_scores
 from bench.reporting.cells import wide_console
-from bench.scores.scored import HEADLINES, Candidate, Score, candidates, opened, possible_tasks, score
+from bench.scores.means import mean_of_results
+from bench.scores.scored import HEADLINES, Candidate, Score, candidates, opened, possible_tasks, results_file, score
 from bench.scores.showing import ScoredRow, retention_picture, retention_table
 from bench.session.flags import add_threads_flag
 from minivlm.command_line import known_argument, list_argument, number_argument, path_argument, positive, script_parser
 from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable, run_command
-from minivlm.evaluation.building import Settings
+from minivlm.evaluation.building import Settings, TaskData
 from minivlm.inference.backend import Backend, load_torch_backend
 from minivlm.inference.pipeline import Pipeline
-from minivlm.storage.files import check_outputs, replacing, write_text
+from minivlm.storage.files import check_outputs, replacing, size_bytes, write_text
 from minivlm.storage.json_text import json_text
+from minivlm.weights.checkpoint import weights_file
 from minivlm.weights.shipped import checkpoint_argument
 
 RESULT, PICTURE = "accuracy.json", "accuracy.png"
@@ -43,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not 0.0 <= arguments.floor <= 1.0:
         raise UserError(f"--floor {arguments.floor:g}: give a share from 0 to 1")
     files, _ = find_data(arguments.data, DataFiles())
-    outputs = [arguments.output / name for name in (RESULT, PICTURE)]
+    outputs = [arguments.output / name for name in (RESULT, PICTURE, SCORES)]
     check_outputs(outputs, [getattr(files, kind) for kind in files.kinds])
     steps, notes = Steps(), list[str]()
     with steps.stage("load the checkpoint"):
@@ -51,12 +55,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = candidates(arguments.artifacts or (), reference)
     tasks = chosen_tasks(arguments.tasks, possible_tasks(files, reference))
     latencies = {} if arguments.records is None else latencies_of(arguments.records)
-    rows = []
+    rows, data = [], TaskData(files)
     for candidate in found:
-        scores = score_all(arguments, files, candidate, reference, tasks, steps, notes)
+        scores = score_all(arguments, data, candidate, reference, tasks, steps, notes)
         known = latencies.get(candidate.sha256 or "")
         rows.append(ScoredRow(candidate=candidate, scores=scores, latency_ms=known))
-    write_results(rows, reference, outputs)
+    write_results(rows, reference, outputs[:2])
+    write_scores(outputs[2], score_records(rows, reference, arguments))
     show(rows, reference, notes)
     if any(row.least_kept < arguments.floor for row in rows):
         sys.exit(1)
@@ -123,7 +128,7 @@ def latencies_of(records: Path) -> dict[str, float]:
 
 def score_all(
     arguments: argparse.Namespace,
-    files: DataFiles,
+    data: TaskData,
     candidate: Candidate,
     reference: Backend,
     tasks: Sequence[str],
@@ -140,7 +145,7 @@ def score_all(
             with steps.counting(f"{candidate.name}: {task}", every=100) as progress:
                 scores[task] = score(
                     task,
-                    files,
+                    data,
                     candidate,
                     pipeline,
                     Settings(limit=arguments.limit),
@@ -149,6 +154,31 @@ def score_all(
                     progress=progress,
                 )
     return scores
+
+
+def score_records(rows: Sequence[ScoredRow], reference: Backend, arguments: argparse.Namespace) -> list[ScoreRecord]:
+    """Return a record for each row and task, of results that lie in the output's folder."""
+    weights = size_bytes(weights_file(arguments.checkpoint))
+    return [
+        ScoreRecord(
+            row=row.candidate.name,
+            model=reference.model,
+            weights=reference.origin.description,
+            data=arguments.data.name,
+            task=task,
+            examples=one.outcome.examples,
+            values=dict(one.outcome.values),
+            score=mean.value,
+            low=mean.low,
+            high=mean.high,
+            bytes=row.candidate.bytes or weights,
+            latency_ms=row.latency_ms,
+            kept=None if one.kept is None else one.kept.share,
+        )
+        for row in rows
+        for task, one in row.scores.items()
+        for mean in [mean_of_results(results_file(arguments.output, row.candidate.name, task))]
+    ]
 
 
 def write_results(rows: Sequence[ScoredRow], reference: Backend, outputs: Sequence[Path]) -> None:

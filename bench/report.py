@@ -4,7 +4,8 @@
     python bench/report.py results/records.jsonl --output report
 
 RECORDS is a file of records or a folder with a records.jsonl. Writes tables.md, report.html (one file, no network
-needed) and records.csv, beside the records or to --output.
+needed) and records.csv, beside the records or to --output. Scores are shown, too, where the folder of
+the records, or one in it, has a scores.jsonl.
 """
 
 import csv
@@ -22,6 +23,7 @@ from bench.records.media import for_markdown, for_sheet
 from bench.records.record import Record
 from bench.records.repeats import group
 from bench.records.runs import once
+from bench.records.scores import ScoreRecord, scores_below
 from bench.reporting.cells import Table
 from bench.reporting.cost_tables import count_all
 from bench.reporting.latency import latency_tables
@@ -29,6 +31,8 @@ from bench.reporting.paper_tables import device_statuses, measured_tables
 from bench.reporting.phone_plots import phone_pictures
 from bench.reporting.phones import of_machines, phone_tables
 from bench.reporting.plots import pictures
+from bench.reporting.score_plots import score_pictures
+from bench.reporting.score_tables import accuracy_tables, score_table
 from bench.reporting.sweeps import sweep_tables
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
@@ -132,7 +136,7 @@ def as_csv(records: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
+def html(tables: Sequence[Table], records: Sequence[Record], scores: Sequence[ScoreRecord] = ()) -> str:
     """Return the report as one page that needs nothing else."""
     templates = Environment(
         loader=PackageLoader("bench.reporting"),
@@ -150,22 +154,29 @@ def html(tables: Sequence[Table], records: Sequence[Record]) -> str:
             for part in divide(of_machines(records))
             for title, picture in pictures({repeats.case: repeats for repeats in group(part.records)}).items()
         }
-        | phone_pictures(records),
+        | phone_pictures(records)
+        | score_pictures(scores),
         tables=tables,
     )
 
 
-def write_report(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write tables.md, report.html and records.csv into a folder; returns where they are.
+def write_report(records: Sequence[Record], folder: Path, scores: Sequence[ScoreRecord] | None = None) -> list[Path]:
+    """Write tables.md, report.html and records.csv of latencies and scores into a folder; returns where they are.
+
+    Args:
+        records: Of latencies.
+        folder: May be new.
+        scores: By default those that lie in the folder, or in a folder in it.
 
     Raises:
         UserError: The folder cannot be written.
     """
-    records = once(records)
+    records, scores = once(records), scores_below(folder) if scores is None else scores
     machines = of_machines(records)
     tables = [*measured_tables(count_all(), records), *latency_tables(machines), *sweep_tables(machines)]
     tables += phone_tables(records)
-    texts = (markdown(tables, records), html(tables, records), as_csv(records))
+    tables += [*([table] if (table := score_table(scores)) else []), *(accuracy_tables(scores) if scores else [])]
+    texts = (markdown(tables, records), html(tables, records, scores), as_csv(records))
     for name, text in zip(REPORT, texts, strict=True):
         write_text(folder / name, text)
     return [folder / name for name in REPORT]
@@ -182,9 +193,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = record_file(arguments.records)
     folder = arguments.output or given.parent
     check_outputs((folder / name for name in REPORT), [given])
-    records = read(given)
+    records, scores = read(given), scores_below(given.parent)
     with Steps().step("write the report"):
-        written = write_report(records, folder)
+        written = write_report(records, folder, scores)
     for path in written:
         print(f"wrote {path}")
 

@@ -11,7 +11,7 @@ from export.runtime.artifact_backend import open_backend
 from minivlm.datasets.folder import DataFiles
 from minivlm.errors import UserError
 from minivlm.evaluation.bootstrap import Difference
-from minivlm.evaluation.building import HEADS, NEEDED, Settings
+from minivlm.evaluation.building import HEADS, NEEDED, Settings, TaskData
 from minivlm.evaluation.compare import compare
 from minivlm.evaluation.run import Outcome
 from minivlm.evaluation.sitting import begin_sitting
@@ -122,7 +122,7 @@ def opened(candidate: Candidate, reference: Backend, threads: int) -> Backend:
 
 def score(
     task: str,
-    files: DataFiles,
+    data: TaskData,
     candidate: Candidate,
     pipeline: Pipeline,
     settings: Settings,
@@ -135,7 +135,7 @@ def score(
 
     Args:
         task: Name.
-        files: Of the data.
+        data: That is read once for all.
         candidate: What is scored.
         pipeline: That runs it.
         settings: Of the task.
@@ -147,7 +147,7 @@ def score(
         UserError: See `begin_sitting`.
     """
     kept = results_file(folder, candidate.name, task)
-    sitting = begin_sitting(task, files, pipeline, settings, artifact=candidate.artifact, kept=kept, resume=resume)
+    sitting = begin_sitting(task, data, pipeline, settings, artifact=candidate.artifact, kept=kept, resume=resume)
     outcome = sitting.finish(progress)
     if candidate.artifact is None:
         return Score(outcome=outcome, kept=None)

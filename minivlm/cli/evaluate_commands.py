@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,14 +11,16 @@ from minivlm.cli.check_commands import add_file_flags, given_files
 from minivlm.cli.commands import backend_of
 from minivlm.cli.model_flags import add_model_flags
 from minivlm.cli.report import note_random
+from minivlm.cli.sight_flags import add_sight, boxes_to_guess_from, guessed_attributes, sight_of, store_of
 from minivlm.command_line import name_argument, path_argument, positive, seed
 from minivlm.console import Steps
 from minivlm.datasets.folder import find_data
 from minivlm.datasets.report import Report
 from minivlm.errors import UserError, printable
-from minivlm.evaluation.building import NEEDED, Settings
+from minivlm.evaluation.building import NEEDED, Settings, TaskData
 from minivlm.evaluation.compare import compare
 from minivlm.evaluation.run import Outcome
+from minivlm.evaluation.sight import sight_notes
 from minivlm.evaluation.sitting import begin_sitting
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import check_outputs, write_text
@@ -68,7 +70,7 @@ def _add_task(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--data", type=path_argument, metavar="DIR", help="folder with the data's files")
     add_file_flags(parser, NEEDED[name])
     add_model_flags(parser)
-    parser.add_argument("--features", type=path_argument, metavar="DIR", help="keep the pictures' regions there")
+    add_sight(parser, name)
     parser.add_argument("--limit", type=positive, metavar="N", help="take only the first N examples (or pictures)")
     parser.add_argument("--json", type=path_argument, metavar="FILE", help="write the result there, too")
     parser.add_argument(
@@ -97,19 +99,25 @@ def run_task(arguments: argparse.Namespace) -> None:
     inputs = [getattr(files, kind) for kind in files.kinds]
     check_outputs(outputs, inputs)
     with steps.stage("load"):
-        pipeline = Pipeline(backend_of(arguments), features=arguments.features, note=notes.append)
+        pipeline = Pipeline(backend_of(arguments), features=store_of(arguments), note=notes.append)
+        usual = boxes_to_guess_from(arguments)
+        sight = sight_of(arguments, pipeline, usual)
         sitting = begin_sitting(
             arguments.task,
-            files,
+            TaskData(files),
             pipeline,
             _settings(arguments),
+            sight=sight,
             artifact=arguments.artifact,
             kept=kept,
             resume=arguments.resume,
         )
     with steps.counting(arguments.task, every=100) as progress:
         outcome = sitting.finish(progress)
-    fields = _fields(arguments, pipeline, sitting.report, outcome)
+    guessed = guessed_attributes(usual, sitting.task, arguments.limit)
+    outcome = replace(outcome, values={**outcome.values, **guessed})
+    notes += sight_notes(pipeline, sight)
+    fields = {"sight": sight.name, **_fields(arguments, pipeline, sitting.report, outcome)}
     for path in outputs:
         write_text(path, f"{json_text(fields)}\n")
     _show(pipeline, sitting.report, outcome, notes)

@@ -18,7 +18,7 @@ from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.training.features import RegionFolder, keep_regions
 from minivlm.training.finding import keep_by_several, keep_here
 from minivlm.training.language.corpus import Corpus, read_corpus
-from minivlm.training.language.known import KnownPictures, TagSource
+from minivlm.training.language.known import KnownPictures, Shown, TagSource, UnseenPictures
 from minivlm.training.language.recipes import RECIPES, LanguageRecipe, language_recipe
 from minivlm.training.language.stage import begin_stage
 from minivlm.training.language.start import Start, load_start
@@ -60,8 +60,10 @@ def add_language(stages: Any, command: MakeParser) -> None:
         parser = command(stages, name, train_language, summary, f"minivlm train {name} my-{name} {flags}")
         add_shared_flags(parser, RECIPES)
         _add_data(parser)
-        parser.add_argument(
-            "--features", type=path_argument, required=True, metavar="DIR", help="made by minivlm train features"
+        sight = parser.add_mutually_exclusive_group(required=True)
+        sight.add_argument("--features", type=path_argument, metavar="DIR", help="made by minivlm train features")
+        sight.add_argument(
+            "--blind", action="store_true", help="show it no picture: neither regions nor tags, only texts"
         )
         if name == "pretrain":
             parser.add_argument(
@@ -167,16 +169,17 @@ def train_language(arguments: argparse.Namespace) -> None:
     recipe = replace(recipe, optimization=changed(recipe.optimization, arguments))
     if arguments.start is None:
         raise UserError("a transformer learns from what a detector finds: give --start CHECKPOINT of a whole model")
-    options, console = shared_options(arguments), Steps()
     tags: TagSource = getattr(arguments, "tags", "detector")
+    if arguments.blind and tags != "detector":
+        raise UserError(f"--blind shows no tags, and --tags {tags} says whose: leave one of the two out")
+    options, console = shared_options(arguments), Steps()
     files = _files(arguments.data)
     with console.stage("read the data"):
         kinds = TASKS[name].kinds
         corpus = read_corpus(files, kinds if tags == "detector" else (*kinds, "boxes"))
     with console.stage("load the weights"):
         start = load_start(arguments.start, _answers(arguments), generator_of(Chance.WEIGHTS, arguments.seed))
-    with console.counting("hash pictures", every=5000) as told:
-        known = _known(arguments.features, start, corpus, tags, told)
+    known = _unseen(start) if arguments.blind else _known(arguments.features, start, corpus, tags, console)
     for report in corpus.reports:
         for line in report.lines:
             console.say(line)
@@ -185,11 +188,14 @@ def train_language(arguments: argparse.Namespace) -> None:
     print(f"{arguments.folder}: {start.info.model}, {name} on {len(stage.examples):,} examples, {steps:,} steps")
 
 
-def _known(
-    features: Path, start: Start, corpus: Corpus, tags: TagSource, told: Callable[[int, int], None]
-) -> KnownPictures:
-    regions = RegionFolder(features, start.backend.detector_hash)
-    places = regions.places(corpus.pictures, told)
+def _unseen(start: Start) -> Shown:
+    return UnseenPictures(labels=start.labels, feature_dim=start.whole.config.vision.feature_dim)
+
+
+def _known(features: Path, start: Start, corpus: Corpus, tags: TagSource, console: Steps) -> Shown:
+    with console.counting("hash pictures", every=5000) as told:
+        regions = RegionFolder(features, start.backend.detector_hash)
+        places = regions.places(corpus.pictures, told)
     return KnownPictures(regions=regions, places=places, labels=start.labels, source=tags, names=corpus.names)
 
 
@@ -202,7 +208,7 @@ def _about(
         "start": start.backend.origin.sha256,
         "labels": start.labels.sha256,
         "data": [sha256(path) for path in read],
-        "tags": tags,
+        "tags": "no picture" if arguments.blind else tags,
         "recipe": {"name": arguments.recipe, **as_told(recipe)},
     }
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from minivlm.datasets.boxes import read_boxes
-from minivlm.datasets.captions import CaptionExample, read_captions
+from minivlm.datasets.boxes import BoxData, read_boxes
+from minivlm.datasets.captions import CaptionData, CaptionExample, read_captions
 from minivlm.datasets.folder import DataFiles
-from minivlm.datasets.nlvr2 import read_statements
+from minivlm.datasets.nlvr2 import StatementData, read_statements
 from minivlm.datasets.pictures import PictureFolder
-from minivlm.datasets.questions import read_questions
+from minivlm.datasets.questions import QuestionData, read_questions
 from minivlm.datasets.report import Report
 from minivlm.errors import UserError
 from minivlm.evaluation.proposals import require_proposals
@@ -52,12 +53,54 @@ class Settings:
     proposals: bool = False
 
 
-def build_task(name: str, files: DataFiles, pipeline: Pipeline, settings: Settings) -> tuple[Task[Any], Report]:
-    """Read the data of a task.
+@dataclass(frozen=True)
+class TaskData:
+    """The files of a data set; each is read when a task first needs it, and once for all tasks and models.
+
+    Attributes:
+        files: As `find_data` returns them.
+    """
+
+    files: DataFiles
+
+    @cached_property
+    def boxes(self) -> BoxData:
+        """Of detection."""
+        return read_boxes(self._need("boxes"), self._pictures)
+
+    @cached_property
+    def questions(self) -> QuestionData:
+        """Of VQA, with answers where there are."""
+        return read_questions(self._need("questions"), self.files.annotations, self._pictures)
+
+    @cached_property
+    def statements(self) -> StatementData:
+        """Of NLVR2."""
+        return read_statements(self._need("nlvr2"), self._pictures)
+
+    @cached_property
+    def captions(self) -> CaptionData:
+        """Of captioning and retrieval."""
+        return read_captions(self._need("captions"), self._pictures)
+
+    @cached_property
+    def _pictures(self) -> PictureFolder:
+        return PictureFolder(self.files.images or Path())
+
+    def _need(self, kind: str) -> Path:
+        path: Path | None = getattr(self.files, kind)
+        if path is None:
+            there = ", ".join(self.files.kinds) or "pictures only"
+            raise UserError(f"the data has {there}, and the task needs {kind}: name the file with --{kind} FILE")
+        return path
+
+
+def build_task(name: str, data: TaskData, pipeline: Pipeline, settings: Settings) -> tuple[Task[Any], Report]:
+    """Take the examples of a task from data.
 
     Args:
         name: One of `SCORINGS`.
-        files: As `find_data` returns them.
+        data: See there.
         pipeline: Whose tags and tokens the data is held against.
         settings: See there.
 
@@ -67,35 +110,23 @@ def build_task(name: str, files: DataFiles, pipeline: Pipeline, settings: Settin
     Raises:
         UserError: The data is not there, or not what it should be.
     """
-    folder = files.images or Path()
     match name:
         case "detection":
-            boxes = read_boxes(_need(files, "boxes"), PictureFolder(folder))
+            boxes = data.boxes
             tags = pipeline.backend.tags
             _require_a_class(boxes.classes, tags)
             if settings.proposals:
                 require_proposals(pipeline.backend)
             return DetectionTask(data=boxes, tags=tags, proposals=settings.proposals), boxes.report
         case "vqa":
-            questions = read_questions(_need(files, "questions"), files.annotations, PictureFolder(folder))
-            return QuestionTask(examples=questions.examples), questions.report
+            return QuestionTask(examples=data.questions.examples), data.questions.report
         case "nlvr2":
-            statements = read_statements(_need(files, "nlvr2"), PictureFolder(folder))
-            return StatementTask(examples=statements.examples), statements.report
-    captions = read_captions(_need(files, "captions"), PictureFolder(folder))
-    examples = _of_split(captions.examples, settings.split)
+            return StatementTask(examples=data.statements.examples), data.statements.report
+    examples = _of_split(data.captions.examples, settings.split)
     if name == "caption":
-        return CaptionTask(examples=examples, beams=settings.beams), captions.report
+        return CaptionTask(examples=examples, beams=settings.beams), data.captions.report
     readable = _readable(examples, pipeline.labels.tokenizer.encode)[: settings.limit]
-    return RetrievalTask(examples=readable), captions.report
-
-
-def _need(files: DataFiles, kind: str) -> Path:
-    path: Path | None = getattr(files, kind)
-    if path is None:
-        there = ", ".join(files.kinds) or "pictures only"
-        raise UserError(f"the data has {there}, and the task needs {kind}: name the file with --{kind} FILE")
-    return path
+    return RetrievalTask(examples=readable), data.captions.report
 
 
 def _require_a_class(classes: Sequence[str], tags: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from minivlm.datasets.report import Finding, Findings
 from minivlm.errors import UserError
 from minivlm.evaluation.records import Record, RecordFile
 from minivlm.evaluation.scoring import scoring_of
+from minivlm.evaluation.sight import Look
 from minivlm.evaluation.tasks import Task
 from minivlm.images.photos import PhotoError
 from minivlm.inference.photo_regions import PhotoRegions
@@ -47,12 +48,12 @@ class KeptRegions:
     """Finds the regions of pictures, and keeps those of the last few.
 
     Args:
-        pipeline: Finds them; its own store keeps them on disk.
+        look: Finds them; it may keep them on disk.
         size: Pictures that are kept.
     """
 
-    def __init__(self, pipeline: Pipeline, size: int = KEPT) -> None:
-        self._pipeline = pipeline
+    def __init__(self, look: Look, size: int = KEPT) -> None:
+        self._look = look
         self._size = size
         self._kept: OrderedDict[Path, PhotoRegions] = OrderedDict()
 
@@ -67,7 +68,7 @@ class KeptRegions:
             self._kept.move_to_end(picture)
             return self._kept[picture]
         try:
-            regions = self._pipeline.regions(picture)
+            regions = self._look(picture)
         except PhotoError as error:
             raise UnusableError("examples whose picture cannot be used", fault_of(picture, error)) from None
         self._kept[picture] = regions
@@ -85,6 +86,7 @@ def evaluate(
     pipeline: Pipeline,
     records: RecordFile,
     *,
+    look: Look | None = None,
     limit: int | None = None,
     progress: Callable[[int, int], None] = lambda number, of: None,
 ) -> Outcome:
@@ -94,6 +96,7 @@ def evaluate(
         task: With its examples.
         pipeline: Over any backend.
         records: Where results are kept; those that are there are not computed again.
+        look: Finds the regions of a picture; by default the pipeline does.
         limit: Take only so many examples from the beginning.
         progress: Called with the number of the example that comes next, from 1, and of all.
 
@@ -105,12 +108,12 @@ def evaluate(
         raise UserError("the data has no example that can be used: minivlm data check says why")
     if task.head is not None:
         pipeline.require(task.head)
-    look = KeptRegions(pipeline)
+    regions = KeptRegions(look or pipeline.regions)
     for number, example in enumerate(examples, start=1):
         key = _key(example)
         if key not in records.records:
             progress(number, len(examples))
-            records.add({"id": key, **_attempt(task, pipeline, look, example)})
+            records.add({"id": key, **_attempt(task, pipeline, regions, example)})
     return score(task.name, [records.records[_key(example)] for example in examples])
 
 

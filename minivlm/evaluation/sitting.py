@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from minivlm.datasets.folder import DataFiles
 from minivlm.datasets.report import Report
-from minivlm.evaluation.building import Settings, build_task
+from minivlm.evaluation.building import Settings, TaskData, build_task
 from minivlm.evaluation.records import Record, RecordFile, open_records
 from minivlm.evaluation.run import Outcome, evaluate, fingerprint
+from minivlm.evaluation.sight import DETECTOR, Sight, seeing
 from minivlm.evaluation.tasks import Task
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import sha256
@@ -25,6 +25,7 @@ class Sitting:
         pipeline: Over any backend.
         records: What is kept.
         settings: Of the task.
+        sight: How pictures are looked at.
     """
 
     task: Task[Any]
@@ -32,18 +33,21 @@ class Sitting:
     pipeline: Pipeline
     records: RecordFile
     settings: Settings
+    sight: Sight
 
     def finish(self, progress: Callable[[int, int], None] = lambda number, of: None) -> Outcome:
         """Put every example that has no record to the model, and score all of them; see `evaluate`."""
-        return evaluate(self.task, self.pipeline, self.records, limit=self.settings.limit, progress=progress)
+        limit, look = self.settings.limit, self.sight.look
+        return evaluate(self.task, self.pipeline, self.records, look=look, limit=limit, progress=progress)
 
 
 def begin_sitting(
     name: str,
-    files: DataFiles,
+    data: TaskData,
     pipeline: Pipeline,
     settings: Settings,
     *,
+    sight: Sight | None = None,
     artifact: Path | None = None,
     kept: Path | None = None,
     resume: bool = False,
@@ -52,9 +56,10 @@ def begin_sitting(
 
     Args:
         name: Of the task.
-        files: Of the data.
+        data: Whose files are read where no task has read them yet.
         pipeline: Over any backend.
         settings: Of the task.
+        sight: How pictures are looked at; by default by the pipeline's detector.
         artifact: That the pipeline runs, None where PyTorch runs the model.
         kept: File of records; None keeps them in memory only.
         resume: Go on with the records that are there.
@@ -62,12 +67,15 @@ def begin_sitting(
     Raises:
         UserError: The data is not what it should be, the model cannot do the task, or the records are another's.
     """
-    task, report = build_task(name, files, pipeline, settings)
+    task, report = build_task(name, data, pipeline, settings)
     if task.head is not None:  # before there is a file to go on with
         pipeline.require(task.head)
+    sight = sight or seeing(pipeline)
     header = _header(name, pipeline, fingerprint(task), settings, artifact)
+    if sight.name != DETECTOR:
+        header["sight"] = sight.name
     records = open_records(kept, header, resume=resume)
-    return Sitting(task=task, report=report, pipeline=pipeline, records=records, settings=settings)
+    return Sitting(task=task, report=report, pipeline=pipeline, records=records, settings=settings, sight=sight)
 
 
 def _header(name: str, pipeline: Pipeline, data: str, settings: Settings, artifact: Path | None) -> Record:

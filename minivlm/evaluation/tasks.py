@@ -1,6 +1,6 @@
 """What each task asks of a model, example by example."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,9 @@ from minivlm.datasets.nlvr2 import StatementExample
 from minivlm.datasets.questions import QuestionExample
 from minivlm.evaluation.detection import Found, Truth, recall
 from minivlm.evaluation.proposals import proposal_corners
+from minivlm.evaluation.sight import Look
 from minivlm.images.photos import load_photo
-from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
-
-Look = Callable[[Path], PhotoRegions]
-"""Finds the regions of a picture."""
 
 Example = TypeVar("Example")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from minivlm.images.preprocess import NetworkInput
@@ -49,6 +50,19 @@ class PhotoRegions:
             features=self.features[rows],
             geometry=self.geometry[rows],
         )
+
+
+def no_regions(feature_dim: int) -> PhotoRegions:
+    """Return what is known of a photo that nobody looked at: nothing, not even its size."""
+    nothing = torch.zeros(0)
+    return PhotoRegions(
+        photo_size=(1, 1),
+        boxes=nothing.reshape(0, 4),
+        scores=nothing,
+        tags=nothing.long(),
+        features=nothing.reshape(0, feature_dim),
+        geometry=nothing.reshape(0, 6),
+    )
 
 
 def in_photo(fitted: NetworkInput, regions: Regions) -> PhotoRegions:

@@ -21,14 +21,18 @@ import torch
 from torch import Tensor
 
 from minivlm.errors import UserError
+from minivlm.evaluation.sight import Sight
 from minivlm.inference.features import photo_hash
 from minivlm.inference.photo_regions import PhotoRegions
+from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import exists, is_folder, replacing
 
 FORMAT = "1"
 """Changes when pictures are prepared, or files laid out, in another way."""
 AT_A_TIME = 256
 """Pictures of a file: what an interruption loses at most. 27 MB with 50 regions of 1024 features."""
+NAME = 16
+"""Letters of a file's name."""
 WAY_OUT = "make them again by minivlm train features, in a new folder"
 
 Place = tuple[int, int]
@@ -89,6 +93,14 @@ class RegionFolder:
             found[picture] = self._places[key]
         return found
 
+    def place(self, picture: Path) -> Place | None:
+        """Return where the regions of a picture are; None where it has none here.
+
+        Raises:
+            PhotoError: It cannot be read.
+        """
+        return self._places.get(photo_hash(picture))
+
     def read(self, place: Place) -> PhotoRegions:
         """Return the regions of a picture, in float32 as all that use them expect."""
         from safetensors import safe_open
@@ -106,6 +118,21 @@ class RegionFolder:
             features=file.get_slice("features")[row].float(),
             geometry=file.get_slice("geometry")[row],
         )
+
+
+def holds_regions(folder: Path) -> bool:
+    """Tell a folder that `keep_regions` wrote from one of `minivlm.inference.features`, by the names in it."""
+    return any(len(path.stem) == NAME for path in folder.glob("*.safetensors"))
+
+
+def kept_sight(folder: RegionFolder, pipeline: Pipeline) -> Sight:
+    """Return a sight that takes regions that are kept, and lets the detector look at pictures that have none."""
+
+    def look(picture: Path) -> PhotoRegions:
+        place = folder.place(picture)
+        return pipeline.regions(picture) if place is None else folder.read(place)
+
+    return Sight(name="detector, kept in float16", look=look)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +198,7 @@ def write_regions(folder: Path, part: Part, found: Sequence[PhotoRegions], detec
         "sizes": torch.tensor([one.photo_size for one in found], dtype=torch.int32),
     }
     keys = [key for key, _ in part]
-    name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]  # no two hold the same pictures
+    name = hashlib.sha256("".join(keys).encode()).hexdigest()[:NAME]  # no two hold the same pictures
     with replacing(folder / f"{name}.safetensors") as partial:
         save_file(
             tensors, partial, metadata={"format": FORMAT, "detector": detector_hash, "pictures": json.dumps(keys)}

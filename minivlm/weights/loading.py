@@ -15,6 +15,9 @@ from minivlm.storage.files import sha256
 from minivlm.vision.tee import TEE, TEEConfig
 from minivlm.weights import checkpoint as checkpoints
 
+BLIND = "--blind"
+"""In the description of weights that learnt, at least in part, without seeing a picture."""
+
 
 @dataclass(frozen=True)
 class WeightsOrigin:
@@ -37,6 +40,11 @@ class WeightsOrigin:
     def of_seed(cls, seed: int) -> "WeightsOrigin":
         """Describe random weights. Their seed says which they are: their last bits differ between machines."""
         return cls(f"random (seed {seed})", random=True, seed=seed)
+
+    @property
+    def blind(self) -> bool:
+        """Whether some of the weights learnt without seeing a picture."""
+        return BLIND in self.description
 
     @property
     def identity(self) -> tuple[str | None, int | None]:

@@ -1,6 +1,7 @@
 """Records made by hand."""
 
 from bench.records.record import Counts, Failure, MachineRates, Memory, Record
+from bench.records.scores import ScoreRecord
 
 SAMPLE = Record(
     run="20260102-030405-0000",
@@ -40,4 +41,17 @@ FAILED = Record(
     environment=SAMPLE.environment,
     profile="normal",
     time=SAMPLE.time,
+)
+
+SCORE = ScoreRecord(
+    row="pytorch fp32",
+    model="minivlm-tiny",
+    weights="random (seed 0)",
+    data="test",
+    task="vqa",
+    examples=8,
+    values={"accuracy": 0.75},
+    score=0.75,
+    low=0.5,
+    high=0.875,
 )

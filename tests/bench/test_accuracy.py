@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from bench.scores.scored import PYTORCH, results_file
 from export.core.formats import FORMATS, artifact_path
 from export.flow.command import run_exporter
 from minivlm.cli.main import main as minivlm
+from minivlm.evaluation import building
 from minivlm.storage.files import size_bytes
 from minivlm.weights.making import make_random
 from tests.evaluation.made import data_folder
@@ -43,6 +45,17 @@ def run(folder: Path, *extra: str, code: int = 0) -> dict:
     return json.loads((folder / "out/accuracy.json").read_text())
 
 
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str, called: list[str]) -> None:
+    """Let a reader of data note that it is called."""
+    original = getattr(building, name)
+
+    def counted(*arguments: Any) -> Any:
+        called.append(name)
+        return original(*arguments)
+
+    monkeypatch.setattr(building, name, counted)
+
+
 def refusal(folder: Path, capsys: pytest.CaptureFixture[str], *changes: str) -> str:
     """Return the one line that a call with other flags ends with."""
     from minivlm.errors import run_command
@@ -55,13 +68,17 @@ def refusal(folder: Path, capsys: pytest.CaptureFixture[str], *changes: str) -> 
 
 
 def test_an_exact_artifact_keeps_everything_and_a_worse_one_is_told(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fp32 in ONNX Runtime decides as PyTorch does; then half of its verdicts are turned around in what was kept.
 
     Arithmetic: of two statements, both judged alike by both, the turned one costs half of the accuracy at most.
     """
+    read: list[str] = []
+    for name in ("read_questions", "read_statements", "read_captions"):
+        count_calls(monkeypatch, name, read)
     result = run(folder, "--tasks", TASKS)
+    assert sorted(read) == ["read_captions", "read_questions", "read_statements"]  # once for both candidates
     pytorch, onnx = result["rows"]
     assert (pytorch["name"], onnx["name"]) == (PYTORCH, "onnx fp32")
     for task in TASKS.split(","):

@@ -12,12 +12,13 @@ from bench.costs.counts import Count
 from bench.records.file import append
 from bench.records.record import Failure, Record
 from bench.records.repeats import group
+from bench.records.scores import SCORES, write_scores
 from bench.report import as_csv, html, main, markdown, markdown_table
 from bench.reporting import paper
 from bench.reporting.paper_tables import device_statuses, measured_tables
 from bench.reporting.plots import pictures
 from minivlm.errors import UserError
-from tests.bench.samples import FAILED, SAMPLE
+from tests.bench.samples import FAILED, SAMPLE, SCORE
 
 
 def record(model: str, milliseconds: float, runtime: str = "pytorch", **changes) -> Record:
@@ -106,6 +107,17 @@ class TestOutputs:
             append(tmp_path / "records.jsonl", each)
         main([str(tmp_path), "--output", str(tmp_path / "report")])
         assert {path.name for path in (tmp_path / "report").iterdir()} == {"tables.md", "report.html", "records.csv"}
+
+    def test_scores_beside_the_records_are_shown(self, tmp_path, counts, monkeypatch):
+        monkeypatch.setattr("bench.report.count_all", lambda: counts)
+        append(tmp_path / "records.jsonl", SAMPLE)
+        write_scores(tmp_path / "accuracy" / SCORES, [replace(SCORE, row="<b>onnx</b> int8", kept=0.5)])
+        main([str(tmp_path)])
+        tables, page = ((tmp_path / name).read_text() for name in ("tables.md", "report.html"))
+        assert "75.0 (50.0 to 87.5)" in tables
+        assert "## Table 8. Retrieval, the paper's 1K set" in tables
+        assert "Scores against speed or size (Figure 4)" in page
+        assert "<b>onnx" not in page
 
     def test_the_page_needs_no_network_and_trusts_no_text(self, counts):
         hostile = replace(FAILED, error=Failure(1, "<script>alert(1)</script>", ["<img src=x>"]))

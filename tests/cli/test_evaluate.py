@@ -59,9 +59,32 @@ def test_two_results_are_compared(data: Path, tmp_path: Path, capfd: pytest.Capt
     assert found["difference"]["low"] <= found["difference"]["high"]
 
 
+def test_the_detector_runs_once_for_all_tasks(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What minivlm train features kept gives the same answers; it is no place to judge a detector by."""
+    model, kept = tmp_path / "model", tmp_path / "kept"
+    main(["checkpoint", "random", str(model), "--model", NAME])
+    main(["train", "features", str(kept), "--data", str(data), "--checkpoint", str(model)])
+    before = sorted(path.name for path in kept.iterdir())
+    flags = ("--data", data, "--checkpoint", model)
+    for task in ("vqa", "nlvr2"):
+        results = []
+        for extra in ((), ("--features", kept)):
+            assert run(capfd, task, *flags, *extra, "--json", tmp_path / "result.json")[0] == 0
+            results.append(json.loads((tmp_path / "result.json").read_text()))
+        assert results[0]["values"] == results[1]["values"]
+        assert (results[0]["sight"], results[1]["sight"]) == ("detector", "detector, kept in float16")
+    code, _, err = run(capfd, "detection", *flags, "--features", kept)
+    assert (code, "for texts only" in err) == (2, True)
+    assert sorted(path.name for path in kept.iterdir()) == before
+    code, out, err = run(capfd, "detection", *flags, "--guess-from", data)
+    assert (code, "VG mAP@.5" in out) == (0, True), err
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
+        (["vqa", "--blind", "--features", "x"], "not allowed with"),
+        (["detection", "--data", "DATA", "--guess-from", "no-such"], "is no folder"),
         (["vqa", "--resume"], "--output"),
         (["vqa", "--data", "no-such"], "is no folder"),
         (["vqa"], "holds no data"),

@@ -1,6 +1,7 @@
 """`minivlm train` for language, `minivlm pseudo-label`, and what becomes of what they write, on the command line."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from minivlm.datasets.captions import read_captions
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.inference.pipeline import Pipeline
 from tests.evaluation.made import ANSWERS, data_folder
-from tests.tiny import NAME
+from tests.tiny import NAME, save_photo
 
 RUN = ("--recipe", "small-world", "--steps", 2, "--batch", 4, "--workers", 0, "--threads", 1, "--cpu")
 
@@ -68,6 +69,60 @@ def test_from_pre_training_to_a_model_that_is_evaluated(
     assert (code, "vqa: 5 examples" in out) == (0, True), err
 
 
+def test_a_blind_model_is_trained_and_judged_without_any_picture(
+    data: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With other pictures under the same names all weights are the same, bit for bit."""
+    others = tmp_path / "others"
+    shutil.copytree(data, others)
+    for picture in (others / "images").iterdir():
+        save_photo(picture, seed=99)
+    weights = []
+    for folder in (data, others):
+        out, flags = tmp_path / folder.name, ("--data", folder, "--blind", *RUN)
+        for stage, before, extra in (
+            ("pretrain", start, ()),
+            ("tasks", out / "pretrain", ()),
+            ("caption", out / "tasks", ("--cider",)),
+        ):
+            code, _, err = run(capfd, "train", stage, out / stage, *flags, "--start", before, *extra)
+            assert code == 0, err
+        weights.append((out / "caption" / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    model = tmp_path / others.name / "caption"
+    said = json.loads((model / "config.json").read_text())
+    assert said["origin"] == "minivlm train cider --blind; minivlm train tasks --blind"
+    for task in ("caption", "vqa", "nlvr2", "retrieval"):
+        results = []
+        for folder in (data, others):
+            kept = tmp_path / f"{task}-{folder.name}"
+            code, _, err = run(
+                capfd, "evaluate", task, "--data", folder, "--checkpoint", model, "--blind", "--output", kept
+            )
+            assert (code, "note: the model" in err) == (0, False), err
+            results.append((kept / f"{task}.jsonl").read_text())
+        assert results[0] == results[1]
+        assert json.loads(results[0].splitlines()[0])["sight"] == "no picture"
+
+
+def test_who_judges_a_model_in_another_way_than_it_was_trained_is_told(
+    data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    blind, seeing = tmp_path / "blind", tmp_path / "seeing"
+    assert run(capfd, "train", "vqa", blind, "--data", data, "--blind", "--start", start, *RUN)[0] == 0
+    assert run(capfd, "train", "vqa", seeing, *flags(data, kept, start))[0] == 0
+    for model, extra, said in (
+        (blind, (), "note: the model was trained without pictures and is shown some: judge it with --blind"),
+        (blind, ("--blind",), None),
+        (seeing, ("--blind",), "note: the model was trained on pictures and is shown none"),
+        (seeing, (), None),
+    ):
+        code, _, err = run(capfd, "evaluate", "vqa", "--data", data, "--checkpoint", model, *extra)
+        notes = [line for line in err.splitlines() if line.startswith("note: the model")]
+        assert (code, len(notes)) == (0, int(said is not None))
+        assert said is None or notes[0].startswith(said)
+
+
 def test_a_training_that_goes_on_is_the_same_and_with_another_start_it_is_refused(
     data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +150,8 @@ def test_mistakes_are_one_line(
     out = tmp_path / "out"
     for arguments, hint in (
         (("--data", data, "--features", kept, *RUN), "--start"),
+        (("--data", data, "--start", start, *RUN), "--features --blind"),
+        (("--data", data, "--start", start, "--blind", "--tags", "data", *RUN), "--tags data"),
         (flags(data, tmp_path, start), "minivlm train features"),
         (flags(data, tmp_path / "nothing", start), "is no folder"),
         (flags(tmp_path, kept, start), "holds no data"),

@@ -11,7 +11,7 @@ import pytest
 
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError
-from minivlm.evaluation.building import Settings, build_task
+from minivlm.evaluation.building import Settings, TaskData, build_task
 from minivlm.evaluation.compare import compare
 from minivlm.evaluation.records import RecordFile, open_records, read_results
 from minivlm.evaluation.run import KeptRegions, evaluate, fingerprint
@@ -44,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def task_of(name: str, data: Path, pipeline: Pipeline, **settings: Any) -> Task[Any]:
-    return build_task(name, find_data(data, DataFiles())[0], pipeline, Settings(**settings))[0]
+    return build_task(name, TaskData(find_data(data, DataFiles())[0]), pipeline, Settings(**settings))[0]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -197,7 +197,7 @@ def test_regions_of_the_last_pictures_are_kept(pipeline: Pipeline, data: Path) -
             looked.append(Path(path).name)
             return made_up_regions()
 
-    look = KeptRegions(Counting(pipeline.backend), size=2)
+    look = KeptRegions(Counting(pipeline.backend).regions, size=2)
     for name in ("a", "b", "a", "c", "a", "b"):
         look(data / f"{name}.png")
     assert looked == ["a.png", "b.png", "c.png", "b.png"]

@@ -11,7 +11,7 @@ from minivlm.datasets.questions import QuestionExample
 from minivlm.evaluation.answers import accuracy, normalised
 from minivlm.language.layout import VQA, TransformerInputs
 from minivlm.training.language.batches import Batch, join_inputs
-from minivlm.training.language.known import KnownPictures
+from minivlm.training.language.known import Shown
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.stage import TOTAL
 
@@ -39,7 +39,7 @@ class QuestionExamples:
         texts: Token ids of each question.
     """
 
-    known: KnownPictures
+    known: Shown
     questions: Sequence[QuestionExample]
     texts: Sequence[tuple[int, ...]]
 

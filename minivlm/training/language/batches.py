@@ -58,6 +58,7 @@ def join_contexts(each: Sequence[CaptionContext]) -> CaptionContext:
     length = each[0].tag_ids.shape[1]
     whole = CaptionContext(*(torch.cat(parts) for parts in zip(*each, strict=True)))
     tags, regions = _used(whole.mask[:, 0, :length]), _used(whole.mask[:, 0, length:])
+    tags = max(tags, int(regions == 0))  # attention within a context needs a column, though nobody sees it
     return CaptionContext(
         tag_ids=whole.tag_ids[:, :tags],
         regions=whole.regions[:, :regions],

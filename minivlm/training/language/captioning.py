@@ -22,7 +22,7 @@ from minivlm.language.sessions import embed_context
 from minivlm.language.tokenizer import SpecialTokens
 from minivlm.language.transformer import FusionTransformer
 from minivlm.training.language.batches import Batch, join_contexts, join_rows
-from minivlm.training.language.known import KnownPictures
+from minivlm.training.language.known import Shown
 from minivlm.training.language.masking import IGNORED, mask_caption
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.stage import TOTAL
@@ -77,7 +77,7 @@ class MaskedCaptions:
         pairs: Picture, and token ids of a caption without special tokens.
     """
 
-    known: KnownPictures
+    known: Shown
     pairs: Sequence[tuple[Path, tuple[int, ...]]]
 
     def __len__(self) -> int:
@@ -112,7 +112,7 @@ class WholeCaptions:
         described: Picture, and token ids of its captions.
     """
 
-    known: KnownPictures
+    known: Shown
     described: Sequence[tuple[Path, tuple[tuple[int, ...], ...]]]
 
     def __len__(self) -> int:
@@ -135,7 +135,7 @@ def framed(text: Sequence[int], special: SpecialTokens) -> list[int]:
     return [special.cls, *text[: LAYOUT.caption_length - 2], special.sep]
 
 
-def context_of(known: KnownPictures, picture: Path) -> CaptionContext:
+def context_of(known: Shown, picture: Path) -> CaptionContext:
     """Lay out what a picture's captions are about, as `caption_context` does."""
     regions, special = known.look(picture), known.labels.tokenizer.special
     return LAYOUT.context(known.tags(picture, regions), regions.vectors, regions.valid, special)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from minivlm.datasets.nlvr2 import StatementExample
 from minivlm.language.layout import NLVR2, RETRIEVAL, TextLayout, TransformerInputs
 from minivlm.training.language.batches import Batch, another, chance, join_inputs
-from minivlm.training.language.known import KnownPictures
+from minivlm.training.language.known import Shown
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.stage import TOTAL
 
@@ -45,7 +45,7 @@ class StatementExamples:
         texts: Token ids of each sentence.
     """
 
-    known: KnownPictures
+    known: Shown
     statements: Sequence[StatementExample]
     texts: Sequence[tuple[int, ...]]
 
@@ -89,7 +89,7 @@ class MatchExamples:
         described: Picture, and token ids of its captions.
     """
 
-    known: KnownPictures
+    known: Shown
     described: Sequence[tuple[Path, tuple[tuple[int, ...], ...]]]
 
     @cached_property
@@ -123,7 +123,7 @@ def _both(one: TransformerInputs, other: TransformerInputs) -> TransformerInputs
     return TransformerInputs(*(torch.cat(parts) for parts in zip(one, other, strict=True)))
 
 
-def arranged(layout: TextLayout, known: KnownPictures, text: Sequence[int], picture: Path) -> TransformerInputs:
+def arranged(layout: TextLayout, known: Shown, text: Sequence[int], picture: Path) -> TransformerInputs:
     """Lay out a text with a picture, as the pipeline does."""
     regions = known.look(picture)
     return layout.arrange(

@@ -1,12 +1,12 @@
-"""What a model is shown of a picture: its regions and its tags, as inference shows them."""
+"""What a model is shown of a picture: its regions and its tags, as inference shows them, or nothing at all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from minivlm.inference.backend import tag_ids
-from minivlm.inference.photo_regions import PhotoRegions
+from minivlm.inference.photo_regions import PhotoRegions, no_regions
 from minivlm.training.features import Place, RegionFolder
 from minivlm.weights.labels import Labels
 
@@ -18,9 +18,58 @@ wrote (the paper's Table 3, `H`). "both" are these and then those, as for OI-Cap
 """
 
 
+class Shown(Protocol):
+    """What examples are made of, beside their texts; goes to worker processes by pickling."""
+
+    @property
+    def labels(self) -> Labels:
+        """Of the model."""
+        ...
+
+    @property
+    def sees(self) -> bool:
+        """Whether anything is shown of pictures."""
+        ...
+
+    def look(self, picture: Path) -> PhotoRegions:
+        """Return the regions of a picture."""
+        ...
+
+    def tags(self, picture: Path, regions: PhotoRegions) -> list[int]:
+        """Return the token ids of a picture's tags.
+
+        Args:
+            picture: Its file.
+            regions: Of this picture.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnseenPictures:
+    """Nothing of any picture: what texts alone teach is what a model that sees is held against; see `Shown`.
+
+    Attributes:
+        labels: Of the model.
+        feature_dim: Numbers of a region's feature, of which there is none.
+    """
+
+    labels: Labels
+    feature_dim: int
+    sees = False
+
+    def look(self, picture: Path) -> PhotoRegions:
+        """See `Shown`: no region, whatever the picture."""
+        return no_regions(self.feature_dim)
+
+    def tags(self, picture: Path, regions: PhotoRegions) -> list[int]:
+        """See `Shown`: none."""
+        return []
+
+
 @dataclass(frozen=True, kw_only=True)
 class KnownPictures:
-    """Regions and tags of pictures.
+    """Regions and tags of pictures; see `Shown`.
 
     Attributes:
         regions: Of all pictures.
@@ -35,18 +84,14 @@ class KnownPictures:
     labels: Labels
     source: TagSource = "detector"
     names: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
+    sees = True
 
     def look(self, picture: Path) -> PhotoRegions:
-        """Return the regions of a picture."""
+        """See `Shown`."""
         return self.regions.read(self.places[picture])
 
     def tags(self, picture: Path, regions: PhotoRegions) -> list[int]:
-        """Return the token ids of a picture's tags.
-
-        Args:
-            picture: Its file.
-            regions: Of this picture.
-        """
+        """See `Shown`."""
         if self.source == "detector":
             return tag_ids(self.labels, regions)
         names = dict.fromkeys(self.names.get(picture, ()))

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from minivlm.language.layout import PRETRAINING, TransformerInputs
 from minivlm.training.language.batches import Batch, another, chance, join_inputs
-from minivlm.training.language.known import KnownPictures
+from minivlm.training.language.known import Shown
 from minivlm.training.language.masking import IGNORED, mask_text
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.stage import TOTAL
@@ -47,7 +47,7 @@ class PretrainingExamples:
         pairs: Picture, and token ids of a text about it.
     """
 
-    known: KnownPictures
+    known: Shown
     pairs: Sequence[tuple[Path, tuple[int, ...]]]
 
     def __len__(self) -> int:

@@ -117,8 +117,11 @@ SMALL_WORLD_LARGE: Mapping[str, LanguageRecipe] = MappingProxyType(
 )
 """The same on an accelerator, with batches that keep one busy."""
 
+EASY_VQA: Mapping[str, LanguageRecipe] = MappingProxyType({"vqa": _small(4e-4, 2, warmup=200)})
+"""For easy-VQA: 38,575 short questions with 13 answers."""
+
 RECIPES: Mapping[str, Mapping[str, LanguageRecipe]] = MappingProxyType(
-    {"paper": PAPER, "small-world": SMALL_WORLD, "small-world-large": SMALL_WORLD_LARGE}
+    {"paper": PAPER, "small-world": SMALL_WORLD, "small-world-large": SMALL_WORLD_LARGE, "easy-vqa": EASY_VQA}
 )
 
 

@@ -25,7 +25,7 @@ from minivlm.training.language.captioning import (
     join_caption_rows,
     whole_rows,
 )
-from minivlm.training.language.known import KnownPictures
+from minivlm.training.language.known import Shown
 from minivlm.training.language.masking import IGNORED
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.stage import TOTAL
@@ -54,7 +54,7 @@ class CriticExamples:
         described: Picture, and its captions.
     """
 
-    known: KnownPictures
+    known: Shown
     described: Sequence[tuple[Path, tuple[str, ...]]]
 
     def __len__(self) -> int:

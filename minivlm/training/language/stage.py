@@ -19,6 +19,7 @@ from minivlm.training.optimization import Optimization, ParameterGroup
 from minivlm.training.stage import Examples
 from minivlm.weights import checkpoint
 from minivlm.weights.labels import write_labels
+from minivlm.weights.loading import BLIND
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class LanguageStage:
         recipe: How.
         examples: What it learns from.
         cost: What that costs.
+        told: What a checkpoint says of the stage.
     """
 
     name: str
@@ -38,6 +40,7 @@ class LanguageStage:
     recipe: LanguageRecipe
     examples: Examples
     cost: Losses
+    told: str
 
     @property
     def task(self) -> LanguageTask:
@@ -67,7 +70,7 @@ class LanguageStage:
         if self.name == "pretrain":
             self.model.untie()
         write_labels(folder, self.start.labels)
-        checkpoint.save(folder, self.start.whole, self.start.info_after(self.name, self.task.learns))
+        checkpoint.save(folder, self.start.whole, self.start.info_after(self.told, self.task.learns))
 
 
 def begin_stage(name: str, start: Start, material: Material) -> LanguageStage:
@@ -84,4 +87,5 @@ def begin_stage(name: str, start: Start, material: Material) -> LanguageStage:
     for head in TASKS[name].heads:
         require_head(head, start.whole.config.heads)
     examples, cost = TASKS[name].build(material)
-    return LanguageStage(name, start, material.recipe, examples, cost)
+    told = " ".join(["minivlm train", name, *([] if material.known.sees else [BLIND])])
+    return LanguageStage(name, start, material.recipe, examples, cost, told)

@@ -42,14 +42,14 @@ class Start:
         """All parts that are trained or not as a whole."""
         return (VISION, *LANGUAGE, *(f"heads.{name}" for name in self.whole.heads))
 
-    def info_after(self, task: str, learnt: Sequence[str]) -> CheckpointInfo:
+    def info_after(self, stage: str, learnt: Sequence[str]) -> CheckpointInfo:
         """Describe the checkpoint that a training leaves.
 
         Args:
-            task: Name of the stage.
+            stage: What there is to say of it.
             learnt: Names of parts, or of parts of these.
         """
-        new = {part: f"minivlm train {task}" for part in self.parts if any(_within(one, part) for one in learnt)}
+        new = {part: stage for part in self.parts if any(_within(one, part) for one in learnt)}
         sources = {**self.sources, **new}
         anew = [part for part in self.parts if part not in sources]
         told = {**sources, REST: self.info.sources.get(REST, "random")} if anew else sources

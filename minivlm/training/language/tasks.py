@@ -13,7 +13,7 @@ from minivlm.training.language.answering import QuestionExamples, answerable, qu
 from minivlm.training.language.captioning import MaskedCaptions, WholeCaptions, caption_losses
 from minivlm.training.language.corpus import Corpus
 from minivlm.training.language.judging import MatchExamples, StatementExamples, match_losses, statement_losses
-from minivlm.training.language.known import KnownPictures
+from minivlm.training.language.known import Shown
 from minivlm.training.language.mixing import Losses, MixedExamples, MixedLosses
 from minivlm.training.language.parts import CAPTION_HEAD, POOLER
 from minivlm.training.language.pretraining import PretrainingExamples, pretraining_losses
@@ -38,7 +38,7 @@ class Material:
         recipe: For how captions are asked for, and how tasks are mixed.
     """
 
-    known: KnownPictures
+    known: Shown
     corpus: Corpus
     recipe: LanguageRecipe
 

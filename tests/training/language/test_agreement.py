@@ -14,7 +14,7 @@ from minivlm.inference.backend import TorchBackend, caption_context
 from minivlm.inference.detector import TorchDetector
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
-from minivlm.language.layout import PRETRAINING, CaptionContext, TransformerInputs
+from minivlm.language.layout import HIDDEN, PRETRAINING, CaptionContext, TransformerInputs
 from minivlm.language.sessions import FullSession
 from minivlm.training.language.answering import QuestionExamples
 from minivlm.training.language.batches import join_contexts, join_inputs
@@ -179,4 +179,5 @@ def test_contexts_without_any_tag_or_region_can_be_joined(pictures: KnownPicture
     nothing = replace(regions, scores=torch.zeros_like(regions.scores))
     context = caption_context(backend_of(tiny_model()), nothing)
     joined = join_contexts([context, context])
-    assert (joined.tag_ids.shape, joined.regions.shape[1], joined.mask.shape) == ((2, 0), 0, (2, 1, 0))
+    assert (joined.tag_ids.shape, joined.regions.shape[1], joined.mask.shape) == ((2, 1), 0, (2, 1, 1))
+    assert bool((joined.mask == HIDDEN).all())
