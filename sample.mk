@@ -15,6 +15,11 @@ SAMPLE_SEARCHED ?= 100
 SAMPLE_DETECTOR ?=
 SAMPLE_PRETRAIN ?=
 SAMPLE_TASKS ?=
+# Recipes: on an accelerator, SAMPLE_RECIPE=scenes-large SAMPLE_LANGUAGE_RECIPE=small-world-large
+SAMPLE_RECIPE ?= scenes
+SAMPLE_LANGUAGE_RECIPE ?= small-world
+# Processes that compose scenes and find regions.
+SAMPLE_PROCESSES ?= 2
 # Threads that compute (empty: PyTorch's choice), processes that make batches, and what the card calls this machine.
 SAMPLE_THREADS ?=
 SAMPLE_WORKERS ?= 1
@@ -51,21 +56,21 @@ $(S)/drawings/about.json: | $(VENV)/.sample
 	$(MINIVLM) data drawings $(@D)
 
 $(S)/scenes/train/about.json: | $(S)/drawings/about.json
-	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
 # The beginning of the same set: a picture depends on the seed, the split and its number only.
 $(S)/scenes/language/about.json: | $(S)/drawings/about.json
-	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_LANGUAGE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_LANGUAGE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
 $(HELD_OUT:%=$(S)/scenes/%/about.json): $(S)/scenes/%/about.json: | $(S)/drawings/about.json
-	$(MINIVLM) data scenes $(@D) --split $* --count $(SAMPLE_HELD_OUT) --seed $(SAMPLE_SEED) --drawings $(S)/drawings
+	$(MINIVLM) data scenes $(@D) --split $* --count $(SAMPLE_HELD_OUT) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
 # Detectors: of the sample, and the second one
 
 $(S)/done/detector: MODEL = tee-sample
 $(S)/done/lite-detector: MODEL = tee-lite-sample
 $(S)/done/detector $(S)/done/lite-detector: $(S)/done/%: | $(S)/scenes/train/about.json $(S)/scenes/val/about.json
-	$(MINIVLM) train detector $(S)/$* --data $(S)/scenes/train --model $(MODEL) --recipe scenes \
+	$(MINIVLM) train detector $(S)/$* --data $(S)/scenes/train --model $(MODEL) --recipe $(SAMPLE_RECIPE) \
 	  --backbone efficientnet-lite0 $(SAMPLE_DETECTOR) $(TRAIN_FLAGS)
 	$(MINIVLM) evaluate detection --data $(S)/scenes/val --checkpoint $(S)/$* \
 	  --output $(S)/scores/$*-val --resume
@@ -77,17 +82,18 @@ $(S)/start/config.json: | $(S)/done/detector
 	$(MINIVLM) checkpoint import $(@D) --model minivlm-sample --detector $(S)/detector --seed $(SAMPLE_SEED)
 
 $(S)/done/features: | $(S)/start/config.json $(S)/scenes/language/about.json
-	$(MINIVLM) train features $(S)/features --data $(S)/scenes/language --checkpoint $(S)/start
+	$(MINIVLM) train features $(S)/features --data $(S)/scenes/language --checkpoint $(S)/start \
+	  --processes $(SAMPLE_PROCESSES)
 	$(done)
 
 $(S)/done/pretrain: | $(S)/done/features
 	$(MINIVLM) train pretrain $(S)/pretrain --data $(S)/scenes/language --features $(S)/features --start $(S)/start \
-	  --recipe small-world --tags both $(SAMPLE_PRETRAIN) $(TRAIN_FLAGS)
+	  --recipe $(SAMPLE_LANGUAGE_RECIPE) --tags both $(SAMPLE_PRETRAIN) $(TRAIN_FLAGS)
 	$(done)
 
 $(S)/done/tasks: | $(S)/done/pretrain
 	$(MINIVLM) train tasks $(S)/tasks --data $(S)/scenes/language --features $(S)/features --start $(S)/pretrain \
-	  --recipe small-world --answers $(S)/scenes/language/answers.txt $(SAMPLE_TASKS) $(TRAIN_FLAGS)
+	  --recipe $(SAMPLE_LANGUAGE_RECIPE) --answers $(S)/scenes/language/answers.txt $(SAMPLE_TASKS) $(TRAIN_FLAGS)
 	$(done)
 
 # What is shipped: half the bytes, and scores of those

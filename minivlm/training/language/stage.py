@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minivlm.models.vision_language import require_head
 from minivlm.training.language.mixing import Losses
@@ -59,7 +59,12 @@ class LanguageStage:
 
     def prepare(self) -> Sequence[ParameterGroup]:
         """See `Stage`."""
-        return (ParameterGroup(parameters=self.model.learn(self.task.learns)),)
+        learning = self.model.learn(self.task.learns)
+        if self.recipe.dropout is not None:
+            for part in self.model.modules():
+                if isinstance(part, nn.Dropout):
+                    part.p = self.recipe.dropout
+        return (ParameterGroup(parameters=learning),)
 
     def losses(self, batch: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         """See `Stage`."""
