@@ -18,7 +18,8 @@ from minivlm.language.transformer import FusionTransformer
 from minivlm.models.samples import SAMPLE_SEED, sequence_samples
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.vision.regions import Regions
-from minivlm.vision.tee import TEE, check_image_size
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import check_image_size
 from minivlm.weights.labels import Labels
 from minivlm.weights.loading import NamedModel
 

@@ -12,7 +12,7 @@ from minivlm.language.tokenizer import LONGEST_WORD
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.samples import REGIONS, TEXT_TOKENS
 from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights.labels import ANSWERS, TAGS, VOCABULARY, Labels
 
 TYPES = {"text": 0, "tags": 1, "padding": 0}

@@ -16,7 +16,7 @@ from minivlm.inference.backend import labels_of
 from minivlm.models.sizes import ModelConfig, sizes_of
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import exists
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import DescribedModel, describe_model
 

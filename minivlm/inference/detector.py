@@ -13,7 +13,7 @@ from minivlm.errors import UserError
 from minivlm.images.preprocess import NetworkInput, letterbox, resize_short_side
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.regions import Regions
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights.loading import NamedModel, WeightsOrigin
 
 NO_NUMBERS = (

@@ -17,7 +17,7 @@ from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import write_text
 from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 
 VOCABULARY = "vocab.txt"
 TAGS = "tags.txt"

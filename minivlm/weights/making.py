@@ -14,7 +14,8 @@ from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.storage.files import is_file
 from minivlm.storage.folders import check_new, new_folder
-from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights import checkpoint
 from minivlm.weights.backbone import BackboneReport
 from minivlm.weights.bert import LoadReport, find_folder, load_folder

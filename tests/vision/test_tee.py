@@ -12,7 +12,8 @@ from minivlm.images.photos import load_photo
 from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.ops import pairwise_iou
 from minivlm.vision.regions import Regions, box_geometry
-from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.loading import create_model
 
 ROWS, CLASSES = TEE_TINY.regions, TEE_TINY.classes

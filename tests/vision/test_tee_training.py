@@ -11,7 +11,8 @@ from minivlm.images.photos import default_photo, load_photo
 from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.models.registry import build
 from minivlm.vision.bifpn import WeightedSum
-from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.loading import create_model
 
 
