@@ -12,10 +12,10 @@ class Tolerances:
     Attributes:
         proposals: Share of either side's proposals that the other has, too, at IoU 0.9.
         matched: Share of regions that both sides find, at IoU 0.9, of those that either does.
-        tags: Share of matched regions with the reference's tag.
+        tags: Share of matched regions with the reference's tag; and, of these, with its attribute.
         feature_cosine: Median over matched regions of the cosine between their features.
         feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB; of its geometry's, too.
-        score: Difference that 95 % of the matched regions' scores keep within.
+        score: Difference that 95 % of the matched regions' scores keep within, and those of their attributes.
         tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
         top_1: Share of rows of logits with the reference's best entry.
         divergence: Mean Kullback-Leibler divergence in nats of logits from the reference's, on the same inputs.

@@ -31,11 +31,12 @@ Colour = tuple[int, int, int]
 
 
 class Drawn(NamedTuple):
-    """A region as it is to be drawn: (x1, y1, x2, y2) in pixels of the photo, and its label."""
+    """A region as it is to be drawn: (x1, y1, x2, y2) in pixels of the photo, and what its label says."""
 
     box: tuple[float, float, float, float]
     tag: str
     score: float
+    attribute: str | None = None
 
 
 def check_plot_path(path: Path) -> None:
@@ -131,7 +132,8 @@ def _draw_labels(
     padding = max(2, font_size // 5)
     taken: list[Rectangle] = []
     for region, box in zip(regions, boxes, strict=True):
-        text = f"{printable(region.tag)} {region.score:.2f}"
+        words = region.tag if region.attribute is None else f"{region.attribute} {region.tag}"
+        text = f"{printable(words)} {region.score:.2f}"
         label = (round(font.getlength(text)) + 2 * padding, font_size + 2 * padding)
         x, y = _place(box, label, size, taken)
         area = (x, y, x + label[0], y + label[1])

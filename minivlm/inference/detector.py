@@ -47,6 +47,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of what regions are like, without "no attribute"; empty where nobody has named them."""
+        ...
+
+    @property
     def detector_hash(self) -> str:
         """Hexadecimal hash of all that a photo's regions depend on; features kept under another are not used."""
         ...
@@ -67,10 +72,12 @@ class TorchDetector:
     Attributes:
         named: The model with its name and origin.
         tags: See `Detector`.
+        attributes: See `Detector`.
     """
 
     named: NamedModel
     tags: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:

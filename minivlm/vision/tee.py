@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align, roi_align_each
 from minivlm.vision import random_weights
 from minivlm.vision.bifpn import BiFPN, WeightedSum
-from minivlm.vision.box_head import AttributeHead, BoxHead, attribute_logits
+from minivlm.vision.box_head import AttributeHead, BoxHead, with_attributes
 from minivlm.vision.efficientnet import EfficientNetFeatures
 from minivlm.vision.regions import Regions, check_one_picture, regions_of
 from minivlm.vision.rpn import ProposalSelector, RPNHead
@@ -156,7 +156,7 @@ class TEE(nn.Module):
         valid: Tensor,
         extent: Tensor,
     ) -> Regions:
-        """Give each proposal its best class, refine its box, and keep the best regions after one NMS over all classes.
+        """Give each proposal its best class, refine its box, keep the best after one NMS over all classes.
 
         Args:
             features: (R, D).
@@ -165,19 +165,18 @@ class TEE(nn.Module):
             proposals: (R, 4) xyxy pixels.
             valid: (R,) bool.
             extent: (2,) height and width in pixels.
+
+        Returns:
+            Regions, those that are kept with what they are like.
         """
         scores, tags = class_logits.softmax(dim=1)[:, 1:].max(dim=1)
         boxes = self.refine(deltas, proposals, extent)
         indices, kept = self.nms(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
-        return regions_of(features, boxes, tags, scores, extent, indices, kept)
+        return with_attributes(self.attribute_head, regions_of(features, boxes, tags, scores, extent, indices, kept))
 
     def refine(self, deltas: Tensor, proposals: Tensor, extent: Tensor) -> Tensor:
         """Apply (R, 4) deltas to (R, 4) proposals, within the photo."""
         return clip_boxes(self.coder.decode(deltas, proposals), extent)
-
-    def attributes(self, regions: Regions) -> Tensor:
-        """Return (N, attributes) logits of regions that were found; see `attribute_logits`."""
-        return attribute_logits(self.attribute_head, regions)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
@@ -224,6 +223,8 @@ class TEE(nn.Module):
             pooled = layer(pooled).relu()
         random_weights.spread(self.box_head.classifier, pooled, mean=0.0, std=3.0)
         random_weights.spread(self.box_head.deltas, pooled, mean=0.0, std=1.0)
+        if self.attribute_head is not None:
+            self.attribute_head.spread(pooled, self.box_head.classifier(pooled).argmax(dim=1), std=3.0)
 
 
 def level_sizes(levels: Sequence[Tensor]) -> list[tuple[int, int]]:
