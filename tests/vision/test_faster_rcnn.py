@@ -217,7 +217,11 @@ class TestSelection:
         logits = torch.full((count, 41), -50.0)
         logits[:, 1], logits[:, 0] = score.log(), (1.0 - score).log()
         regions = tiny.select(
-            torch.zeros(count, 256), logits, torch.zeros(count, 4 * 41), torch.cat([corners, corners], dim=1), self.EXTENT
+            torch.zeros(count, 256),
+            logits,
+            torch.zeros(count, 4 * 41),
+            torch.cat([corners, corners], dim=1),
+            self.EXTENT,
         )
         assert len(regions.scores) == min(max(sure, min(10, count)), 100)
         assert (regions.scores >= 0.2).sum() == min(sure, 100)
