@@ -28,7 +28,7 @@ ENDS = {
 }
 """By method, the names of docs/artifacts.md."""
 
-IDS = {"token_ids", "token_types", "positions", "tag_ids", "last_token", "position", "tags"}
+IDS = {"token_ids", "token_types", "positions", "tag_ids", "last_token", "position", "tags", "attributes"}
 
 
 def described(artifact: Path) -> dict[str, Any]:
