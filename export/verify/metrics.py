@@ -98,7 +98,7 @@ def compare_attributes(
     equal = (reference.attributes[rows] == other.attributes[columns]).double().mean().item()
     scores = (reference.attribute_scores[rows] - other.attribute_scores[columns]).abs().double()
     return [
-        Metric("attributes equal", equal, tolerances.tags),
+        Metric("attributes equal", equal, tolerances.attributes),
         Metric("95 % of attribute scores within", scores.quantile(0.95).item(), tolerances.score, at_least=False),
     ]
 

@@ -159,8 +159,8 @@ def _show(pipeline: Pipeline, report: Report, outcome: Outcome, notes: list[str]
     print("\n".join(report.lines))
     print(f"{outcome.task}: {outcome.examples:,} examples, all numbers times 100")
     for name, value in outcome.values.items():
-        low, high = outcome.intervals.get(name, (None, None))
-        interval = "" if low is None else f" (95 % of resamples: {100 * low:.2f} to {100 * high:.2f})"
+        ends = [f"{100 * end:.2f}" for end in outcome.intervals.get(name, ())]
+        interval = f" (95 % of resamples: {' to '.join(ends)})" if ends else ""
         print(f"{100 * value:8.2f}  {name}{interval}")
     for finding in outcome.findings:
         print(f"  {finding.line}")

@@ -114,8 +114,8 @@ def _detection_metrics(records: Records) -> Metrics:
         values |= {f"COCO {name}": value for name, value in coco_metrics(truths, found).items()}
     except UserError as error:
         notes.append(str(error))
-    attributes = _attribute_metrics(records)
-    return Metrics(values=values | attributes.values, notes=[*notes, *attributes.notes], intervals=attributes.intervals)
+    said = _attribute_metrics(records)
+    return Metrics(values={**values, **said.values}, notes=[*notes, *said.notes], intervals=said.intervals)
 
 
 def _attribute_metrics(records: Records) -> Metrics:

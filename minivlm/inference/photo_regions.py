@@ -1,6 +1,6 @@
 """What is known about one photo: its regions, in the photo's own pixels."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -50,7 +50,7 @@ class PhotoRegions:
     def top(self, count: int) -> "PhotoRegions":
         """Return the best `count` valid regions, or all where there are fewer."""
         rows = self.valid.nonzero()[:count, 0]
-        return replace(self, **{name: field[rows] for name, field in self.present.items()})
+        return PhotoRegions(photo_size=self.photo_size, **{name: field[rows] for name, field in self.present.items()})
 
 
 def in_photo(fitted: NetworkInput, regions: Regions) -> PhotoRegions:

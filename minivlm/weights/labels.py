@@ -164,10 +164,9 @@ def write_labels(folder: Path, labels: Labels) -> None:
     named = {TAGS: labels.tags, ATTRIBUTES: labels.attributes, ANSWERS: labels.answers}
     for name, lines in named.items():
         check_lines(lines, name)
-    tokens = labels.tokenizer.tokens(range(len(labels.tokenizer)))
-    for name, lines in {VOCABULARY: tokens, **named}.items():
-        if lines:
-            write_text(folder / name, "".join(f"{line}\n" for line in lines))
+    _write_lines(folder / VOCABULARY, labels.tokenizer.tokens(range(len(labels.tokenizer))))
+    for name, lines in named.items():
+        _write_lines(folder / name, lines)
 
 
 def read_detector_labels(folder: Path, *, tags: int, attributes: int) -> DetectorLabels:
@@ -195,8 +194,13 @@ def write_detector_labels(folder: Path, labels: DetectorLabels) -> None:
     """
     for name, lines in ((TAGS, labels.tags), (ATTRIBUTES, labels.attributes)):
         check_lines(lines, name)
-        if lines:
-            write_text(folder / name, "".join(f"{line}\n" for line in lines))
+        _write_lines(folder / name, lines)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Write a file of names; where there are none, there is no file."""
+    if lines:
+        write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def read_vocabulary(path: Path, config: VisionLanguageConfig) -> WordPieceTokenizer:

@@ -131,8 +131,8 @@ def import_weights(
     info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=told)
     labels = random_labels(config, tokenizer)
     if detector is not None:
-        found = {"tags": read_tags(detector, config.vision), "attributes": read_attributes(detector, config.vision)}
-        labels = replace(labels, **found)
+        tags, attributes = (read(detector, config.vision) for read in (read_tags, read_attributes))
+        labels = replace(labels, tags=tags, attributes=attributes)
     return write_checkpoint(folder, model.module, info, labels)
 
 
