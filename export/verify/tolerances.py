@@ -94,8 +94,8 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             own_divergence=2.0,
             tokens=0.0,
         ),
-        # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13. MiniLM: 18 dB. Attributes
-        # at 26 dB: 0.91 to 0.97.
+        # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13. MiniLM: 18 dB. At
+        # 26 dB 0.91 to 0.97 of the attributes are left.
         "onnx int8": Tolerances(
             proposals=0.8,
             matched=0.5,
