@@ -7,7 +7,8 @@ import XCTest
 final class ScreenTests: XCTestCase {
     private var screen = Screen()
     private let choice = ModelChoice(artifact: Toy.whole, title: "toy, executorch, fp32")
-    private let cat = ShownRegion(id: 0, box: Box(x1: 0, y1: 0, x2: 2, y2: 2), tag: "cat", score: 0.75, attribute: "black")
+    private let cat = ShownRegion(
+        id: 0, box: Box(x1: 0, y1: 0, x2: 2, y2: 2), tag: "cat", score: 0.75, attribute: "black")
     private let answers = Timed(
         result: [Answer(text: "yes", probability: 0.5)], stages: [StageTime(name: "vqa", milliseconds: 4)])
 
