@@ -45,7 +45,7 @@ class TestJudgement:
         truths = truth(*((0, cell) for cell in cells))
         said = found(*((0, 0.9, cell) for cell in cells[:4]))
         annotated = [("red", "old"), ("red",), ("red",), (), ("red",)]
-        assert judge(truths, said, annotated, ["old", "blue", None, "red"]) == {0: True, 1: False, 2: False}
+        assert judge(truths, said, annotated, ["old", "old", None, "red"]) == {0: True, 1: False, 2: False}
 
     def test_the_wrong_class_is_no_find(self) -> None:
         assert judge(truth((0, HERE)), found((1, 0.9, HERE)), [("red",)], ["red"]) == {}
