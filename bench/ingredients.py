@@ -81,7 +81,7 @@ def ingredients_table(found: Mapping[str, Mapping[str, Added]]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for task, rows in found.items():
         for row, one in rows.items():
-            name = f"{task}, {scoring_of(task).score}" if row == next(iter(rows)) else ""
+            name = f"{task}, {scoring_of(task).measure().meaning}" if row == next(iter(rows)) else ""
             each = " ".join(f"{100 * mean:.1f}" for mean in one.each)
             table.add_row(*map(for_terminal, (name, row, f"{100 * one.mean.value:.1f}", each, *_over(one))))
     return table

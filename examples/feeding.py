@@ -45,9 +45,10 @@ def tell(open_artifact: Open, artifact: Path, photo: Path, question: str | None)
     found = run("regions" if whole else "forward", {"image": image, "extent": extent})
     used = found["scores"] > feeding["regions"]["unused_score"]
     names = lines(words / feeding["regions"]["tag_names"]) if whole else None
+    told = phrases(found, feeding["regions"], words) if whole else found["tags"]
     boxes = in_photo(found["boxes"], extent, size)
-    for tag, score, box in list(zip(found["tags"][used], found["scores"][used], boxes[used], strict=True))[:SHOWN]:
-        print(f"{names[tag] if names else tag}\t{score:.4f}\t" + "\t".join(f"{side:.2f}" for side in box))
+    for phrase, score, box in list(zip(told[used], found["scores"][used], boxes[used], strict=True))[:SHOWN]:
+        print(f"{phrase}\t{score:.4f}\t" + "\t".join(f"{side:.2f}" for side in box))
     if names is None:
         return
     tokens = Tokens(words / feeding["tokens"]["file"], feeding["tokens"])
@@ -59,6 +60,16 @@ def tell(open_artifact: Open, artifact: Path, photo: Path, question: str | None)
         logits = run("vqa", text_inputs(layout, tokens, tokens.encode(question), tags, vectors, used))["logits"][0]
         best = int(logits.argmax())
         print(f"answer: {lines(words / layout['labels'])[best]} ({1 / (1 + np.exp(-float(logits[best]))):.4f})")
+
+
+def phrases(found: Arrays, reading: dict[str, Any], words: Path) -> np.ndarray:
+    """Return what each row shows in words, the attribute before the tag; see "regions" in the sidecar."""
+    tags = np.array(lines(words / reading["tag_names"]), dtype=object)[found["tags"]]
+    named = reading.get("attribute_names")
+    if named is None:
+        return tags
+    attributes = np.array(["", *(f"{name} " for name in lines(words / named))], dtype=object)  # 0 is no attribute
+    return attributes[found["attributes"]] + tags
 
 
 def typed(run: Run, sidecar: dict[str, Any]) -> Run:

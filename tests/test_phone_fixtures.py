@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import make_caption_fixture, make_layout_fixture, make_tokenizer_fixture
+from tests.fixtures import make_caption_fixture, make_layout_fixture, make_regions_fixture, make_tokenizer_fixture
 
 
 @pytest.mark.parametrize(
@@ -14,8 +14,9 @@ from tests.fixtures import make_caption_fixture, make_layout_fixture, make_token
         (make_tokenizer_fixture.FOLDER, make_tokenizer_fixture.write),
         (make_layout_fixture.FOLDER, make_layout_fixture.write),
         (make_caption_fixture.FOLDER, make_caption_fixture.write),
+        (make_regions_fixture.FOLDER, make_regions_fixture.write),
     ],
-    ids=["tokenizer", "layout", "caption"],
+    ids=["tokenizer", "layout", "caption", "regions"],
 )
 def test_the_script_writes_what_is_stored(folder: Path, write: Callable[[Path], None], tmp_path: Path) -> None:
     write(tmp_path)
@@ -37,3 +38,14 @@ def test_the_recorded_captions_are_what_their_logits_say() -> None:
     for name, token_ids in captions.items():
         made = make_caption_fixture.case(name, make_caption_fixture.MODELS[name], max_length=20)
         assert made["token_ids"] == token_ids
+
+
+def test_attributes_go_before_tags_where_there_are_names_of_both() -> None:
+    """Expected: written down by hand; attribute 1 is the first name, 0 is none."""
+    assert make_regions_fixture.case("", [0, 1, 2], [1, 0, 2])["phrases"] == [
+        "red dog",
+        "traffic light",
+        "very old Café",
+    ]
+    assert make_regions_fixture.case("", [0], [1], ())["phrases"] == ["dog"]
+    assert make_regions_fixture.case("", [0], None)["phrases"] == ["dog"]

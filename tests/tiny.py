@@ -34,6 +34,8 @@ def made_up_regions(seed: int = 0, rows: int = 10, valid: int = 7) -> PhotoRegio
         tags=torch.randint(0, CONFIG.tags, (rows,), generator=generator),
         features=torch.randn(rows, CONFIG.vision.feature_dim, generator=generator),
         geometry=torch.rand(rows, 6, generator=generator),
+        attributes=torch.randint(0, CONFIG.vision.attributes, (rows,), generator=generator),
+        attribute_scores=torch.rand(rows, generator=generator),
     )
 
 

@@ -2,7 +2,7 @@
 
 Conventions, fitted to every value of the paper that could be tested: parameters include BatchNorm's running mean and
 variance; a multiply-add counts once; convolutions, linear layers and attention's matrix products count, element-wise
-work does not; the attribute head of training counts nowhere.
+work does not; the attribute head, of which the paper tells no numbers, counts nowhere.
 """
 
 from dataclasses import dataclass

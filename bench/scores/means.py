@@ -39,7 +39,7 @@ def scores_of_results(path: Path) -> dict[str, float]:
     """Return example -> score of a file that `minivlm evaluate` kept, of the examples that were answered."""
     results = read_results(path)
     answered = [record for record in results.records.values() if "error" not in record]
-    return scoring_of(results.header["task"]).scores(answered)
+    return scoring_of(results.header["task"]).measure().scores(answered)
 
 
 def mean_of_results(path: Path) -> Mean:

@@ -19,7 +19,7 @@ from minivlm.images.photos import load_photo
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import check_outputs
-from minivlm.vision.tee import TEEConfig, check_image_size
+from minivlm.vision.tee_config import TEEConfig, check_image_size
 from minivlm.weights.loading import DescribedModel, WeightsOrigin
 
 WRITTEN = ("records.jsonl", "plan.json", "tables.md", "report.html", "records.csv", "hub.json")

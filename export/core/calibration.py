@@ -14,7 +14,7 @@ from minivlm.errors import UserError
 from minivlm.images.photos import PhotoError, default_photo, load_photo
 from minivlm.images.preprocess import letterbox
 from minivlm.storage.files import files_in, is_folder, sha256
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 
 VIEWS = 6
 """Views that are taken of each photo."""

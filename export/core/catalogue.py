@@ -18,7 +18,8 @@ from minivlm.language.transformer import FusionTransformer
 from minivlm.models.samples import SAMPLE_SEED, sequence_samples
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.vision.regions import Regions
-from minivlm.vision.tee import TEE, check_image_size
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import check_image_size
 from minivlm.weights.labels import Labels
 from minivlm.weights.loading import NamedModel
 
@@ -69,9 +70,9 @@ def regions_method(name: str, module: TEE, image_size: tuple[int, int] | None, p
     shown = load_photo(photo)
     first, second = (letterbox(view, size, module.config.pixels) for view in (shown, ImageOps.flip(shown)))
     inputs = {"image": first.image, "extent": first.extent}
-    outputs = (*Regions._fields, "proposals")
     held_out = [(second.image, second.extent)]
-    return Method(name, DetectorGraph(module), inputs, outputs, detector=True, by_box=True, held_out=held_out)
+    graph = DetectorGraph(module)
+    return Method(name, graph, inputs, graph.outputs, detector=True, by_box=True, held_out=held_out)
 
 
 class DetectorGraph(nn.Module):
@@ -81,10 +82,16 @@ class DetectorGraph(nn.Module):
         super().__init__()
         self.detector = detector
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what is returned: those of attributes where the detector has a head for them."""
+        left_out = () if self.detector.config.attributes else ("attributes", "attribute_scores")
+        return (*(name for name in Regions._fields if name not in left_out), "proposals")
+
     def forward(self, image: Tensor, extent: Tensor) -> tuple[Tensor, ...]:
         """See `TEE.detect`."""
         regions, proposals = self.detector.detect(image, extent)
-        return (*regions, proposals)
+        return (*regions.present.values(), proposals)
 
 
 def fusion_method(name: str, module: FusionTransformer) -> Method:

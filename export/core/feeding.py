@@ -12,8 +12,8 @@ from minivlm.language.tokenizer import LONGEST_WORD
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.samples import REGIONS, TEXT_TOKENS
 from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.vision.tee import TEEConfig
-from minivlm.weights.labels import ANSWERS, TAGS, VOCABULARY, Labels
+from minivlm.vision.tee_config import TEEConfig
+from minivlm.weights.labels import ANSWERS, ATTRIBUTES, TAGS, VOCABULARY, Labels
 
 TYPES = {"text": 0, "tags": 1, "padding": 0}
 
@@ -66,16 +66,22 @@ class RegionReading:
         tag_classes: Values that `tags` can have, from 0.
         tag_names: File whose line, counted from 0, names a tag; None where none comes with the artifact.
         vector: Outputs that, one after the other, make a region's row for the input "regions".
+        attribute_classes: Values that `attributes` can have, from 0; None where the artifact does not give them.
+        attribute_names: File whose line, counted from 1, names an attribute; None where none comes with the artifact.
+        no_attribute: In `attributes`, a region with nothing to say of it; it has no line.
     """
 
     rows: int
     tag_classes: int
     tag_names: str | None
+    attribute_classes: int | None = None
+    attribute_names: str | None = None
     box: tuple[str, ...] = ("x1", "y1", "x2", "y2")
     box_unit: str = "pixels of image"
     geometry: tuple[str, ...] = ("x1/W", "y1/H", "x2/W", "y2/H", "(x2-x1)/W", "(y2-y1)/H")
     unused_score: float = 0.0
     vector: tuple[str, ...] = ("features", "geometry")
+    no_attribute: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,13 @@ def feeding_of(
     photo = regions = None
     if isinstance(vision, TEEConfig) and image_size is not None:
         photo = _photo(vision, image_size)
-        regions = RegionReading(vision.regions, vision.classes - 1, None if labels is None else TAGS)
+        regions = RegionReading(
+            vision.regions,
+            vision.classes - 1,
+            None if labels is None else TAGS,
+            vision.attributes or None,
+            ATTRIBUTES if labels is not None and labels.attributes else None,
+        )
     if isinstance(config, TransformerConfig):
         return Feeding(texts=(_text("forward", TextLayout(text_length=TEXT_TOKENS, regions=REGIONS)),))
     if not isinstance(config, VisionLanguageConfig) or labels is None:

@@ -13,7 +13,7 @@ from minivlm.errors import UserError, closest
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.registry import get_config
 from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 
 BACKENDS = (
     "executorch",

@@ -16,7 +16,7 @@ from minivlm.inference.backend import labels_of
 from minivlm.models.sizes import ModelConfig, sizes_of
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import exists
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import DescribedModel, describe_model
 
@@ -33,7 +33,8 @@ class Identity:
         weights: Hash of the checkpoint's file and seed, of which one is None. Random weights go by their seed: their
             last bits differ with the number of threads that made them.
         image_size: Height and width of the vision input in pixels; None for a transformer.
-        labels: Hash of vocabulary, tags and answers; None for a part of a model.
+        labels: Hash of vocabulary and names; None for a part of a model.
+        attributes: Whether its regions come with attributes; in artifacts of earlier versions they never do.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Identity:
     weights: tuple[str | None, int | None]
     image_size: tuple[int, int] | None
     labels: str | None
+    attributes: bool
 
     @classmethod
     def of_request(cls, request: ExportRequest) -> "Identity":
@@ -60,6 +62,7 @@ class Identity:
             described.origin.identity,
             input_size(described.config, request.image_size),
             _labels_hash(described, request.checkpoint),
+            _describes_regions(described.config),
         )
 
     @classmethod
@@ -81,6 +84,7 @@ class Identity:
             sidecar.weights.identity,
             sidecar.image_size,
             labels,
+            any(spec.name == "attributes" for method in sidecar.methods for spec in method.outputs),
         )
 
 
@@ -93,6 +97,11 @@ def input_size(config: ModelConfig, asked: tuple[int, int] | None) -> tuple[int,
     """
     vision = config.vision if isinstance(config, VisionLanguageConfig) else config
     return (asked or vision.image_size) if isinstance(vision, TEEConfig) else None
+
+
+def _describes_regions(config: ModelConfig) -> bool:
+    vision = config.vision if isinstance(config, VisionLanguageConfig) else config
+    return isinstance(vision, TEEConfig) and vision.attributes > 0
 
 
 def find_artifact(request: ExportRequest) -> Path:

@@ -207,7 +207,7 @@ def sidecar_path(artifact: Path) -> Path:
 
 
 def labels_folder(artifact: Path) -> Path:
-    """Return where a whole model's vocabulary, tags and answers are: a folder of the same name with -words."""
+    """Return where a whole model's vocabulary and names are: a folder of the same name with -words."""
     return artifact.with_name(f"{artifact.stem}-words")
 
 

@@ -74,6 +74,11 @@ class ArtifactBackend:
         """See `Backend`."""
         return self.labels.tags
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """See `Backend`."""
+        return self.labels.attributes
+
     def fit(self, photo: Image.Image) -> NetworkInput:
         """See `Backend`; the artifact is fixed to one size."""
         return letterbox(photo, self.image_size, self.vision.pixels)

@@ -52,7 +52,7 @@ def verify_captions(
     """
     found, proposals = artifact.detect(image, extent)
     detector = cast(TEE, reference.module.vision)  # of others there are no artifacts
-    *regions, _ = settled(detector, image, extent, (*found, proposals))
+    *regions, _ = settled(detector, image, extent, (*found.present.values(), proposals))
     expected = caption_context(reference, Regions(*regions))
     own = caption_context(artifact, found)
     tokens = write_freely(reference, expected)

@@ -53,7 +53,7 @@ def compare_proposals(reference: Tensor, other: Tensor, tolerances: Tolerances) 
 
 def compare_regions(reference: Regions, other: Regions, tolerances: Tolerances) -> list[Metric]:
     """Compare two sets of regions of one image; one value that is not finite fails the whole."""
-    finite = min(field.isfinite().double().mean().item() for field in other)
+    finite = min(field.isfinite().double().mean().item() for field in other.present.values())
     if finite < 1.0:
         return [Metric("share of finite values", finite, 1.0)]
     pairs = match_regions(reference, other)
@@ -74,6 +74,32 @@ def compare_regions(reference: Regions, other: Regions, tolerances: Tolerances) 
         Metric("median feature SQNR dB", statistics.median(features), tolerances.feature_sqnr),
         Metric("median geometry SQNR dB", statistics.median(geometry), tolerances.feature_sqnr),
         Metric("95 % of scores within", scores.quantile(0.95).item(), tolerances.score, at_least=False),
+        *compare_attributes(reference, other, pairs, tolerances),
+    ]
+
+
+def compare_attributes(
+    reference: Regions, other: Regions, pairs: Sequence[tuple[int, int]], tolerances: Tolerances
+) -> list[Metric]:
+    """Compare what is said of matched regions of one tag; of an object of another tag, other things are said.
+
+    Args:
+        reference: Of one side.
+        other: Of the other; nothing is compared where it gives no attributes, as artifacts of earlier versions do not.
+        pairs: Rows of both, see `match_regions`.
+        tolerances: That hold.
+    """
+    same = [(row, column) for row, column in pairs if reference.tags[row] == other.tags[column]]
+    if reference.attributes is None or other.attributes is None or not same:
+        return []
+    assert reference.attribute_scores is not None
+    assert other.attribute_scores is not None
+    rows, columns = ([pair[side] for pair in same] for side in (0, 1))
+    equal = (reference.attributes[rows] == other.attributes[columns]).double().mean().item()
+    scores = (reference.attribute_scores[rows] - other.attribute_scores[columns]).abs().double()
+    return [
+        Metric("attributes equal", equal, tolerances.attributes),
+        Metric("95 % of attribute scores within", scores.quantile(0.95).item(), tolerances.score, at_least=False),
     ]
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from export.verify.metrics import MATCH_IOU
 from minivlm.ops import box_iou, nonempty
+from minivlm.vision.box_head import with_attributes
 from minivlm.vision.regions import Regions, regions_of
 from minivlm.vision.tee import TEE
 
@@ -37,7 +38,7 @@ def settled(detector: TEE, image: Tensor, extent: Tensor, given: Sequence[Tensor
         given: What the other run found: the fields of `Regions`, and its proposals.
 
     Returns:
-        The same of this run.
+        The same of this run, attributes where the detector has a head for them.
     """
     regions, other_proposals = Regions(*given[:-1]), given[-1]
     levels = detector.backbone(image)
@@ -54,7 +55,8 @@ def settled(detector: TEE, image: Tensor, extent: Tensor, given: Sequence[Tensor
             tags[row] = tag
     ranks = _ranks(scores + margin * choice.preference)
     rows, kept = detector.nms(boxes, torch.where(choice.open, ranks, float("-inf")))
-    return (*regions_of(features, boxes, tags, scores, extent, rows, kept), torch.where(valid[:, None], proposals, 0.0))
+    found = with_attributes(detector.attribute_head, regions_of(features, boxes, tags, scores, extent, rows, kept))
+    return (*found.present.values(), torch.where(valid[:, None], proposals, 0.0))
 
 
 def _proposals(detector: TEE, levels: Sequence[Tensor], extent: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:

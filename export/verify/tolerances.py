@@ -13,9 +13,10 @@ class Tolerances:
         proposals: Share of either side's proposals that the other has, too, at IoU 0.9.
         matched: Share of regions that both sides find, at IoU 0.9, of those that either does.
         tags: Share of matched regions with the reference's tag.
+        attributes: Share of matched regions of the reference's tag with its attribute.
         feature_cosine: Median over matched regions of the cosine between their features.
         feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB; of its geometry's, too.
-        score: Difference that 95 % of the matched regions' scores keep within.
+        score: Difference that 95 % of the matched regions' scores keep within, and those of their attributes.
         tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
         top_1: Share of rows of logits with the reference's best entry.
         divergence: Mean Kullback-Leibler divergence in nats of logits from the reference's, on the same inputs.
@@ -26,6 +27,7 @@ class Tolerances:
     proposals: float
     matched: float
     tags: float
+    attributes: float
     feature_cosine: float
     feature_sqnr: float
     score: float
@@ -45,6 +47,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             proposals=0.98,
             matched=0.98,
             tags=0.98,
+            attributes=0.98,
             feature_cosine=0.9999,
             feature_sqnr=80.0,
             score=1e-3,
@@ -60,6 +63,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             proposals=0.95,
             matched=0.9,
             tags=0.95,
+            attributes=0.9,
             feature_cosine=0.999,
             feature_sqnr=35.0,
             score=0.05,
@@ -73,11 +77,14 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         # in float, ExecuTorch's tee-0 finds 1.0 and 0.98 of proposals and regions, features at 36 dB; in int8 0.73 and
         # 0.58, 21.5 dB, tags 0.97. LiteRT: 0.63 to 0.73, 0.24 to 0.5, 19.7 to 22.4 dB; MiniLM's logits 21 dB, best
         # entry 0.89, 0.016 nats, a head with two logits 18 dB. Core ML: 0.75, 0.36, 21.6 dB. One other region changes a
-        # random model's whole caption, so free captions bound nothing.
+        # random model's whole caption, so free captions bound nothing. Regions are kept for a sure tag, and none for a
+        # sure attribute: noise of 18 dB in tee-0's features leaves 0.97 of random tags and 0.77 to 0.85 of attributes,
+        # 21 dB 0.85 to 0.92, and a dozen regions are matched. LiteRT's tee-0: 0.79 of 14.
         "int8": Tolerances(
             proposals=0.5,
             matched=0.15,
             tags=0.9,
+            attributes=0.4,
             feature_cosine=0.98,
             feature_sqnr=15.0,
             score=0.3,
@@ -87,11 +94,13 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             own_divergence=2.0,
             tokens=0.0,
         ),
-        # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13. MiniLM: 18 dB.
+        # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13. MiniLM: 18 dB. At
+        # 26 dB 0.91 to 0.97 of the attributes are left.
         "onnx int8": Tolerances(
             proposals=0.8,
             matched=0.5,
             tags=0.9,
+            attributes=0.7,
             feature_cosine=0.99,
             feature_sqnr=20.0,
             score=0.2,

@@ -22,9 +22,69 @@ final class AssistantTests: XCTestCase {
         XCTAssertEqual(seen.result.boxes[0], Box(x1: 0, y1: 0, x2: 2, y2: 2))
         XCTAssertEqual(seen.result.valid, [true, false])
         XCTAssertEqual(seen.result.validTags, [1])
+        XCTAssertEqual(seen.result.attributes, [2, 1])
         // Features, then geometry, row by row.
         XCTAssertEqual(seen.result.vectors.shape, [2, 9])
         XCTAssertEqual(Array(seen.result.vectors.values[..<9]), [1, 2, 3, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+    }
+
+    private func outputs(_ names: [String]) -> MethodSpec {
+        MethodSpec(
+            name: "regions", inputs: [], outputs: names.map { TensorSpec(name: $0, shape: [], dtype: "float32") })
+    }
+
+    /// What the toy finds, without its attributes.
+    private func found(_ outputs: MethodSpec) throws -> PhotoRegions {
+        let input = NetworkInput.letterbox(try photo(), height: 32, width: 32, pixels: .imagenet)
+        let given = try ToyRuntime().run(outputs, input.tensors)
+        return try PhotoRegions(Array(given[..<5]) + [given[7]], of: outputs, in: input)
+    }
+
+    func testAnArtifactFromBeforeThereWereAttributesSaysNothingOfThem() throws {
+        let old = try found(outputs(["features", "boxes", "geometry", "tags", "scores", "proposals"]))
+        XCTAssertEqual(old.validTags, [1])
+        XCTAssertNil(old.attributes)
+    }
+
+    func testAnOutputThatIsNeededAndMissingIsNamed() throws {
+        assertUserError("the method regions has no output tags: export the model again") {
+            try found(outputs(["features", "boxes", "geometry"]))
+        }
+    }
+
+    /// Phrases equal tests/fixtures/regions, which Python's `Pipeline.phrases` wrote.
+    func testRegionsAreCalledWhatPythonCallsThem() async throws {
+        struct Content: Decodable {
+            struct Case: Decodable {
+                let name: String
+                let tagNames: [String]
+                let attributeNames: [String]
+                let tags: [Int]
+                let attributes: [Int]?
+                let phrases: [String]
+            }
+            let cases: [Case]
+        }
+        let tokenizer = try assistant().words.tokenizer
+        let box = Box(x1: 0, y1: 0, x2: 1, y2: 1)
+        for item in try Fixture.decode(Content.self, "regions/cases.json").cases {
+            let words = Words(
+                tokenizer: tokenizer, tags: item.tagNames, answers: [], attributes: item.attributeNames)
+            let phrases = try item.tags.enumerated().map { row, tag in
+                ShownRegion(
+                    id: row, box: box, tag: try words.tagName(tag), score: 1,
+                    attribute: try words.attributeName(item.attributes?[row] ?? 0)
+                ).phrase
+            }
+            XCTAssertEqual(phrases, item.phrases, item.name)
+        }
+    }
+
+    func testAnAttributeWithoutALineIsNamed() throws {
+        let words = Words(tokenizer: try assistant().words.tokenizer, tags: [], answers: [], attributes: ["red"])
+        assertUserError("the model found attribute 2 and attributes.txt has 1 lines: copy the right words over") {
+            try words.attributeName(2)
+        }
     }
 
     func testACaptionIsWrittenAndTimed() async throws {

@@ -37,7 +37,7 @@ final class ChoiceTests: XCTestCase {
         XCTAssertEqual(ShownRegion.tapped(x: 1.5, y: 1.5, among: twins, chosen: 4), 5)
     }
 
-    /// The toy finds one region of class 1, a dog, with 0.75 (FakeDevice.swift) and a row that only fills.
+    /// The toy finds one region of class 1, a dog, with 0.75, red (FakeDevice.swift), and a row that only fills.
     func testRowsThatFillAreNotShown() async throws {
         let toy = try Toy(documents: try temporaryFolder())
         let assistant = try Assistant(
@@ -45,7 +45,8 @@ final class ChoiceTests: XCTestCase {
         let found = try await assistant.look(at: try RGBImage(width: 4, height: 2, levels: Array(0..<24))).result
         let shown = try ShownRegion.best(of: found, words: assistant.words)
         XCTAssertEqual(
-            shown, [ShownRegion(id: 0, box: Box(x1: 0, y1: 0, x2: 2, y2: 2), tag: "dog", score: 0.75)])
+            shown,
+            [ShownRegion(id: 0, box: Box(x1: 0, y1: 0, x2: 2, y2: 2), tag: "dog", score: 0.75, attribute: "red")])
         XCTAssertEqual(try ShownRegion.best(of: found, words: assistant.words, most: 0), [])
     }
 

@@ -84,12 +84,13 @@ final class ToyRuntime: ModelRuntime {
         }
     }
 
-    /// Two regions of class 0, the second of which only fills.
+    /// Two regions, a dog with attribute 2 and one that only fills, and one proposal.
     private func regions() -> [any RuntimeTensor] {
         [
             floats([1, 2, 3, 0, 0, 0], [2, 3]), floats([0, 0, 16, 16, 0, 0, 0, 0], [2, 4]),
             floats(Array(repeating: 0.5, count: 12), [2, 6]), HostTensor.int64([1, 0], shape: [2]),
-            floats([0.75, 0], [2]),
+            floats([0.75, 0], [2]), HostTensor.int64([2, 1], shape: [2]), floats([0.5, 0.5], [2]),
+            floats([0, 0, 0, 0], [1, 4]),
         ]
     }
 
@@ -134,9 +135,10 @@ struct Toy {
     private static let methods = [
         MethodSpec(
             name: "regions", inputs: [TensorSpec(name: "image", shape: [1, 3, 32, 32], dtype: "float32")],
-            outputs: ["features", "boxes", "geometry", "tags", "scores"].map {
-                TensorSpec(name: $0, shape: [], dtype: $0 == "tags" ? "int64" : "float32")
-            }),
+            outputs: [
+                "features", "boxes", "geometry", "tags", "scores", "attributes", "attribute_scores", "proposals",
+            ].map { TensorSpec(name: $0, shape: [], dtype: ["tags", "attributes"].contains($0) ? "int64" : "float32") }
+        ),
         MethodSpec(name: "prefill", inputs: [], outputs: []), MethodSpec(name: "step", inputs: [], outputs: []),
         MethodSpec(name: "vqa", inputs: [], outputs: []),
     ]
@@ -165,6 +167,7 @@ struct Toy {
         try FileManager.default.createDirectory(at: words, withIntermediateDirectories: true)
         try Data(contentsOf: Fixture.vocabulary("vocab_tiny.txt")).write(to: words.appendingPathComponent("vocab.txt"))
         try Data("cat\ndog\n".utf8).write(to: words.appendingPathComponent("tags.txt"))
+        try Data("old\nred\n".utf8).write(to: words.appendingPathComponent("attributes.txt"))
         try Data("no\nyes\ntwo\n".utf8).write(to: words.appendingPathComponent("answers.txt"))
     }
 

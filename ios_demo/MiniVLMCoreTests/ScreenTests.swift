@@ -7,7 +7,8 @@ import XCTest
 final class ScreenTests: XCTestCase {
     private var screen = Screen()
     private let choice = ModelChoice(artifact: Toy.whole, title: "toy, executorch, fp32")
-    private let cat = ShownRegion(id: 0, box: Box(x1: 0, y1: 0, x2: 2, y2: 2), tag: "cat", score: 0.75)
+    private let cat = ShownRegion(
+        id: 0, box: Box(x1: 0, y1: 0, x2: 2, y2: 2), tag: "cat", score: 0.75, attribute: "black")
     private let answers = Timed(
         result: [Answer(text: "yes", probability: 0.5)], stages: [StageTime(name: "vqa", milliseconds: 4)])
 
@@ -124,11 +125,11 @@ final class ScreenTests: XCTestCase {
         XCTAssertEqual(screen.state, .undescribed)
     }
 
-    func testTappingTellsTagAndScore() throws {
+    func testTappingTellsAttributeTagAndScore() throws {
         try describePhoto()
         screen.tap(x: 1, y: 1)
-        XCTAssertEqual(screen.chosenRegion?.title, "cat 75 %")
-        XCTAssertEqual(screen.chosenRegion?.spoken, "cat, score 75 %")
+        XCTAssertEqual(screen.chosenRegion?.title, "black cat 75 %")
+        XCTAssertEqual(screen.chosenRegion?.spoken, "black cat, score 75 %")
         screen.tap(x: 3, y: 1)
         XCTAssertNil(screen.chosenRegion)
         screen.choose(region: 0)

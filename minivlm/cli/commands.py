@@ -20,6 +20,7 @@ from minivlm.inference.pipeline import Pipeline
 from minivlm.models.sizes import SIZES
 from minivlm.storage.files import check_outputs, size_bytes
 from minivlm.weights.checkpoint import weights_file
+from minivlm.weights.labels import ATTRIBUTES
 from minivlm.weights.making import halve, import_weights, make_random
 
 
@@ -32,8 +33,11 @@ def regions(arguments: Namespace) -> None:
     found = _regions(pipeline, stages, arguments.photo).top(arguments.top)
     report.fields["photo"] = region_fields(pipeline, arguments.photo, found)
     report.lines = region_lines(pipeline, found)
+    if found.attributes is not None and not pipeline.backend.attributes:
+        report.notes.append(f"attributes have no names, as the weights came without {ATTRIBUTES}: none are shown")
     if arguments.plot is not None:
-        rows = zip(found.boxes.tolist(), pipeline.tag_names(found), found.scores.tolist(), strict=True)
+        names = pipeline.tag_names(found), found.scores.tolist(), pipeline.attribute_names(found)
+        rows = zip(found.boxes.tolist(), *names, strict=True)
         with stages.stage("plot"):
             save_plot(arguments.plot, load_photo(arguments.photo), [Drawn(*row) for row in rows])
         report.fields["plot"] = str(arguments.plot)

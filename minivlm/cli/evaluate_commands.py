@@ -30,7 +30,7 @@ MakeParser = Callable[..., argparse.ArgumentParser]
 
 TASKS: Mapping[str, str] = MappingProxyType(
     {
-        "detection": "boxes and their names: mAP as on Visual Genome and COCO, recall",
+        "detection": "boxes, their names and attributes: mAP as on Visual Genome and COCO, recall",
         "caption": "sentences: BLEU-4, CIDEr, METEOR and SPICE where Java is",
         "vqa": "answers: accuracy over ten people's answers",
         "nlvr2": "verdicts on statements about two pictures: accuracy, consistency",
@@ -62,6 +62,9 @@ def add_evaluate(subparsers: Any, command: MakeParser) -> None:
     )
     one.add_argument("first", type=path_argument, metavar="A.jsonl", help="of evaluate TASK --output DIR")
     one.add_argument("second", type=path_argument, metavar="B.jsonl", help="of the same task and data")
+    one.add_argument(
+        "--measure", type=name_argument, metavar="NAME", help="of detection: names (default) or attributes"
+    )
     one.add_argument("--seed", type=seed, default=0, metavar="N", help="of the resampling (default: %(default)s)")
     one.add_argument("--json", type=path_argument, metavar="FILE", help="write the result there, too")
 
@@ -127,7 +130,7 @@ def run_compare(arguments: argparse.Namespace) -> None:
     """Compare two results, and print the interval of their difference."""
     if arguments.json is not None:
         check_outputs([arguments.json], [arguments.first, arguments.second])
-    found = compare(arguments.first, arguments.second, seed=arguments.seed)
+    found = compare(arguments.first, arguments.second, measure=arguments.measure, seed=arguments.seed)
     difference = found.difference
     if arguments.json is not None:
         write_text(arguments.json, f"{json_text({**asdict(found), 'verdict': difference.verdict})}\n")
@@ -161,7 +164,9 @@ def _show(pipeline: Pipeline, report: Report, outcome: Outcome, notes: list[str]
     print("\n".join(report.lines))
     print(f"{outcome.task}: {outcome.examples:,} examples, all numbers times 100")
     for name, value in outcome.values.items():
-        print(f"{100 * value:8.2f}  {name}")
+        ends = [f"{100 * end:.2f}" for end in outcome.intervals.get(name, ())]
+        interval = f" (95 % of resamples: {' to '.join(ends)})" if ends else ""
+        print(f"{100 * value:8.2f}  {name}{interval}")
     for finding in outcome.findings:
         print(f"  {finding.line}")
     sys.stdout.flush()

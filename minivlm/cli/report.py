@@ -68,28 +68,29 @@ def region_fields(pipeline: Pipeline, path: str, regions: PhotoRegions) -> dict[
     """Return a photo and its valid regions for JSON; features are left to `--features`."""
     valid = regions.top(len(regions.scores))
     height, width = regions.photo_size
-    rows = zip(
-        pipeline.tag_names(valid),
-        valid.tags.tolist(),
-        valid.scores.tolist(),
-        valid.boxes.tolist(),
-        valid.geometry.tolist(),
-        strict=True,
-    )
+    unsaid = [None] * len(valid.scores)
+    columns = {
+        "tag": pipeline.tag_names(valid),
+        "tag_id": valid.tags.tolist(),
+        "score": valid.scores.tolist(),
+        "attribute": pipeline.attribute_names(valid),
+        "attribute_id": unsaid if valid.attributes is None else valid.attributes.tolist(),
+        "attribute_score": unsaid if valid.attribute_scores is None else valid.attribute_scores.tolist(),
+        "box": valid.boxes.tolist(),
+        "geometry": valid.geometry.tolist(),
+    }
+    rows = zip(*columns.values(), strict=True)
     return {
         "path": path,
         "width": width,
         "height": height,
-        "regions": [
-            {"tag": tag, "tag_id": tag_id, "score": score, "box": box, "geometry": geometry}
-            for tag, tag_id, score, box, geometry in rows
-        ],
+        "regions": [dict(zip(columns, row, strict=True)) for row in rows],
     }
 
 
 def region_lines(pipeline: Pipeline, regions: PhotoRegions) -> list[str]:
-    """Return a table of regions: tag, score and box."""
-    names = [printable(name) for name in pipeline.tag_names(regions)]
+    """Return a table of regions: tag with the attribute before it, score of the tag, and box."""
+    names = [printable(name) for name in pipeline.phrases(regions)]
     if not names:
         return ["no regions"]
     rows = zip(names, regions.scores.tolist(), regions.boxes.tolist(), strict=True)

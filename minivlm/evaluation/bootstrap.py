@@ -1,9 +1,10 @@
-"""How sure a difference between two models is: the paired bootstrap (Efron and Tibshirani 1993, chapter 13)."""
+"""How sure a share is, and a difference between two models: the bootstrap (Efron and Tibshirani 1993, chapter 13)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -63,18 +64,12 @@ def paired_difference(
         resamples: How often the examples are drawn anew.
     """
     scores = np.stack([np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)])
-    generator, count = np.random.default_rng(seed), len(first)
-    rounds = max(1, AT_A_TIME // count)
-    drawn = [
-        scores[:, generator.integers(0, count, (min(rounds, resamples - done), count))].mean(axis=2)
-        for done in range(0, resamples, rounds)
-    ]
-    ones, twos = np.concatenate(drawn, axis=1)
+    ones, twos = np.concatenate(list(_redrawn(scores, seed, resamples)), axis=1)
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(twos - ones, [tail, 1.0 - tail])
     shares = np.quantile(twos / ones, [tail, 1.0 - tail]).tolist() if ones.min() > 0.0 else (None, None)
     return Difference(
-        examples=count,
+        examples=len(first),
         first=float(np.mean(first)),
         second=float(np.mean(second)),
         low=float(low),
@@ -82,3 +77,31 @@ def paired_difference(
         low_share=shares[0],
         high_share=shares[1],
     )
+
+
+def share_interval(
+    right: Sequence[int], counted: Sequence[int], *, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """Return the interval, by percentiles, of the share of all that counts that is right.
+
+    Whole pictures are drawn anew: what is in one picture goes together.
+
+    Args:
+        right: Of each picture, how many are right.
+        counted: Of each picture, how many count: at least one, and one picture at least.
+        seed: Of the resampling.
+        resamples: How often the pictures are drawn anew.
+    """
+    numbers = np.array([right, counted], dtype=np.float64)
+    drawn = np.concatenate(list(_redrawn(numbers, seed, resamples)), axis=1)
+    tail = (1.0 - CONFIDENCE) / 2.0
+    low, high = np.quantile(drawn[0] / drawn[1], [tail, 1.0 - tail]).tolist()
+    return low, high
+
+
+def _redrawn(numbers: NDArray[np.float64], seed: int, resamples: int) -> Iterator[NDArray[np.float64]]:
+    """Yield, some resamples (K, R) at a time, the means of (K, N) numbers over N examples drawn anew."""
+    generator, count = np.random.default_rng(seed), numbers.shape[1]
+    rounds = max(1, AT_A_TIME // count)
+    for done in range(0, resamples, rounds):
+        yield numbers[:, generator.integers(0, count, (min(rounds, resamples - done), count))].mean(axis=2)

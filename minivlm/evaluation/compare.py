@@ -28,17 +28,20 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(first: Path, second: Path, *, seed: int = 0, resamples: int = RESAMPLES) -> Comparison:
+def compare(
+    first: Path, second: Path, *, measure: str | None = None, seed: int = 0, resamples: int = RESAMPLES
+) -> Comparison:
     """Compare two files of results.
 
     Args:
         first: Of `minivlm evaluate TASK --output DIR`.
         second: Likewise, of the same task and data.
+        measure: What is compared, see `Scoring`; None takes the task's usual one.
         seed: Of the resampling.
         resamples: How often the examples are drawn anew.
 
     Raises:
-        UserError: A file is none, the tasks differ, or no example is in both.
+        UserError: A file is none, the tasks differ, they have no such measure, or no example is in both.
     """
     one, two = read_results(first), read_results(second)
     task, other = one.header["task"], two.header["task"]
@@ -49,9 +52,9 @@ def compare(first: Path, second: Path, *, seed: int = 0, resamples: int = RESAMP
         notes.append("the data of the two differs: only examples of the same id are compared")
     usable = [{key: record for key, record in each.records.items() if "error" not in record} for each in (one, two)]
     shared = [key for key in usable[0] if key in usable[1]]
-    scoring = scoring_of(task)
+    chosen = scoring_of(task).measure(measure)
     # What counts in one score may be all other examples, as in CIDEr-D: both are scored over the same ones.
-    scores = [scoring.scores([each[key] for key in shared]) if shared else {} for each in usable]
+    scores = [chosen.scores([each[key] for key in shared]) if shared else {} for each in usable]
     names = [name for name in scores[0] if name in scores[1]]
     if not names:
         raise UserError(f"{first} and {second} have no example in common that counts: give two of the same data")
@@ -62,4 +65,4 @@ def compare(first: Path, second: Path, *, seed: int = 0, resamples: int = RESAMP
         [scores[0][name] for name in names], [scores[1][name] for name in names], seed=seed, resamples=resamples
     )
     models = str(one.header.get("model")), str(two.header.get("model"))
-    return Comparison(task=task, score=scoring.score, models=models, difference=difference, notes=tuple(notes))
+    return Comparison(task=task, score=chosen.meaning, models=models, difference=difference, notes=tuple(notes))

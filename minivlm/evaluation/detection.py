@@ -8,7 +8,7 @@ both so that the result depends on nothing but the data: boxes are continuous, w
 and detections of equal score enter the curve together, so that the order of pictures does not matter.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,25 +155,36 @@ def recall(truth: Truth, found: Found, *, threshold: float = 0.5, named: bool = 
     return float((best >= threshold).mean())
 
 
+def matches(truth: Truth, found: Found, *, threshold: float = 0.5) -> dict[int, int]:
+    """Return the row of each box that is found -> the row of the detection that finds it; see the module."""
+    pairs = [pair for label in np.unique(found.labels).tolist() for pair in _judged(truth, found, label, threshold)]
+    return {box: row for row, box in pairs if box is not None}
+
+
 def _outcomes(truth: Truth, found: Found, label: int, threshold: float) -> list[tuple[float, bool]]:
     """Return score and whether right for the detections of one class in one picture; those of crowds are left out."""
+    judged = _judged(truth, found, label, threshold)
+    return [(float(found.scores[row]), box is not None) for row, box in judged]
+
+
+def _judged(truth: Truth, found: Found, label: int, threshold: float) -> Iterator[tuple[int, int | None]]:
+    """Yield the row of each detection of one class, best first, and of the box that it finds; none of crowds."""
     rows = np.flatnonzero(found.labels == label)
     rows = rows[np.argsort(-found.scores[rows], kind="stable")]
     wanted = np.flatnonzero(truth.labels == label)
     if not len(wanted):
-        return [(score, False) for score in found.scores[rows].tolist()]
-    overlaps = _overlaps(found.corners[rows], truth.corners[wanted])
+        yield from ((row, None) for row in rows.tolist())
+        return
     taken: set[int] = set()
-    outcomes = []
-    for row, overlap in zip(rows.tolist(), overlaps, strict=True):
+    for row, overlap in zip(rows.tolist(), _overlaps(found.corners[rows], truth.corners[wanted]), strict=True):
         best = int(overlap.argmax())
+        box = int(wanted[best])
         hit = bool(overlap[best] > threshold)
-        if hit and truth.crowd[wanted[best]]:
+        if hit and truth.crowd[box]:
             continue
-        outcomes.append((float(found.scores[row]), hit and best not in taken))
+        yield row, box if hit and box not in taken else None
         if hit:
-            taken.add(best)
-    return outcomes
+            taken.add(box)
 
 
 def _area(outcomes: Sequence[tuple[float, bool]], boxes: int) -> float:

@@ -33,7 +33,7 @@ def mean_scores(task: str, records: Sequence[Mapping[str, Any]]) -> dict[str, tu
         task: A key of `MEANS`.
         records: Of examples that were answered.
     """
-    scores = scoring_of(task).scores(records)
+    scores = scoring_of(task).measure().scores(records)
     found = {}
     for name, beginning in MEANS[task].items():
         values = [score for key, score in scores.items() if key.startswith(beginning)]

@@ -32,6 +32,7 @@ class Outcome:
     Attributes:
         task: Name.
         values: Metric -> number, see `Metrics`.
+        intervals: Of some metrics, see `Metrics`.
         examples: How many count.
         findings: Examples that count in nothing, and why.
         notes: What is missing or should be known, a line each.
@@ -39,6 +40,7 @@ class Outcome:
 
     task: str
     values: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
     examples: int
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
@@ -138,7 +140,12 @@ def score(name: str, records: Sequence[Mapping[str, Any]]) -> Outcome:
     cut = sum(record.get("cut", 0) > 0 for record in answered)
     notes = [*metrics.notes, *([f"{cut} texts were too long: their ends were cut"] if cut else [])]
     return Outcome(
-        task=name, values=metrics.values, examples=len(answered), findings=findings.found, notes=tuple(notes)
+        task=name,
+        values=metrics.values,
+        intervals=metrics.intervals,
+        examples=len(answered),
+        findings=findings.found,
+        notes=tuple(notes),
     )
 
 

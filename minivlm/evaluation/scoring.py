@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivlm.errors import UserError, closest
-from minivlm.evaluation import answers, captions, retrieval, verdicts
+from minivlm.evaluation import answers, attributes, captions, retrieval, verdicts
+from minivlm.evaluation.bootstrap import share_interval
 from minivlm.evaluation.caption_words import caption_words
 from minivlm.evaluation.coco import coco_metrics
 from minivlm.evaluation.detection import (
@@ -25,6 +26,8 @@ from minivlm.evaluation.java_metrics import java_metrics
 Records = Sequence[Mapping[str, Any]]
 """Of examples that were answered."""
 
+ATTRIBUTES = "attributes@.5"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
@@ -33,10 +36,25 @@ class Metrics:
     Attributes:
         values: Name -> number, all better when higher; 0 to 1, but CIDEr-D to 10.
         notes: What is missing or should be known, a line each.
+        intervals: Name -> lower and upper end of what holds 95 % of resamples of the examples; of some values.
     """
 
     values: Mapping[str, float]
     notes: Sequence[str] = field(default_factory=tuple)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One score for each example, by which two models are compared.
+
+    Attributes:
+        scores: Records -> score by example; an example may be a part of a record.
+        meaning: What that score is.
+    """
+
+    scores: Callable[[Records], dict[str, float]]
+    meaning: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +63,23 @@ class Scoring:
 
     Attributes:
         metrics: Over records.
-        scores: Example -> its score, by which two models are compared; an example may be a part of a record.
-        score: What that score is.
+        measures: By name, the usual one first.
     """
 
     metrics: Callable[[Records], Metrics]
-    scores: Callable[[Records], dict[str, float]]
-    score: str
+    measures: Mapping[str, Measure]
+
+    def measure(self, name: str | None = None) -> Measure:
+        """Return a measure; without a name the usual one.
+
+        Raises:
+            UserError: There is none of that name.
+        """
+        if name is None:
+            return next(iter(self.measures.values()))
+        if name not in self.measures:
+            raise UserError(f"this task has no measure {name!r:.40}: {closest(name, list(self.measures))}")
+        return self.measures[name]
 
 
 def scoring_of(task: str) -> Scoring:
@@ -85,7 +113,47 @@ def _detection_metrics(records: Records) -> Metrics:
         values |= {f"COCO {name}": value for name, value in coco_metrics(truths, found).items()}
     except UserError as error:
         notes.append(str(error))
-    return Metrics(values=values, notes=notes)
+    said = _attribute_metrics(records)
+    return Metrics(values={**values, **said.values}, notes=[*notes, *said.notes], intervals=said.intervals)
+
+
+def _attribute_metrics(records: Records) -> Metrics:
+    """Score what is said of found objects; nothing where nobody annotated any of them, or the model says nothing."""
+    if not any("attributes" in one for record in records for one in record["truth"]):
+        return Metrics(values={})
+    if not any("attribute" in one for record in records for one in record["found"]):
+        return Metrics(values={}, notes=["the model names no attributes of what it finds: none are scored"])
+    judged = [one for one in _judged_attributes(records).values() if one]
+    if not judged:
+        return Metrics(values={}, notes=["no object with attributes was found: none are scored"])
+    right, counted = [sum(one.values()) for one in judged], [len(one) for one in judged]
+    return Metrics(
+        values={ATTRIBUTES: sum(right) / sum(counted)},
+        notes=[f"{ATTRIBUTES}: of {sum(counted):,} objects that were found and have attributes"],
+        intervals={ATTRIBUTES: share_interval(right, counted)},
+    )
+
+
+def _attribute_scores(records: Records) -> dict[str, float]:
+    return {
+        f"{key}, box {row}": float(right)
+        for key, judged in _judged_attributes(records).items()
+        for row, right in judged.items()
+    }
+
+
+def _judged_attributes(records: Records) -> dict[str, dict[int, bool]]:
+    """Return, by picture, row of each box that counts -> whether what is said of it is right."""
+    labels = _labels(records)
+    return {
+        record["id"]: attributes.judge(
+            _truth(record, labels, known_only=False),
+            _found(record, labels),
+            [one.get("attributes", ()) for one in record["truth"]],
+            [one.get("attribute") for one in record["found"]],
+        )
+        for record in records
+    }
 
 
 def _detection_scores(records: Records) -> dict[str, float]:
@@ -209,14 +277,24 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if len(values) else 0.0
 
 
+def _one(
+    name: str, metrics: Callable[[Records], Metrics], scores: Callable[[Records], dict[str, float]], meaning: str
+) -> Scoring:
+    return Scoring(metrics=metrics, measures={name: Measure(scores=scores, meaning=meaning)})
+
+
 SCORINGS: Mapping[str, Scoring] = MappingProxyType(
     {
         "detection": Scoring(
-            metrics=_detection_metrics, scores=_detection_scores, score="share of a picture's boxes found and named"
+            metrics=_detection_metrics,
+            measures={
+                "names": Measure(scores=_detection_scores, meaning="share of a picture's boxes found and named"),
+                "attributes": Measure(scores=_attribute_scores, meaning="right attribute of a found object"),
+            },
         ),
-        "caption": Scoring(metrics=_caption_metrics, scores=_caption_scores, score="CIDEr-D of a picture"),
-        "vqa": Scoring(metrics=_vqa_metrics, scores=_vqa_scores, score="accuracy of a question"),
-        "nlvr2": Scoring(metrics=_nlvr2_metrics, scores=_nlvr2_scores, score="accuracy of a statement"),
-        "retrieval": Scoring(metrics=_retrieval_metrics, scores=_retrieval_scores, score="hit at rank 1 of a query"),
+        "caption": _one("CIDEr", _caption_metrics, _caption_scores, "CIDEr-D of a picture"),
+        "vqa": _one("accuracy", _vqa_metrics, _vqa_scores, "accuracy of a question"),
+        "nlvr2": _one("accuracy", _nlvr2_metrics, _nlvr2_scores, "accuracy of a statement"),
+        "retrieval": _one("hits", _retrieval_metrics, _retrieval_scores, "hit at rank 1 of a query"),
     }
 )

@@ -58,7 +58,7 @@ class Task(Protocol[Example]):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionTask:
-    """Boxes and their names, of the regions that the pipeline gives; names are compared without regard to case.
+    """Boxes, their names and attributes, of the regions that the pipeline gives; the case of names does not matter.
 
     Attributes:
         data: With names of its classes.
@@ -92,10 +92,13 @@ class DetectionTask:
     def truth(self, example: BoxExample) -> dict[str, Any]:
         """See `Task`."""
         names = [self.data.classes[box.label].casefold() for box in example.boxes]
-        boxes = [
+        boxes: list[dict[str, Any]] = [
             {"name": name, "box": list(box.corners), "crowd": box.crowd, "known": name in self._known}
             for name, box in zip(names, example.boxes, strict=True)
         ]
+        for record, box in zip(boxes, example.boxes, strict=True):
+            if box.attributes:
+                record["attributes"] = [name.casefold() for name in box.attributes]
         return {"truth": boxes}
 
     def predict(self, pipeline: Pipeline, look: Look, example: BoxExample) -> dict[str, Any]:
@@ -105,6 +108,9 @@ class DetectionTask:
         names = [name.casefold() for name in pipeline.tag_names(found)]
         rows = zip(names, found.boxes.tolist(), found.scores.tolist(), strict=True)
         record: dict[str, Any] = {"found": [{"name": name, "box": box, "score": score} for name, box, score in rows]}
+        if pipeline.backend.attributes and found.attributes is not None:
+            for one, attribute in zip(record["found"], pipeline.attribute_names(found), strict=True):
+                one["attribute"] = attribute and attribute.casefold()
         if self.proposals:
             corners = proposal_corners(pipeline.backend, load_photo(example.picture))
             record["proposal_recall"] = _proposal_recall(example, corners)

@@ -36,6 +36,7 @@ class Drawn(NamedTuple):
     box: tuple[float, float, float, float]
     tag: str
     score: float | None
+    attribute: str | None = None
 
 
 def check_plot_path(path: Path) -> None:
@@ -144,8 +145,9 @@ def _draw_labels(
     padding = max(2, font_size // 5)
     taken: list[Rectangle] = []
     for region, box in zip(regions, boxes, strict=True):
+        words = region.tag if region.attribute is None else f"{region.attribute} {region.tag}"
         score = "" if region.score is None else f" {region.score:.2f}"
-        text = f"{printable(region.tag)}{score}"
+        text = f"{printable(words)}{score}"
         label = (round(font.getlength(text)) + 2 * padding, font_size + 2 * padding)
         x, y = _place(box, label, size, taken)
         area = (x, y, x + label[0], y + label[1])

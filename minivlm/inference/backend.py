@@ -25,7 +25,7 @@ from minivlm.models.vision_language import VisionLanguageConfig, VisionLanguageM
 from minivlm.vision.faster_rcnn import FasterRCNN
 from minivlm.vision.regions import Regions
 from minivlm.vision.tee import TEE
-from minivlm.weights.labels import Labels, random_labels, read_detector_labels, read_labels
+from minivlm.weights.labels import Labels, random_labels, read_attributes, read_labels, read_tags
 from minivlm.weights.loading import NamedModel, WeightsOrigin, load_model
 
 TORCH_CAPTIONING = replace(CAPTIONING, caption_length=CAPTIONING.tag_position)
@@ -145,6 +145,11 @@ class TorchBackend:
         """See `Backend`."""
         return self.labels.tags
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """See `Backend`."""
+        return self.labels.attributes
+
     @cached_property
     def detector_hash(self) -> str:
         """See `Backend`: over the detector's config and every tensor of it."""
@@ -199,7 +204,7 @@ def load_torch_backend(name: str | None = None, *, checkpoint: Path | str | None
 
     Args:
         name: A vision-language model; with a checkpoint it may be left out.
-        checkpoint: Folder; without one the weights are random, and tags and answers made up.
+        checkpoint: Folder; without one the weights are random, and all names made up.
         seed: Of random weights.
 
     Raises:
@@ -236,8 +241,8 @@ def load_torch_detector(
         return TorchBackend(named, labels_of(named.module.config, Path(checkpoint)))
     if not isinstance(named.module, TEE | FasterRCNN):
         raise UserError(f"checkpoint {checkpoint} holds {named.name}, which finds no regions: give one that does")
-    labels = read_detector_labels(Path(checkpoint), tags=named.module.config.classes - 1, attributes=0)
-    return TorchDetector(named, labels.tags)
+    config = named.module.config
+    return TorchDetector(named, read_tags(Path(checkpoint), config), read_attributes(Path(checkpoint), config))
 
 
 def labels_of(config: VisionLanguageConfig, checkpoint: Path | None) -> Labels:

@@ -13,7 +13,7 @@ from minivlm.errors import UserError
 from minivlm.images.preprocess import NetworkInput, letterbox, resize_short_side
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.regions import Regions
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights.loading import NamedModel, WeightsOrigin
 
 NO_NUMBERS = (
@@ -47,6 +47,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of what regions are like, without "no attribute"; empty where nobody has named them."""
+        ...
+
+    @property
     def detector_hash(self) -> str:
         """Hexadecimal hash of all that a photo's regions depend on; features kept under another are not used."""
         ...
@@ -67,10 +72,12 @@ class TorchDetector:
     Attributes:
         named: The model with its name and origin.
         tags: See `Detector`.
+        attributes: See `Detector`.
     """
 
     named: NamedModel
     tags: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
@@ -140,7 +147,7 @@ def check_numbers(found: Regions) -> None:
     Raises:
         UserError: They hold what is no number.
     """
-    if not all(bool(torch.isfinite(part).all()) for part in (found.boxes, found.scores, found.features)):
+    if not all(bool(torch.isfinite(part).all()) for part in found.present.values()):
         raise UserError(NO_NUMBERS)
 
 

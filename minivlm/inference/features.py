@@ -20,9 +20,11 @@ from minivlm.inference.detector import DetectorConfig
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.storage.files import exists, is_folder, replacing, sha256
 
-FORMAT = "1"
+FORMAT = "2"
 """Changes when photos are prepared, or entries laid out, in another way."""
 TENSORS = ("boxes", "scores", "tags", "features", "geometry")
+ATTRIBUTES = ("attributes", "attribute_scores")
+"""Tensors of a detector with an attribute head; artifacts of earlier versions give none, so they may be missing."""
 
 
 class StaleEntryError(Exception):
@@ -103,7 +105,7 @@ class FeatureStore:
         return regions
 
     def _check_shapes(self, tensors: Mapping[str, Tensor]) -> None:
-        if sorted(tensors) != sorted(TENSORS):
+        if sorted(tensors) not in (sorted(TENSORS), sorted(TENSORS + ATTRIBUTES)):
             raise StaleEntryError(f"it holds {', '.join(sorted(tensors)) or 'nothing'}")
         rows = tensors["scores"].numel()
         shapes = {
@@ -112,14 +114,17 @@ class FeatureStore:
             "tags": (rows,),
             "features": (rows, self._config.feature_dim),
             "geometry": (rows, 6),
+            "attributes": (rows,),
+            "attribute_scores": (rows,),
         }
         for name, tensor in tensors.items():
-            dtype = torch.int64 if name == "tags" else torch.float32
+            dtype = torch.int64 if name in ("tags", "attributes") else torch.float32
             if tuple(tensor.shape) != shapes[name] or tensor.dtype != dtype:
                 raise StaleEntryError(f"{name} is {tuple(tensor.shape)} {tensor.dtype}, not {shapes[name]} {dtype}")
-        tags = tensors["tags"]
-        if rows and not 0 <= int(tags.min()) <= int(tags.max()) < self._config.classes - 1:
-            raise StaleEntryError("a tag is none of the detector's")
+        for name, most in (("tags", self._config.classes - 1), ("attributes", self._config.attributes)):
+            ids = tensors.get(name)
+            if rows and ids is not None and not 0 <= int(ids.min()) <= int(ids.max()) < most:
+                raise StaleEntryError(f"one of its {name} is none of the detector's")
 
 
 def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -146,7 +151,7 @@ def photo_hash(photo: Path) -> str:
 
 
 def _tensors(regions: PhotoRegions) -> dict[str, Tensor]:
-    return {name: getattr(regions, name).contiguous() for name in TENSORS}
+    return {name: tensor.contiguous() for name, tensor in regions.present.items()}
 
 
 def _content_hash(regions: PhotoRegions) -> str:

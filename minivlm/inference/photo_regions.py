@@ -1,6 +1,6 @@
 """What is known about one photo: its regions, in the photo's own pixels."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ class PhotoRegions:
         tags: (N,) int64 class ids.
         features: (N, D) float32.
         geometry: (N, 6) float32, see `box_geometry`.
+        attributes: (N,) int64, see `Regions`; None where nothing was said of attributes.
+        attribute_scores: (N,) float32 probabilities of these; None likewise.
     """
 
     photo_size: tuple[int, int]
@@ -28,6 +30,13 @@ class PhotoRegions:
     tags: Tensor
     features: Tensor
     geometry: Tensor
+    attributes: Tensor | None = None
+    attribute_scores: Tensor | None = None
+
+    @property
+    def present(self) -> dict[str, Tensor]:
+        """The tensors that are there, by name."""
+        return {name: field for name, field in vars(self).items() if isinstance(field, Tensor)}
 
     @property
     def valid(self) -> Tensor:
@@ -42,14 +51,7 @@ class PhotoRegions:
     def top(self, count: int) -> "PhotoRegions":
         """Return the best `count` valid regions, or all where there are fewer."""
         rows = self.valid.nonzero()[:count, 0]
-        return replace(
-            self,
-            boxes=self.boxes[rows],
-            scores=self.scores[rows],
-            tags=self.tags[rows],
-            features=self.features[rows],
-            geometry=self.geometry[rows],
-        )
+        return PhotoRegions(photo_size=self.photo_size, **{name: field[rows] for name, field in self.present.items()})
 
 
 def no_regions(feature_dim: int) -> PhotoRegions:
@@ -67,11 +69,4 @@ def no_regions(feature_dim: int) -> PhotoRegions:
 
 def in_photo(fitted: NetworkInput, regions: Regions) -> PhotoRegions:
     """Carry what a detector found over to the photo."""
-    return PhotoRegions(
-        photo_size=fitted.photo_size,
-        boxes=fitted.to_photo(regions.boxes),
-        scores=regions.scores,
-        tags=regions.tags,
-        features=regions.features,
-        geometry=regions.geometry,
-    )
+    return PhotoRegions(photo_size=fitted.photo_size, **{**regions.present, "boxes": fitted.to_photo(regions.boxes)})

@@ -122,6 +122,18 @@ class Pipeline:
         """Return the name of every row's tag."""
         return [self.backend.tags[tag] for tag in regions.tags.tolist()]
 
+    def attribute_names(self, regions: PhotoRegions) -> list[str | None]:
+        """Return the name of every row's attribute; None where it has none, or where attributes have no names."""
+        names = (None, *self.backend.attributes)
+        if regions.attributes is None or len(names) == 1:
+            return [None] * len(regions.tags)
+        return [names[attribute] for attribute in regions.attributes.tolist()]
+
+    def phrases(self, regions: PhotoRegions) -> list[str]:
+        """Return what every row shows in words: its attribute, where it has one, before its tag."""
+        words = zip(self.attribute_names(regions), self.tag_names(regions), strict=True)
+        return [tag if attribute is None else f"{attribute} {tag}" for attribute, tag in words]
+
     def caption(self, regions: PhotoRegions, *, beams: int = 1, max_length: int = 20) -> CaptionResult:
         """Write a sentence.
 

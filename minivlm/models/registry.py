@@ -9,10 +9,11 @@ from minivlm.language import transformer
 from minivlm.language.transformer import FusionTransformer, TransformerConfig
 from minivlm.models.sizes import ModelConfig
 from minivlm.models.vision_language import VisionLanguageConfig, VisionLanguageModel
-from minivlm.vision import faster_rcnn, grid, tee
+from minivlm.vision import faster_rcnn, grid, tee_config
 from minivlm.vision.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from minivlm.vision.grid import GridConfig, GridExtractor
-from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEEConfig
 
 Model = TEE | FasterRCNN | GridExtractor | FusionTransformer | VisionLanguageModel
 
@@ -21,18 +22,20 @@ GEOMETRY = 6
 
 MODELS: Mapping[str, ModelConfig] = MappingProxyType(
     {
-        "minivlm": VisionLanguageConfig(vision=tee.TEE_0, language=transformer.MINILM),
+        "minivlm": VisionLanguageConfig(vision=tee_config.TEE_0, language=transformer.MINILM),
         "oscar-b": VisionLanguageConfig(
             vision=faster_rcnn.R101_F, language=replace(transformer.BERT_BASE, region_dim=2048 + GEOMETRY)
         ),
-        "minivlm-sample": VisionLanguageConfig(vision=tee.TEE_SAMPLE, language=transformer.MINILM_SAMPLE, answers=343),
-        "tee-0": tee.TEE_0,
-        "tee-1": tee.TEE_1,
-        "tee-2": tee.TEE_2,
-        "tee-3": tee.TEE_3,
-        "tee-lite-0": tee.TEE_LITE_0,
-        "tee-sample": tee.TEE_SAMPLE,
-        "tee-lite-sample": replace(tee.TEE_SAMPLE, efficientnet=tee.TEE_LITE_0.efficientnet),
+        "minivlm-sample": VisionLanguageConfig(
+            vision=tee_config.TEE_SAMPLE, language=transformer.MINILM_SAMPLE, answers=343
+        ),
+        "tee-0": tee_config.TEE_0,
+        "tee-1": tee_config.TEE_1,
+        "tee-2": tee_config.TEE_2,
+        "tee-3": tee_config.TEE_3,
+        "tee-lite-0": tee_config.TEE_LITE_0,
+        "tee-sample": tee_config.TEE_SAMPLE,
+        "tee-lite-sample": replace(tee_config.TEE_SAMPLE, efficientnet=tee_config.TEE_LITE_0.efficientnet),
         "r101-f": faster_rcnn.R101_F,
         "grid-r50": grid.GRID_R50,
         "grid-x101": grid.GRID_X101,
@@ -44,11 +47,11 @@ MODELS: Mapping[str, ModelConfig] = MappingProxyType(
         "tinybert-4": transformer.TINYBERT_4,
         "minilm-sample": transformer.MINILM_SAMPLE,
         "minivlm-tiny": VisionLanguageConfig(
-            vision=tee.TEE_TINY,
-            language=replace(transformer.MINILM_TINY, region_dim=tee.TEE_TINY.feature_dim + GEOMETRY),
+            vision=tee_config.TEE_TINY,
+            language=replace(transformer.MINILM_TINY, region_dim=tee_config.TEE_TINY.feature_dim + GEOMETRY),
             answers=20,
         ),
-        "tee-tiny": tee.TEE_TINY,
+        "tee-tiny": tee_config.TEE_TINY,
         "r101-f-tiny": faster_rcnn.R101_F_TINY,
         "grid-tiny": grid.GRID_TINY,
         "minilm-tiny": transformer.MINILM_TINY,

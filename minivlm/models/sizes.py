@@ -10,7 +10,7 @@ from minivlm.language.transformer import TransformerConfig
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.grid import GridConfig
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 
 ModelConfig = TEEConfig | FasterRCNNConfig | GridConfig | TransformerConfig | VisionLanguageConfig
 AnyConfig = TypeVar("AnyConfig", bound=ModelConfig)

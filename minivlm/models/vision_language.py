@@ -11,7 +11,8 @@ from minivlm.errors import UserError, closest
 from minivlm.language.heads import VQA_ANSWERS, AnswerHead, MatchHead, PairHead
 from minivlm.language.transformer import FusionTransformer, TransformerConfig
 from minivlm.vision.faster_rcnn import FasterRCNN, FasterRCNNConfig
-from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEEConfig
 
 HEADS = ("vqa", "nlvr2", "match")
 """Heads on the pooled vector. Captioning needs none: its head is part of the transformer."""

@@ -13,7 +13,8 @@ from minivlm.models.registry import get_config, parts_of
 from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.storage.files import exists, sha256
 from minivlm.training.order import Chance, seed_of
-from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights import checkpoint as checkpoints
 from minivlm.weights.labels import ATTRIBUTES, TAGS, DetectorLabels, read_detector_labels
 from minivlm.weights.lite import load_start

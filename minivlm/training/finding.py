@@ -135,7 +135,7 @@ class BatchFinder:
             with torch.no_grad():
                 found = self.model.detect_each(images.to(self.device), extents.to(self.device))
             for one, regions in zip(some, found, strict=True):
-                here = Regions(*(part.cpu() for part in regions))
+                here = Regions(**{name: part.cpu() for name, part in regions.present.items()})
                 check_numbers(here)
                 yield in_photo(one, here)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minivlm.errors import UserError
+from minivlm.vision import random_weights
 from minivlm.vision.regions import Regions
 
 
@@ -33,7 +33,7 @@ class BoxHead(nn.Module):
 
 
 class AttributeHead(nn.Module):
-    """What a region is like, given what it is (Anderson et al. 2018): no part of artifacts and the paper's counts."""
+    """What a region is like, given what it is (Anderson et al. 2018): no part of the paper's counts."""
 
     def __init__(self, feature_dim: int, *, classes: int, embedding: int, hidden: int, attributes: int) -> None:
         super().__init__()
@@ -43,19 +43,27 @@ class AttributeHead(nn.Module):
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
         """Map (R, D) features and (R,) int64 classes, background 0, to (R, attributes) logits."""
-        hidden = F.relu(self.hidden(torch.cat([features, self.class_embedding(classes)], dim=1)))
-        return self.classifier(hidden)
+        return self.classifier(F.relu(self.hidden(self._join(features, classes))))
+
+    def _join(self, features: Tensor, classes: Tensor) -> Tensor:
+        return torch.cat([features, self.class_embedding(classes)], dim=1)
+
+    @torch.no_grad()
+    def spread(self, features: Tensor, classes: Tensor, std: float) -> None:
+        """Rescale random weights so that logits on these inputs differ by `std`; see `random_weights.spread`."""
+        joined = self._join(features, classes)
+        random_weights.spread(self.hidden, joined, mean=0.0, std=1.0)
+        random_weights.spread(self.classifier, F.relu(self.hidden(joined)), mean=0.0, std=std)
 
 
-def attribute_logits(head: AttributeHead | None, regions: Regions) -> Tensor:
-    """Judge the regions that a detector found, each as an object of its tag.
+def with_attributes(head: AttributeHead | None, regions: Regions) -> Regions:
+    """Judge the regions that a detector kept, each as an object of its tag.
 
     Returns:
-        (N, attributes) logits.
-
-    Raises:
-        UserError: The detector has no attribute head.
+        The regions with the most probable attribute of each; as they are where the detector has no head for them.
     """
     if head is None:
-        raise UserError("this detector has no attribute head: take one whose config counts its attributes")
-    return head(regions.features, regions.tags + 1)  # tags leave the background out
+        return regions
+    logits = head(regions.features, regions.tags + 1)  # tags leave the background out
+    scores, attributes = logits.softmax(dim=1).max(dim=1)
+    return regions._replace(attributes=attributes, attribute_scores=scores)

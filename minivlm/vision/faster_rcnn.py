@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from minivlm.errors import UserError
 from minivlm.ops import BoxCoder, clip_boxes, nms, roi_pool
 from minivlm.vision import random_weights
-from minivlm.vision.box_head import AttributeHead, attribute_logits
+from minivlm.vision.box_head import AttributeHead, with_attributes
 from minivlm.vision.caffe_anchors import base_anchors, grid_anchors
 from minivlm.vision.class_nms import best_surviving
 from minivlm.vision.pixels import CAFFE_BGR, PixelFormat
@@ -264,11 +264,8 @@ class FasterRCNN(nn.Module):
         scores, order = scores.topk(min(max(count, least), config.max_regions))
         tags = tags[order]
         boxes = boxes[order, tags]
-        return Regions(features[order], boxes, box_geometry(boxes, extent), tags, scores)
-
-    def attributes(self, regions: Regions) -> Tensor:
-        """Return (N, attributes) logits of regions that were found; see `attribute_logits`."""
-        return attribute_logits(self.attribute_head, regions)
+        found = Regions(features[order], boxes, box_geometry(boxes, extent), tags, scores)
+        return with_attributes(self.attribute_head, found)
 
     @torch.no_grad()
     def randomize(self, generator: torch.Generator) -> None:
@@ -287,6 +284,8 @@ class FasterRCNN(nn.Module):
         features = random_weights.settle_batch_norm(self.box_head.res5, pooled).mean(dim=(2, 3))
         random_weights.spread(self.box_head.classifier, features, mean=0.0, std=2.0)
         random_weights.spread(self.box_head.deltas, features, mean=0.0, std=1.0)
+        if self.attribute_head is not None:
+            self.attribute_head.spread(features, self.box_head.classifier(features).argmax(dim=1), std=2.0)
 
 
 def _continuous(boxes: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 class Regions(NamedTuple):
     """The regions of one image, by falling score.
 
-    A tuple of tensors, so that an exported graph returns the same fields in the same order.
+    A tuple of tensors, so that an exported graph returns the same fields in the same order. The last two are None of a
+    detector without an attribute head, and of artifacts that were made before there were attributes.
 
     Attributes:
         features: (N, D) float32.
@@ -17,6 +18,8 @@ class Regions(NamedTuple):
         geometry: (N, 6) float32, `box_geometry` of the boxes.
         tags: (N,) int64 class ids, 0-based over the foreground classes.
         scores: (N,) float32 class probabilities; 0 marks a row that only fills the fixed number of rows.
+        attributes: (N,) int64 ids of what each region most likely is like, given its tag; 0 is "no attribute".
+        attribute_scores: (N,) float32 probabilities of these.
     """
 
     features: Tensor
@@ -24,6 +27,13 @@ class Regions(NamedTuple):
     geometry: Tensor
     tags: Tensor
     scores: Tensor
+    attributes: Tensor | None = None
+    attribute_scores: Tensor | None = None
+
+    @property
+    def present(self) -> dict[str, Tensor]:
+        """The fields that are there, by name and in order."""
+        return {name: field for name, field in self._asdict().items() if field is not None}
 
     @property
     def valid(self) -> Tensor:

@@ -4,28 +4,21 @@ The whole way is one static graph, box decoding, NMS and RoIAlign included, so a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
-from minivlm.errors import UserError
 from minivlm.ops import NMS, BoxCoder, clip_boxes, nonempty, roi_align, roi_align_each
 from minivlm.vision import random_weights
 from minivlm.vision.bifpn import BiFPN, WeightedSum
-from minivlm.vision.box_head import AttributeHead, BoxHead, attribute_logits
+from minivlm.vision.box_head import AttributeHead, BoxHead, with_attributes
 from minivlm.vision.efficientnet import EfficientNetFeatures
-from minivlm.vision.pixels import IMAGENET_RGB, PixelFormat
 from minivlm.vision.regions import Regions, check_one_picture, regions_of
-from minivlm.vision.rpn import ProposalSelector, RPNConfig, RPNHead
+from minivlm.vision.rpn import ProposalSelector, RPNHead
+from minivlm.vision.tee_config import TEEConfig
 
 CANONICAL_SIZE = 224.0
 """The RoI size in pixels that reads the map of stride 16 (Lin et al. 2017, equation 1)."""
-
-LARGEST_SIDE = 2048
-"""Of an input, in pixels: twice what tee-3 is made for. At 2048 x 2048 the largest map of tee-3 takes 0.6 GB, and the
-numbers of table rows are still exact in float32.
-"""
 
 RANDOM_SHIFT = 1.0
 """Bias of every BatchNorm of a random TEE: it puts swish where it is nearly straight. At 0 each swish stretches the
@@ -33,92 +26,6 @@ contrast of a contrasty photo and flattens a dull one, forty times over, and fea
 """
 RANDOM_GAINS = (1.0, 1.25, 1.5, 1.75, 2.0)
 """Spread of random levels, strides 4..64: with equal ones, 99 of 100 best anchors would be the smallest."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TEEConfig:
-    """Architecture of a TEE.
-
-    Attributes:
-        efficientnet: timm's name of the backbone.
-        channels: Width of the BiFPN.
-        cells: BiFPN cells.
-        feature_dim: Length of a region feature.
-        classes: Object classes with the background, which is class 0.
-        attributes: Attribute classes with "no attribute"; 0 leaves the attribute head out.
-        pool_size: RoIAlign cells an axis.
-        sampling_ratio: RoIAlign samples a cell and axis.
-        roi_levels: Levels that RoIs read; stride 64 feeds the RPN only.
-        regions: Regions returned.
-        iou_threshold: Threshold of the one class-agnostic NMS over the regions.
-        size_multiple: Height and width of the input must be multiples of this.
-        image_size: Default height and width of an exported artifact, in pixels.
-        rpn: Proposal settings.
-        pixels: How pixels are normalised.
-    """
-
-    efficientnet: str
-    channels: int
-    cells: int
-    image_size: tuple[int, int]
-    feature_dim: int = 1024
-    classes: int = 1601
-    attributes: int = 401
-    pool_size: int = 4
-    sampling_ratio: int = 2
-    roi_levels: int = 4
-    regions: int = 50
-    iou_threshold: float = 0.5
-    size_multiple: int = 32
-    rpn: RPNConfig = field(default_factory=RPNConfig)
-    pixels: PixelFormat = IMAGENET_RGB
-
-    def __post_init__(self) -> None:
-        check_image_size(self.image_size, self.size_multiple)
-
-
-def check_image_size(size: tuple[int, int], multiple: int) -> None:
-    """Refuse a size of the input that a detector does not take.
-
-    Args:
-        size: (height, width) in pixels.
-        multiple: See `TEEConfig.size_multiple`.
-
-    Raises:
-        UserError: Height or width is no multiple of it between the multiple itself and `LARGEST_SIDE`.
-    """
-    if any(side % multiple or not multiple <= side <= LARGEST_SIDE for side in size):
-        near = [min(max(multiple, round(side / multiple) * multiple), LARGEST_SIDE) for side in size]
-        raise UserError(
-            f"image size {size[0]}x{size[1]}: height and width must be multiples of {multiple} from {multiple} to "
-            f"{LARGEST_SIDE}, for example {near[0]}x{near[1]}"
-        )
-
-
-TEE_0 = TEEConfig(efficientnet="efficientnet_b0", channels=64, cells=3, image_size=(512, 512))
-TEE_1 = TEEConfig(efficientnet="efficientnet_b1", channels=88, cells=4, image_size=(640, 640))
-TEE_2 = TEEConfig(efficientnet="efficientnet_b2", channels=112, cells=5, image_size=(768, 768))
-TEE_3 = TEEConfig(efficientnet="efficientnet_b3", channels=160, cells=6, image_size=(896, 896))
-TEE_LITE_0 = replace(TEE_0, efficientnet="efficientnet_lite0")
-"""Not the paper's: tee-0 whose backbone has no squeeze-and-excitation, and ReLU6 for swish. It was made for int8."""
-TEE_SAMPLE = replace(
-    TEE_0, classes=314, attributes=15, regions=20, rpn=replace(TEE_0.rpn, anchor_sizes=(16, 32, 64, 128, 256))
-)
-"""tee-0 for composed scenes (`minivlm.scenes`): their 313 classes and 14 attributes, and anchors for small pictures.
-
-A scene has nine objects at most: with 20 regions, the transformer reads half of what it would read with 50.
-"""
-TEE_TINY = TEEConfig(
-    efficientnet="tinynet_e",
-    channels=8,
-    cells=1,
-    image_size=(128, 128),
-    feature_dim=64,
-    classes=41,
-    attributes=11,
-    regions=10,
-    rpn=RPNConfig(anchor_sizes=(8, 16, 32, 64, 128), pre_nms=200, proposals=40),
-)
 
 
 class TEEBackbone(nn.Module):
@@ -200,7 +107,7 @@ class TEE(nn.Module):
         boxes, features = clip_boxes(boxes, extents), features.unflatten(0, valid.shape)
         indices, kept = self.nms.each(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
         each = zip(features, boxes, tags, scores, extents, indices, kept, strict=True)
-        return [regions_of(*one) for one in each]
+        return [with_attributes(self.attribute_head, regions_of(*one)) for one in each]
 
     def propose(self, levels: Sequence[Tensor], extent: Tensor) -> tuple[Tensor, Tensor]:
         """Return (proposals, 4) xyxy pixels and their (proposals,) bool validity; see `ProposalSelector`."""
@@ -251,7 +158,7 @@ class TEE(nn.Module):
         valid: Tensor,
         extent: Tensor,
     ) -> Regions:
-        """Give each proposal its best class, refine its box, and keep the best regions after one NMS over all classes.
+        """Give each proposal its best class, refine its box, keep the best after one NMS over all classes.
 
         Args:
             features: (R, D).
@@ -260,19 +167,18 @@ class TEE(nn.Module):
             proposals: (R, 4) xyxy pixels.
             valid: (R,) bool.
             extent: (2,) height and width in pixels.
+
+        Returns:
+            Regions, those that are kept with what they are like.
         """
         scores, tags = class_logits.softmax(dim=1)[:, 1:].max(dim=1)
         boxes = self.refine(deltas, proposals, extent)
         indices, kept = self.nms(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
-        return regions_of(features, boxes, tags, scores, extent, indices, kept)
+        return with_attributes(self.attribute_head, regions_of(features, boxes, tags, scores, extent, indices, kept))
 
     def refine(self, deltas: Tensor, proposals: Tensor, extent: Tensor) -> Tensor:
         """Apply (R, 4) deltas to (R, 4) proposals, within the photo."""
         return clip_boxes(self.coder.decode(deltas, proposals), extent)
-
-    def attributes(self, regions: Regions) -> Tensor:
-        """Return (N, attributes) logits of regions that were found; see `attribute_logits`."""
-        return attribute_logits(self.attribute_head, regions)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
@@ -319,6 +225,8 @@ class TEE(nn.Module):
             pooled = layer(pooled).relu()
         random_weights.spread(self.box_head.classifier, pooled, mean=0.0, std=3.0)
         random_weights.spread(self.box_head.deltas, pooled, mean=0.0, std=1.0)
+        if self.attribute_head is not None:
+            self.attribute_head.spread(pooled, self.box_head.classifier(pooled).argmax(dim=1), std=3.0)
 
 
 def level_sizes(levels: Sequence[Tensor]) -> list[tuple[int, int]]:

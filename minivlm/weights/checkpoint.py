@@ -4,6 +4,7 @@ config.json         format version, the model's name and heads, where the weight
 model.safetensors   the state dict
 vocab.txt           WordPiece vocabulary, one token a line        (vision-language models)
 tags.txt            object class names, one a line, no background (vision-language models)
+attributes.txt      attribute names, one a line, no "no attribute" (detectors that were trained on them)
 answers.txt         VQA answers, one a line                       (models with that head)
 
 `minivlm.weights.labels` reads and writes the text files; docs/checkpoint.md describes the format.

@@ -14,10 +14,10 @@ from pathlib import Path
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.storage.files import write_text
+from minivlm.storage.files import exists, write_text
 from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
-from minivlm.vision.tee import TEEConfig
+from minivlm.vision.tee_config import TEEConfig
 
 VOCABULARY = "vocab.txt"
 TAGS = "tags.txt"
@@ -40,17 +40,21 @@ class Labels:
         tokenizer: Of the transformer's vocabulary.
         tags: Names of the detector's classes, without the background.
         answers: Of the head "vqa"; empty where the model has none.
+        attributes: Names of what the detector's regions are like, without "no attribute"; empty where it has no head
+            for them, or nobody has named them.
     """
 
     tokenizer: WordPieceTokenizer
     tags: tuple[str, ...]
     answers: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
         """Hash, in hexadecimal, over all that the labels say."""
         tokens = self.tokenizer.tokens(range(len(self.tokenizer)))
-        return hashlib.sha256(json.dumps([tokens, self.tags, self.answers]).encode()).hexdigest()
+        said = [tokens, self.tags, self.answers, *([self.attributes] if self.attributes else [])]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
     def tag_ids(self, tags: Sequence[int]) -> list[int]:
         """Return the token ids of Oscar's tag text: distinct names in the given order, separated by spaces.
@@ -86,7 +90,7 @@ def shipped_vocabulary(tokens: int) -> Path:
 
 
 def random_labels(config: VisionLanguageConfig, tokenizer: WordPieceTokenizer | None = None) -> Labels:
-    """Make up tags and answers from labels of the vocabulary, the same ones every time.
+    """Make up tags, attributes and answers from labels of the vocabulary, the same ones every time.
 
     Args:
         config: How many of each there must be.
@@ -98,13 +102,20 @@ def random_labels(config: VisionLanguageConfig, tokenizer: WordPieceTokenizer | 
     if tokenizer is None:
         tokenizer = read_vocabulary(shipped_vocabulary(config.language.vocabulary), config)
     answers = config.answers if "vqa" in config.heads else 0
-    labels = _whole_words(tokenizer)
-    if max(config.tags, answers) > len(labels):
+    attributes = max(config.vision.attributes - 1, 0)
+    labels, most = _whole_words(tokenizer), max(config.tags, answers, attributes)
+    if most > len(labels):
         raise UserError(
-            f"{max(config.tags, answers)} names must be made up, and {tokenizer.name} has {len(labels)} whole labels:"
+            f"{most} names must be made up, and {tokenizer.name} has {len(labels)} whole labels:"
             " take a larger vocabulary"
         )
-    return Labels(tokenizer=tokenizer, tags=labels[: config.tags], answers=labels[:answers])
+    # Tags are the list's beginning, attributes its end: no name is both.
+    return Labels(
+        tokenizer=tokenizer,
+        tags=labels[: config.tags],
+        answers=labels[:answers],
+        attributes=labels[len(labels) - attributes :],
+    )
 
 
 def read_labels(folder: Path, config: VisionLanguageConfig) -> Labels:
@@ -118,6 +129,7 @@ def read_labels(folder: Path, config: VisionLanguageConfig) -> Labels:
         tokenizer=read_vocabulary(folder / VOCABULARY, config),
         tags=read_tags(folder, config.vision),
         answers=_read_names(folder / ANSWERS, config.answers, "the answer head's outputs") if needs_answers else (),
+        attributes=read_attributes(folder, config.vision),
     )
 
 
@@ -130,19 +142,31 @@ def read_tags(folder: Path, config: TEEConfig | FasterRCNNConfig) -> tuple[str, 
     return _read_names(folder / TAGS, config.classes - 1, "the detector's classes without the background")
 
 
+def read_attributes(folder: Path, config: TEEConfig | FasterRCNNConfig) -> tuple[str, ...]:
+    """Read the names of what a detector's regions are like, without "no attribute".
+
+    Weights that were never trained on attributes come without such a file; then there are no names.
+
+    Raises:
+        UserError: The file is not text, or does not have as many lines as the detector has attributes.
+    """
+    if not config.attributes or not exists(folder / ATTRIBUTES):
+        return ()
+    return _read_names(folder / ATTRIBUTES, config.attributes - 1, "the detector's attributes")
+
+
 def write_labels(folder: Path, labels: Labels) -> None:
     """Write a checkpoint's text files.
 
     Raises:
-        UserError: The folder cannot be written, or a tag or answer could not be read back as it is, or not by one id.
+        UserError: The folder cannot be written, or a name could not be read back as it is, or not by one id.
     """
-    check_lines(labels.tags, TAGS)
-    check_lines(labels.answers, ANSWERS)
-    tokens = labels.tokenizer.tokens(range(len(labels.tokenizer)))
-    write_text(folder / VOCABULARY, "".join(f"{token}\n" for token in tokens))
-    write_text(folder / TAGS, "".join(f"{tag}\n" for tag in labels.tags))
-    if labels.answers:
-        write_text(folder / ANSWERS, "".join(f"{answer}\n" for answer in labels.answers))
+    named = {TAGS: labels.tags, ATTRIBUTES: labels.attributes, ANSWERS: labels.answers}
+    for name, lines in named.items():
+        check_lines(lines, name)
+    _write_lines(folder / VOCABULARY, labels.tokenizer.tokens(range(len(labels.tokenizer))))
+    for name, lines in named.items():
+        _write_lines(folder / name, lines)
 
 
 def read_detector_labels(folder: Path, *, tags: int, attributes: int) -> DetectorLabels:
@@ -170,8 +194,13 @@ def write_detector_labels(folder: Path, labels: DetectorLabels) -> None:
     """
     for name, lines in ((TAGS, labels.tags), (ATTRIBUTES, labels.attributes)):
         check_lines(lines, name)
-        if lines:
-            write_text(folder / name, "".join(f"{line}\n" for line in lines))
+        _write_lines(folder / name, lines)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Write a file of names; where there are none, there is no file."""
+    if lines:
+        write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def read_vocabulary(path: Path, config: VisionLanguageConfig) -> WordPieceTokenizer:

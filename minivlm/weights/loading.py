@@ -12,7 +12,8 @@ from minivlm.models.registry import build, get_config, parts_of
 from minivlm.models.sizes import ModelConfig, with_sizes
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.storage.files import sha256
-from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights import checkpoint as checkpoints
 
 BLIND = "--blind"

@@ -14,7 +14,8 @@ from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
 from minivlm.storage.files import is_file
 from minivlm.storage.folders import check_new, new_folder
-from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEEConfig
 from minivlm.weights import checkpoint
 from minivlm.weights.backbone import BackboneReport
 from minivlm.weights.bert import LoadReport, find_folder, load_folder
@@ -25,6 +26,7 @@ from minivlm.weights.labels import (
     VOCABULARY,
     Labels,
     random_labels,
+    read_attributes,
     read_tags,
     read_vocabulary,
     write_labels,
@@ -45,7 +47,7 @@ def make_random(
     sizes: Mapping[str, int] | None = None,
     vocabulary: Path | None = None,
 ) -> CheckpointInfo:
-    """Write a checkpoint of seeded random weights, with made-up tags and answers.
+    """Write a checkpoint of seeded random weights, with made-up tags, attributes and answers.
 
     Args:
         folder: Must not exist yet, or be empty.
@@ -76,7 +78,7 @@ def import_weights(
     seed: int = 0,
     sizes: Mapping[str, int] | None = None,
 ) -> CheckpointInfo:
-    """Write a checkpoint from weights of the parts; what these do not hold is seeded random, tags and answers made up.
+    """Write a checkpoint from weights of the parts; what these do not hold is seeded random, names made up.
 
     A detector alone gets what training starts from, and no names: data to train on has them.
 
@@ -129,7 +131,8 @@ def import_weights(
     info = CheckpointInfo(name, _summary(sources), random=True, heads=config.heads, sources=told)
     labels = random_labels(config, tokenizer)
     if detector is not None:
-        labels = replace(labels, tags=read_tags(detector, config.vision))
+        tags, attributes = (read(detector, config.vision) for read in (read_tags, read_attributes))
+        labels = replace(labels, tags=tags, attributes=attributes)
     return write_checkpoint(folder, model.module, info, labels)
 
 

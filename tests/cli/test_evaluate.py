@@ -80,6 +80,36 @@ def test_the_detector_runs_once_for_all_tasks(data: Path, tmp_path: Path, capfd:
     assert (code, "VG mAP@.5" in out) == (0, True), err
 
 
+def test_attributes_are_scored_with_their_interval_and_compared(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Random weights find none of the data's objects: what is said of them is put in by hand."""
+    for name, attributes in (("a", ["red", None]), ("b", ["red", "red"])):
+        run(capfd, "detection", "--data", data, "--model", NAME, "--output", tmp_path / name)
+        path = tmp_path / name / "detection.jsonl"
+        header, *lines = (json.loads(line) for line in path.read_text().splitlines())
+        first = next(line for line in lines if any("attributes" in one for one in line["truth"]))
+        dog = {**first["truth"][0], "attributes": ["red"]}
+        first["truth"] = [dog, {**dog, "box": [50, 5, 60, 40]}]
+        first["found"] = [
+            {"name": dog["name"], "box": one["box"], "score": 0.9, "attribute": attribute}
+            for one, attribute in zip(first["truth"], attributes, strict=True)
+        ]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in (header, *lines)))
+    flags = ("detection", "--data", data, "--model", NAME, "--output", tmp_path / "a", "--resume")
+    code, out, err = run(capfd, *flags, "--json", tmp_path / "result.json")
+    assert code == 0, err
+    assert "   50.00  attributes@.5 (95 % of resamples: 50.00 to 50.00)\n" in out
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["values"]["attributes@.5"], result["intervals"]) == (0.5, {"attributes@.5": [0.5, 0.5]})
+    files = [tmp_path / name / "detection.jsonl" for name in ("a", "b")]
+    code, out, err = run(capfd, "compare", *files, "--measure", "attributes")
+    assert (code, out.splitlines()[0]) == (0, "detection, right attribute of a found object, 2 examples, times 100")
+    assert "  +50.00  " in out
+    code, out, err = run(capfd, "compare", *files, "--measure", "colours")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -94,8 +94,11 @@ class TestText:
         found = pipeline.regions(photo).top(4)
         header, *rows = ended.out.splitlines()
         assert header.split() == ["tag", "score", "x1", "y1", "x2", "y2"]
-        assert [row.split()[0] for row in rows] == pipeline.tag_names(found)
-        assert [row.split()[1] for row in rows] == [f"{score:.3f}" for score in found.scores.tolist()]
+        words = zip(pipeline.attribute_names(found), pipeline.tag_names(found), strict=True)
+        phrases = [tag if attribute is None else f"{attribute} {tag}" for attribute, tag in words]
+        assert [" ".join(row.split()[:-5]) for row in rows] == phrases
+        assert any(" " in phrase for phrase in phrases)
+        assert [row.split()[-5] for row in rows] == [f"{score:.3f}" for score in found.scores.tolist()]
         assert len({len(line) for line in (header, *rows)}) == 1
         assert (ended.code, ended.err) == (0, RANDOM)
 
@@ -177,6 +180,9 @@ class TestJson:
         assert [one["score"] for one in given["regions"]] == found.scores.tolist()
         assert [one["tag_id"] for one in given["regions"]] == found.tags.tolist()
         assert [one["tag"] for one in given["regions"]] == pipeline.tag_names(found)
+        assert [one["attribute_id"] for one in given["regions"]] == found.attributes.tolist()
+        assert [one["attribute"] for one in given["regions"]] == pipeline.attribute_names(found)
+        assert [one["attribute_score"] for one in given["regions"]] == found.attribute_scores.tolist()
 
     def test_caption(self, tiny: Command, pipeline: Pipeline, photo: Path) -> None:
         given = tiny("caption", photo, "--json").json["caption"]

@@ -12,7 +12,7 @@ from PIL import Image
 from minivlm.cli import train_commands
 from minivlm.cli.main import main
 from minivlm.training.recipes import SMALL_WORLD, Phase
-from minivlm.vision.tee import TEE_TINY
+from minivlm.vision.tee_config import TEE_TINY
 
 TINY = replace(
     SMALL_WORLD,

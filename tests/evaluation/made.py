@@ -22,7 +22,7 @@ def data_folder(folder: Path) -> Path:
             ],
             "categories": [{"id": 1, "name": TAGS[0].upper()}, {"id": 2, "name": "unheard-of"}],
             "annotations": [
-                {"id": 1, "image_id": 0, "category_id": 1, "bbox": [5, 5, 40, 40]},
+                {"id": 1, "image_id": 0, "category_id": 1, "bbox": [5, 5, 40, 40], "attributes": ["red"]},
                 {"id": 2, "image_id": 0, "category_id": 2, "bbox": [5, 5, 70, 50]},
                 {"id": 3, "image_id": 1, "category_id": 1, "bbox": [0, 0, 80, 60]},
                 {"id": 4, "image_id": 2, "category_id": 1, "bbox": [0, 0, 0, 60]},

@@ -59,7 +59,7 @@ def test_every_task_runs_and_its_numbers_are_of_its_records_alone(
     assert all(0.0 <= value <= 10.0 for value in outcome.values.values())
     read = read_results(tmp_path / "kept.jsonl")
     assert scoring_of(name).metrics(list(read.records.values())).values == outcome.values
-    assert len(scoring_of(name).scores(list(read.records.values()))) > 0
+    assert len(scoring_of(name).measure().scores(list(read.records.values()))) > 0
 
 
 PERFECT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -88,7 +88,7 @@ def test_a_perfect_model_scores_1_and_no_other_does(name: str, data: Path, pipel
     perfect = [{**record, **PERFECT[name](record)} for record in records.records.values()]
     values = scoring_of(name).metrics(perfect).values
     assert {metric: values[metric] for metric in ONE[name]} == pytest.approx(dict.fromkeys(ONE[name], 1.0))
-    scores = scoring_of(name).scores(perfect)
+    scores = scoring_of(name).measure().scores(perfect)
     assert name == "caption" or set(scores.values()) == {1.0}
     backwards = scoring_of(name).metrics(list(reversed(perfect))).values
     assert backwards == pytest.approx(values)

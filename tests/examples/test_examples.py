@@ -48,7 +48,7 @@ def check_said(stdout: str, pipeline: Pipeline) -> None:
     regions = pipeline.regions(PHOTO)
     *rows, caption, answer = stdout.splitlines()
     best = regions.top(5)
-    assert [row.split("\t")[0] for row in rows] == pipeline.tag_names(best)
+    assert [row.split("\t")[0] for row in rows] == pipeline.phrases(best)
     numbers = torch.tensor([[float(value) for value in row.split("\t")[1:]] for row in rows])
     # Tolerance: scores are printed with 4 digits, boxes with 2; a twentieth of a pixel is fp32 at a fifth of the size.
     torch.testing.assert_close(numbers[:, 0], best.scores, atol=1e-3, rtol=0)

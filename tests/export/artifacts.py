@@ -36,12 +36,13 @@ def handmade(
         write_labels(labels_folder(path), labels_of(described.config, checkpoint))
         labels = {file.name: sha256(file) for file in labels_folder(path).iterdir()}
     inputs = [] if model == "minilm-tiny" else [TensorSpec("image", [1, 3, *image_size], "float32")]
+    outputs = [] if model == "minilm-tiny" else [TensorSpec("attributes", [10], "int64")]
     Sidecar(
         model=model,
         runtime=runtime,
         precision=precision,
         weights=described.origin,
-        methods=[MethodReport(name, inputs, [], [], macs=1, delegated_macs=1.0) for name in METHODS[model]],
+        methods=[MethodReport(name, inputs, outputs, [], macs=1, delegated_macs=1.0) for name in METHODS[model]],
         kept_float=[],
         calibration=None,
         proof=[],

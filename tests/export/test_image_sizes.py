@@ -1,4 +1,4 @@
-"""Every image size that is announced, in every format; which sizes those are is `minivlm.vision.tee`'s to say."""
+"""Every image size that is announced, in every format; which sizes those are is `vision.tee_config`'s to say."""
 
 import pytest
 import torch

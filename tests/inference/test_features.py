@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from minivlm.errors import UserError
-from minivlm.inference.features import TENSORS, FeatureStore
+from minivlm.inference.features import ATTRIBUTES, TENSORS, FeatureStore
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.storage.files import sha256
 from tests.tiny import CONFIG, made_up_regions, save_photo
@@ -67,7 +67,8 @@ def kept(tmp_path: Path) -> Kept:
 def assert_equal(left: PhotoRegions, right: PhotoRegions) -> None:
     """Bit for bit."""
     assert left.photo_size == right.photo_size
-    for name in TENSORS:
+    assert left.present.keys() == right.present.keys()
+    for name in left.present:
         assert torch.equal(getattr(left, name), getattr(right, name)), name
 
 
@@ -120,7 +121,7 @@ def test_metadata_that_differs_is_never_used(kept: Kept, key: str, value: str | 
     kept.assert_replaced()
 
 
-@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize("name", TENSORS + ATTRIBUTES)
 @pytest.mark.parametrize("change", ["gone", "narrower", "fewer rows", "other type", "other values"])
 def test_tensors_that_differ_are_never_used(kept: Kept, name: str, change: str) -> None:
     def apply(tensors: dict[str, torch.Tensor], _: dict[str, str]) -> None:
@@ -186,3 +187,12 @@ def test_regions_of_a_photo_without_any_are_kept_too(kept: Kept, tmp_path: Path)
     other = save_photo(tmp_path / "other.png", seed=3)
     kept.store.get(other, lambda: empty)
     assert_equal(kept.store.get(other, kept.detector), empty)
+
+
+def test_regions_without_attributes_are_kept_without_them(kept: Kept, tmp_path: Path) -> None:
+    """As artifacts of earlier versions give them."""
+    plain = replace(made_up_regions(seed=5), attributes=None, attribute_scores=None)
+    other = save_photo(tmp_path / "other.png", seed=3)
+    kept.store.get(other, lambda: plain)
+    assert_equal(kept.store.get(other, kept.detector), plain)
+    assert kept.detector.calls == 1

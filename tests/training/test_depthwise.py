@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from minivlm.models.registry import build
 from minivlm.training.depthwise import DepthwiseConv2d, input_gradient, quicken, weight_gradient
-from minivlm.vision.tee import TEE_TINY
+from minivlm.vision.tee_config import TEE_TINY
 from tests.training.made import seeded, seeds
 
 sizes = st.tuples(st.integers(1, 2), st.integers(1, 5), st.integers(1, 13), st.integers(1, 13))

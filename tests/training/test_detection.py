@@ -28,7 +28,8 @@ from minivlm.training.matching import Truth, match_anchors, side_by_side
 from minivlm.training.sampling import SMALL_ROI_SAMPLING, Rois, Sampling, sample_rois
 from minivlm.vision.box_head import AttributeHead
 from minivlm.vision.rpn import Anchors
-from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.loading import create_model
 from tests.training.made import boxes_of, random_boxes, seeded, seeds, truth_of
 

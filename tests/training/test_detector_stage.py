@@ -16,7 +16,8 @@ from minivlm.training.detector_stage import DetectorStage, with_proposals
 from minivlm.training.recipes import SMALL_WORLD, DetectorRecipe
 from minivlm.training.trainer import TrainOptions, train
 from minivlm.vision.rpn import RPNConfig
-from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.loading import load_model
 from tests.training.made import random_boxes, seeded, truth_of
 from tests.training.tiny_run import LABELS, Squares, tiny_recipe, tiny_stage

@@ -10,7 +10,8 @@ from minivlm.models.sizes import sizes_of
 from minivlm.scenes.things import COLOURS, SIZES, all_things
 from minivlm.training.optimization import SGD
 from minivlm.training.recipes import OBJECTS365, SMALL_WORLD, VISUAL_GENOME, DetectorRecipe
-from minivlm.vision.tee import TEE, TEEConfig
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEEConfig
 
 RECIPES = [OBJECTS365, VISUAL_GENOME, SMALL_WORLD]
 

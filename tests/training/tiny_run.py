@@ -16,7 +16,8 @@ from minivlm.training.detector_stage import DetectorStage
 from minivlm.training.matching import Truth, side_by_side
 from minivlm.training.recipes import SMALL_WORLD, DetectorRecipe
 from minivlm.training.trainer import TrainOptions, train
-from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.labels import DetectorLabels
 
 SIDE = 128

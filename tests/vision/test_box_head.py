@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from minivlm.errors import UserError
-from minivlm.vision.box_head import AttributeHead, BoxHead, attribute_logits
+from minivlm.vision.box_head import AttributeHead, BoxHead, with_attributes
 from minivlm.vision.regions import Regions
 
 
@@ -20,6 +19,13 @@ def linear(layer: nn.Linear, rows: np.ndarray) -> np.ndarray:
 
 def count(module: nn.Module) -> int:
     return sum(value.numel() for value in module.parameters())
+
+
+def regions_of_tags(*tags: int) -> Regions:
+    rows = len(tags)
+    return Regions(
+        torch.randn(rows, 6), torch.zeros(rows, 4), torch.zeros(rows, 6), torch.tensor(tags), torch.ones(rows)
+    )
 
 
 class TestBoxHead:
@@ -57,13 +63,33 @@ class TestAttributeHead:
         np.testing.assert_allclose(array(head(features, classes)), expected, rtol=0, atol=1e-5)
 
     def test_a_region_is_judged_as_an_object_of_its_tag(self):
-        # Tags count from the first class after the background: tag 3 is class 4.
+        # Tags count from the first class after the background: tag 3 is class 4. Softmax and its maximum by NumPy.
         torch.manual_seed(0)
-        head, features = AttributeHead(6, classes=5, embedding=3, hidden=8, attributes=4), torch.randn(2, 6)
-        regions = Regions(features, torch.zeros(2, 4), torch.zeros(2, 6), torch.tensor([3, 0]), torch.ones(2))
-        assert torch.equal(attribute_logits(head, regions), head(features, torch.tensor([4, 1])))
+        head, regions = AttributeHead(6, classes=5, embedding=3, hidden=8, attributes=4), regions_of_tags(3, 0)
+        logits = array(head(regions.features, torch.tensor([4, 1])))
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        found = with_attributes(head, regions)
+        assert found.attributes.tolist() == probabilities.argmax(axis=1).tolist()
+        np.testing.assert_allclose(array(found.attribute_scores), probabilities.max(axis=1), rtol=0, atol=1e-6)
+        assert (found.attributes.dtype, found.attribute_scores.dtype) == (torch.int64, torch.float32)
 
-    def test_a_detector_without_one_says_so(self):
-        regions = Regions(torch.zeros(1, 6), torch.zeros(1, 4), torch.zeros(1, 6), torch.tensor([0]), torch.ones(1))
-        with pytest.raises(UserError, match="no attribute head"):
-            attribute_logits(None, regions)
+    def test_nothing_else_of_a_region_changes(self):
+        regions = regions_of_tags(1, 2)
+        found = with_attributes(AttributeHead(6, classes=5, embedding=3, hidden=8, attributes=4), regions)
+        assert list(found.present) == [*regions.present, "attributes", "attribute_scores"]
+        assert all(found.present[name] is field for name, field in regions.present.items())
+
+    def test_without_a_head_nothing_is_said(self):
+        regions = regions_of_tags(0)
+        assert with_attributes(None, regions) is regions
+        assert list(regions.present) == ["features", "boxes", "geometry", "tags", "scores"]
+
+    def test_random_weights_are_spread_to_differ_as_much_as_asked_for(self):
+        torch.manual_seed(0)
+        head = AttributeHead(6, classes=5, embedding=3, hidden=8, attributes=4)
+        features, classes = torch.randn(50, 6), torch.randint(5, (50,))
+        head.spread(features, classes, std=3.0)
+        logits = head(features, classes)
+        # Every logit's mean over the inputs is 0, so the standard deviation is over all of them; float32.
+        torch.testing.assert_close(logits.mean(dim=0), torch.zeros(4), rtol=0, atol=1e-4)
+        assert logits.square().mean().sqrt().item() == pytest.approx(3.0, abs=1e-4)

@@ -12,7 +12,6 @@ from minivlm.images.photos import default_photo, load_photo
 from minivlm.images.preprocess import NetworkInput, resize_short_side
 from minivlm.vision.caffe_anchors import base_anchors, grid_anchors
 from minivlm.vision.faster_rcnn import R101_F, R101_F_TINY, ROI_CHUNK, FasterRCNN, FasterRCNNConfig
-from minivlm.vision.regions import Regions
 from tests.vision.pixel_boxes import decode, greedy_nms, size, surviving_by_definition
 
 
@@ -78,11 +77,6 @@ class TestSize:
     def test_attribute_head_takes_the_features_and_classes_of_regions(self, meta):
         classes = torch.empty(5, dtype=torch.int64, device="meta")
         assert meta.attribute_head(torch.empty(5, 2048, device="meta"), classes).shape == (5, 401)
-
-    def test_attributes_of_what_was_found_are_those_of_its_tags(self, meta):
-        fields = [torch.empty(5, 2048), torch.empty(5, 4), torch.empty(5, 6), torch.zeros(5, dtype=torch.int64)]
-        regions = Regions(*(field.to("meta") for field in fields), torch.empty(5, device="meta"))
-        assert meta.attributes(regions).shape == (5, 401)
 
     def test_several_pictures_are_refused(self, tiny):
         with pytest.raises(ValueError, match="one picture at a time"):
@@ -187,7 +181,7 @@ class TestSelection:
     @settings(max_examples=60, deadline=None)
     def test_equals_the_definition_on_all_classes(self, tiny, case):
         rois, logits, deltas = case
-        features = torch.arange(float(len(rois)))[:, None]  # a feature that names its RoI
+        features = torch.arange(float(len(rois)))[:, None].expand(-1, 256)  # a feature that names its RoI
         regions = tiny.select(features, logits, deltas, rois, self.EXTENT)
 
         probabilities = logits.softmax(dim=1)[:, 1:]
@@ -223,7 +217,11 @@ class TestSelection:
         logits = torch.full((count, 41), -50.0)
         logits[:, 1], logits[:, 0] = score.log(), (1.0 - score).log()
         regions = tiny.select(
-            torch.zeros(count, 4), logits, torch.zeros(count, 4 * 41), torch.cat([corners, corners], dim=1), self.EXTENT
+            torch.zeros(count, 256),
+            logits,
+            torch.zeros(count, 4 * 41),
+            torch.cat([corners, corners], dim=1),
+            self.EXTENT,
         )
         assert len(regions.scores) == min(max(sure, min(10, count)), 100)
         assert (regions.scores >= 0.2).sum() == min(sure, 100)
@@ -242,6 +240,9 @@ class TestWhole:
         assert (regions.boxes >= 0).all()
         assert (regions.boxes <= torch.tensor([width - 1, height - 1, width - 1, height - 1])).all()
         torch.testing.assert_close(regions.geometry[:, 2], regions.boxes[:, 2] / width)
+        probabilities = tiny.attribute_head(regions.features, regions.tags + 1).softmax(dim=1)
+        assert torch.equal(regions.attributes, probabilities.argmax(dim=1))
+        assert torch.equal(regions.attribute_scores, probabilities.amax(dim=1))
         assert all(torch.isfinite(field).all() for field in regions)
 
     def test_features_are_those_of_the_pooled_rois(self, tiny, photo):

@@ -12,7 +12,8 @@ from minivlm.images.photos import load_photo
 from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.ops import pairwise_iou
 from minivlm.vision.regions import Regions, box_geometry
-from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.loading import create_model
 
 ROWS, CLASSES = TEE_TINY.regions, TEE_TINY.classes
@@ -42,6 +43,8 @@ class TestRegions:
             "geometry": ((ROWS, 6), torch.float32),
             "tags": ((ROWS,), torch.int64),
             "scores": ((ROWS,), torch.float32),
+            "attributes": ((ROWS,), torch.int64),
+            "attribute_scores": ((ROWS,), torch.float32),
         }
 
     def test_come_by_falling_score_with_classes_of_the_foreground(self, tiny, photo):
@@ -84,12 +87,14 @@ class TestRegions:
         assert regions.features.shape == (ROWS, 64)
         assert regions.scores[0] > 0.0
 
-    def test_the_attribute_head_of_training_has_no_part_in_them(self, photo):
+    def test_attributes_are_said_of_them_and_change_nothing_else(self, photo):
         model = create_model("tee-tiny")
         before = model(photo.image, photo.extent)
         for parameter in model.attribute_head.parameters():
             parameter.fill_(math.nan)
-        torch.testing.assert_close(model(photo.image, photo.extent), before, rtol=0, atol=0)
+        after = model(photo.image, photo.extent)
+        torch.testing.assert_close(after[:5], before[:5], rtol=0, atol=0)
+        assert after.attribute_scores.isnan().all()
 
     def test_two_runs_give_the_same(self, tiny, photo):
         first, second = (tiny(photo.image, photo.extent) for _ in range(2))

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from minivlm.errors import UserError
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.models.registry import build
 from minivlm.vision.bifpn import WeightedSum
-from minivlm.vision.tee import TEE, TEE_TINY
+from minivlm.vision.tee import TEE
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.loading import create_model
 
 
@@ -42,6 +42,7 @@ class TestBatches:
         for regions, picture in zip(found, pictures, strict=True):
             alone = tiny(picture.image, picture.extent)
             assert torch.equal(regions.tags, alone.tags)
+            assert torch.equal(regions.attributes, alone.attributes)
             # float32 through some 50 layers whose sums run in another order; boxes are up to 128 pixels large.
             for name, tolerance in {"features": 1e-4, "boxes": 1e-2, "geometry": 1e-4, "scores": 1e-4}.items():
                 torch.testing.assert_close(getattr(regions, name), getattr(alone, name), rtol=0, atol=tolerance)
@@ -74,15 +75,22 @@ class TestBatches:
 class TestAttributes:
     def test_of_regions_are_those_of_their_tags(self, tiny, photo):
         regions = tiny(photo.image, photo.extent)
-        logits = tiny.attributes(regions)
-        assert logits.shape == (TEE_TINY.regions, 11)
-        assert torch.equal(logits, tiny.attribute_head(regions.features, regions.tags + 1))  # class 0 is the background
+        probabilities = tiny.attribute_head(regions.features, regions.tags + 1).softmax(dim=1)  # 0 is the background
+        assert probabilities.shape == (TEE_TINY.regions, 11)
+        assert torch.equal(regions.attributes, probabilities.argmax(dim=1))
+        assert torch.equal(regions.attribute_scores, probabilities.amax(dim=1))
+
+    def test_of_random_weights_differ_and_none_is_said_of_all(self, tiny, photo):
+        # Of 11 attributes, 10 regions that are all alike would have 1; flat scores would be 1 / 11.
+        regions = tiny(photo.image, photo.extent)
+        assert len(regions.attributes.unique()) >= 3
+        assert regions.attribute_scores.median() > 0.2
 
     def test_a_detector_may_have_none(self, photo):
         model = build(replace(TEE_TINY, attributes=0))
         assert not any("attribute" in key for key in model.state_dict())
-        with pytest.raises(UserError, match="no attribute head"):
-            model.attributes(model(photo.image, photo.extent))
+        regions = model(photo.image, photo.extent)
+        assert (regions.attributes, regions.attribute_scores) == (None, None)
 
 
 class TestInitialisation:

@@ -398,6 +398,10 @@ class TestImport:
         assert_same_state(backend.module.vision, trained.module)
         assert_same_state(backend.module.language, load_model(NAME, seed=5, sizes=sizes).module.language)
         assert info.sources["vision"].startswith("trained on scenes, sha256")
+        assert backend.labels.attributes == (), "nobody has named them"
+        (tmp_path / "attributes.txt").write_text("red\nold\n")
+        import_weights(tmp_path / "named", NAME, detector=tmp_path)
+        assert load_torch_backend(checkpoint=tmp_path / "named").labels.attributes == ("red", "old")
 
     def test_another_models_detector_is_refused(self, tmp_path: Path) -> None:
         model = load_model("r101-f-tiny")

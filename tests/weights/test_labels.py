@@ -19,11 +19,16 @@ from minivlm.weights.labels import (
 from tests.tiny import CONFIG
 
 
-@pytest.mark.parametrize(("name", "tags", "answers"), [("minivlm", 1600, 3129), ("minivlm-tiny", 40, 20)])
-def test_made_up_names_are_distinct_words_of_the_vocabulary(name: str, tags: int, answers: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "tags", "answers", "attributes"), [("minivlm", 1600, 3129, 400), ("minivlm-tiny", 40, 20, 10)]
+)
+def test_made_up_names_are_distinct_words_of_the_vocabulary(
+    name: str, tags: int, answers: int, attributes: int
+) -> None:
     labels = random_labels(vision_language_config(name))
     assert (len(set(labels.tags)), len(set(labels.answers))) == (tags, answers)
-    for text in (*labels.tags, *labels.answers):
+    assert len(set(labels.attributes) - set(labels.tags)) == attributes
+    for text in (*labels.tags, *labels.answers, *labels.attributes):
         ids = labels.tokenizer.encode(text)
         assert labels.tokenizer.tokens(ids) == [text]
     assert random_labels(vision_language_config(name)).tags == labels.tags
@@ -39,7 +44,7 @@ def test_writing_and_reading_give_the_same_words_and_vocabulary_bytes(tmp_path: 
     labels = replace(random_labels(CONFIG), tags=tuple(f"étiquette {number}" for number in range(CONFIG.tags)))
     write_labels(tmp_path, labels)
     found = read_labels(tmp_path, CONFIG)
-    assert (found.tags, found.answers) == (labels.tags, labels.answers)
+    assert (found.tags, found.answers, found.attributes) == (labels.tags, labels.answers, labels.attributes)
     assert (tmp_path / "vocab.txt").read_bytes() == shipped_vocabulary(400).read_bytes()
 
 
@@ -48,6 +53,28 @@ def test_a_model_without_answers_needs_no_file_for_them(tmp_path: Path) -> None:
     write_labels(tmp_path, random_labels(config))
     assert not (tmp_path / "answers.txt").exists()
     assert read_labels(tmp_path, config).answers == ()
+
+
+def test_attributes_that_nobody_named_have_no_names(tmp_path: Path) -> None:
+    labels = replace(random_labels(CONFIG), attributes=())
+    write_labels(tmp_path, labels)
+    assert not (tmp_path / "attributes.txt").exists()
+    assert read_labels(tmp_path, CONFIG).attributes == ()
+    assert labels.sha256 != random_labels(CONFIG).sha256
+
+
+def test_a_detector_without_attributes_needs_no_names_of_them(tmp_path: Path) -> None:
+    config = replace(CONFIG, vision=replace(CONFIG.vision, attributes=0))
+    assert random_labels(config).attributes == ()
+    write_labels(tmp_path, random_labels(CONFIG))
+    assert read_labels(tmp_path, config).attributes == ()
+
+
+@pytest.mark.parametrize("names", [9, 11])
+def test_another_number_of_attributes_is_refused(tmp_path: Path, names: int) -> None:
+    write_labels(tmp_path, replace(random_labels(CONFIG), attributes=tuple(f"look {row}" for row in range(names))))
+    with pytest.raises(UserError, match=rf"attributes.txt has {names} lines, and the model needs 10"):
+        read_labels(tmp_path, CONFIG)
 
 
 @pytest.mark.parametrize("file", ["tags.txt", "answers.txt", "vocab.txt"])

@@ -15,7 +15,7 @@ from export.core.methods import Method
 from export.rewrites.modules import prepared
 from minivlm.ops import unrolled
 
-HALF_PARTS = ("backbone", "rpn", "box_head")
+HALF_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
 """Parts of a detector that compute in fp16. The rest works on pixels and row numbers: areas up to 512 x 512 overflow
 65,504, and from 2,048 on not every whole number exists."""
 

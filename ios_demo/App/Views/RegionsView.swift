@@ -2,7 +2,7 @@ import CoreGraphics
 import MiniVLMCore
 import SwiftUI
 
-/// A photo with boxes and tags drawn over it, to be tapped.
+/// A photo with boxes and what is in them drawn over it, to be tapped.
 struct RegionsView: View {
     let model: PhotoModel
 
@@ -38,7 +38,7 @@ struct RegionsView: View {
     }
 }
 
-/// One box with its tag; the chosen one is thicker and of another colour.
+/// One box with its attribute and tag; the chosen one is thicker and of another colour.
 private struct RegionFrame: View {
     let region: ShownRegion
     let isChosen: Bool
@@ -49,7 +49,7 @@ private struct RegionFrame: View {
         Rectangle()
             .stroke(isChosen ? Color.cyan : Color.yellow, lineWidth: isChosen ? 4 : 2)
             .overlay(alignment: .topLeading) {
-                Text(region.tag)
+                Text(region.phrase)
                     .font(.caption2)
                     .foregroundStyle(.black)  // on yellow, in dark mode, too
                     .background(isChosen ? Color.cyan : Color.yellow)

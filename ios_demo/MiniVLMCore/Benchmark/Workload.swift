@@ -29,7 +29,9 @@ struct Workload {
                 Stage(name: "preprocess") {
                     input = .letterbox(photo, height: size.height, width: size.width, pixels: .imagenet)
                 },
-                Stage(name: "regions") { regions = try PhotoRegions(try runtime.run(find, input.tensors), in: input) },
+                Stage(name: "regions") {
+                    regions = try PhotoRegions(try runtime.run(find, input.tensors), of: find, in: input)
+                },
                 Stage(name: "prefill") {
                     let context = CaptionLayout.captioning.context(
                         tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,

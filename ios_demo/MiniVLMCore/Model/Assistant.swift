@@ -51,9 +51,10 @@ public actor Assistant {
         var watch = Stopwatch()
         let input = NetworkInput.letterbox(photo, height: size.height, width: size.width, pixels: .imagenet)
         watch.lap("preprocess")
-        let outputs = try runtime.run(try artifact.method("regions"), input.tensors)
+        let method = try artifact.method("regions")
+        let outputs = try runtime.run(method, input.tensors)
         watch.lap("regions")
-        return Timed(result: try PhotoRegions(outputs, in: input), stages: watch.laps)
+        return Timed(result: try PhotoRegions(outputs, of: method, in: input), stages: watch.laps)
     }
 
     /// Writes a sentence about a photo, and tells of every word when it is finished.

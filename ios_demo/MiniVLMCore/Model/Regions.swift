@@ -6,6 +6,8 @@ public struct PhotoRegions: Sendable {
     public let scores: [Float]
     /// (N) class ids.
     public let tags: [Int]
+    /// (N) ids, 0 for no attribute; nil where the artifact says nothing of attributes.
+    public let attributes: [Int]?
     /// (N, D + 6) rows for the transformer: features, then the box's geometry.
     public let vectors: NDArray<Float>
 
@@ -17,18 +19,24 @@ public struct PhotoRegions: Sendable {
         zip(tags, scores).filter { $0.1 > 0 }.map { $0.0 }
     }
 
-    /// Puts together what the method "regions" returned: features (N, D), boxes (N, 4) in network pixels,
-    /// geometry (N, 6), tags (N), scores (N).
+    /// Puts together what the method "regions" returned: "features" (N, D), "boxes" (N, 4) in network pixels,
+    /// "geometry" (N, 6), "tags" (N), "scores" (N) and, of newer artifacts, "attributes" (N). More is left alone.
     ///
-    /// - Throws: `UserError` when these are not the tensors.
-    public init(_ outputs: [any RuntimeTensor], in input: NetworkInput) throws {
-        guard outputs.count == 5, let rows = outputs[0].shape.first else {
-            throw UserError("the method regions returned \(outputs.count) tensors, not 5: export the model again")
+    /// - Throws: `UserError` when one of these is missing.
+    public init(_ outputs: [any RuntimeTensor], of method: MethodSpec, in input: NetworkInput) throws {
+        let named = Dictionary(zip(method.outputs.map(\.name), outputs)) { first, _ in first }
+        func required(_ name: String) throws -> any RuntimeTensor {
+            guard let output = named[name] else {
+                throw UserError("the method \(method.name) has no output \(name): export the model again")
+            }
+            return output
         }
-        boxes = input.toPhoto(NDArray(try outputs[1].floats(), shape: outputs[1].shape))
-        tags = try outputs[3].integers().map(Int.init)
-        scores = try outputs[4].floats()
-        vectors = join(try outputs[0].floats(), try outputs[2].floats(), rows: rows)
+        let (features, places) = (try required("features"), try required("boxes"))
+        boxes = input.toPhoto(NDArray(try places.floats(), shape: places.shape))
+        tags = try required("tags").integers().map(Int.init)
+        scores = try required("scores").floats()
+        attributes = try named["attributes"]?.integers().map(Int.init)
+        vectors = join(try features.floats(), try required("geometry").floats(), rows: scores.count)
     }
 }
 

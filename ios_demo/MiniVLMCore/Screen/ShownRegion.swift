@@ -1,6 +1,6 @@
 import Foundation
 
-/// A region as the screen draws it and tells about it. No artifact gives attributes, so there are none to show.
+/// A region as the screen draws it and tells about it.
 public struct ShownRegion: Sendable, Equatable, Identifiable {
     /// Row of the region in `PhotoRegions`.
     public let id: Int
@@ -9,24 +9,37 @@ public struct ShownRegion: Sendable, Equatable, Identifiable {
     public let tag: String
     /// Class probability.
     public let score: Float
+    /// What it is like, where there is something to say.
+    public let attribute: String?
 
-    /// Tag and score in one line, for the eye.
-    public var title: String { "\(tag) \(percent(Double(score)))" }
+    public init(id: Int, box: Box, tag: String, score: Float, attribute: String? = nil) {
+        self.id = id
+        self.box = box
+        self.tag = tag
+        self.score = score
+        self.attribute = attribute
+    }
+
+    /// The attribute, where there is one, before the tag.
+    public var phrase: String { [attribute, tag].compactMap { $0 }.joined(separator: " ") }
+
+    /// What it is and how sure that is in one line, for the eye.
+    public var title: String { "\(phrase) \(percent(Double(score)))" }
 
     /// The same for the ear.
-    public var spoken: String { "\(tag), score \(percent(Double(score)))" }
+    public var spoken: String { "\(phrase), score \(percent(Double(score)))" }
 
     /// Boxes that a small screen has room for.
     public static let most = 10
 
     /// The best valid regions, best first.
     ///
-    /// - Throws: `UserError`: a class that no line of tags.txt stands for.
+    /// - Throws: `UserError`: a class or an attribute that no line of the words stands for.
     public static func best(of regions: PhotoRegions, words: Words, most: Int = most) throws -> [ShownRegion] {
         try regions.valid.indices.filter { regions.valid[$0] }.prefix(most).map { row in
             ShownRegion(
                 id: row, box: regions.boxes[row], tag: try words.tagName(regions.tags[row]),
-                score: regions.scores[row])
+                score: regions.scores[row], attribute: try words.attributeName(regions.attributes?[row] ?? 0))
         }
     }
 

@@ -1,28 +1,30 @@
 import Foundation
 
-/// What the ids that a model takes and gives stand for: the three text files beside its artifact.
+/// What the ids that a model takes and gives stand for: the text files beside its artifact.
 public struct Words: Sendable {
     public let tokenizer: WordPieceTokenizer
     /// Names of the detector's classes, without the background.
     public let tags: [String]
     /// Of the head "vqa"; empty where the model has none.
     public let answers: [String]
+    /// Names of what regions are like, without "no attribute"; empty where nobody has named them.
+    public let attributes: [String]
 
-    /// Reads vocab.txt, tags.txt and, where there is one, answers.txt.
+    /// Reads vocab.txt, tags.txt and, where they are there, answers.txt and attributes.txt.
     ///
     /// - Throws: `UserError`: a file is missing, not UTF-8, or no vocabulary.
     public init(folder: URL) throws {
         tokenizer = try WordPieceTokenizer(vocabulary: folder.appendingPathComponent("vocab.txt"))
         tags = try readLines(folder.appendingPathComponent("tags.txt"), meaning: "the names of the detector's classes")
-        let file = folder.appendingPathComponent("answers.txt")
-        let hasAnswers = FileManager.default.fileExists(atPath: file.path)
-        answers = hasAnswers ? try readLines(file, meaning: "the answers of the head vqa") : []
+        answers = try lines(of: "answers.txt", in: folder, meaning: "the answers of the head vqa")
+        attributes = try lines(of: "attributes.txt", in: folder, meaning: "the names of the detector's attributes")
     }
 
-    public init(tokenizer: WordPieceTokenizer, tags: [String], answers: [String]) {
+    public init(tokenizer: WordPieceTokenizer, tags: [String], answers: [String], attributes: [String] = []) {
         self.tokenizer = tokenizer
         self.tags = tags
         self.answers = answers
+        self.attributes = attributes
     }
 
     /// The token ids of Oscar's tag text: distinct names in the given order, separated by spaces.
@@ -43,4 +45,23 @@ public struct Words: Sendable {
         }
         return tags[id]
     }
+
+    /// The name of an attribute, which is on line `id` from 1; nil for no attribute, and without names.
+    ///
+    /// - Throws: `UserError`: an id that no line of attributes.txt stands for.
+    public func attributeName(_ id: Int) throws -> String? {
+        if id == 0 || attributes.isEmpty { return nil }
+        guard attributes.indices.contains(id - 1) else {
+            throw UserError(
+                "the model found attribute \(id) and attributes.txt has \(attributes.count) lines: "
+                    + "copy the right words over")
+        }
+        return attributes[id - 1]
+    }
+}
+
+/// The lines of a file that may be missing; none then.
+private func lines(of name: String, in folder: URL, meaning: String) throws -> [String] {
+    let file = folder.appendingPathComponent(name)
+    return FileManager.default.fileExists(atPath: file.path) ? try readLines(file, meaning: meaning) : []
 }

@@ -144,7 +144,7 @@ class TestComponents:
         assert list(count) == ["backbone", "rpn", "box_head", "total"]
         assert count["backbone"] + count["rpn"] + count["box_head"] == count["total"]
 
-    def test_leave_the_attribute_head_of_training_out(self):
+    def test_leave_the_attribute_head_out_as_the_paper_does(self):
         with torch.device("meta"):
             whole = TEE(get_config("tee-0"))
         assert count_params(whole)[0] - count_params(whole.attribute_head)[0] == count_model("tee-0")["total"].params

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from export.core.calibration import VIEWS, alike, calibration_set, thumbnail
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo, load_photo
-from minivlm.vision.tee import TEE_TINY
+from minivlm.vision.tee_config import TEE_TINY
 from tests.tiny import save_photo
 
 SIZE = TEE_TINY.image_size
@@ -161,7 +161,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from export.core.calibration import calibration_set
-from minivlm.vision.tee import TEE_TINY
+from minivlm.vision.tee_config import TEE_TINY
 calibration_set(Path(sys.argv[1]), int(sys.argv[2]), TEE_TINY, TEE_TINY.image_size)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

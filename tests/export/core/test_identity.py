@@ -1,13 +1,14 @@
 """An artifact is found by what its sidecar and labels say it is of; one of anything else is left where it is."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from export.core.identity import find_artifact
 from export.core.request import ExportRequest
-from export.core.sidecar import labels_folder
+from export.core.sidecar import Sidecar, labels_folder
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.storage.files import sha256
@@ -94,7 +95,12 @@ class TestAnotherName:
         described_as(handmade(tmp_path), **changes)
         assert find_artifact(wanted(tmp_path)).name == "minilm-tiny-onnx-fp32-seed0.onnx"
 
-    @pytest.mark.parametrize("name", ["vocab.txt", "tags.txt", "answers.txt"])
+    def test_from_before_there_were_attributes(self, tmp_path):
+        path = handmade(tmp_path, "tee-tiny")
+        described_as(path, methods=[replace(method, outputs=[]) for method in Sidecar.read(path).methods])
+        assert find_artifact(wanted(tmp_path, "tee-tiny")).name == "tee-tiny-onnx-fp32-seed0-128x128.onnx"
+
+    @pytest.mark.parametrize("name", ["vocab.txt", "tags.txt", "attributes.txt", "answers.txt"])
     def test_of_other_words_in_the_checkpoint(self, tmp_path, checkpoint, name):
         handmade(tmp_path, "minivlm-tiny", checkpoint=checkpoint)
         lines = (checkpoint / name).read_text(encoding="utf-8").splitlines()

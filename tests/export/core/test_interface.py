@@ -1,15 +1,23 @@
 """What artifacts declare in every format: documented names, and types that the sidecar tells as they are."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from export.core.catalogue import regions_method
+from export.core.feeding import feeding_of
 from export.core.interface import Interface, TensorSpec
 from export.runtime.program import open_program
+from export.verify.comparison import run_reference
+from minivlm.images.photos import default_photo
 from minivlm.language.layout import TransformerInputs
+from minivlm.models.registry import vision_language_config
 from minivlm.vision.regions import Regions
+from minivlm.weights.labels import random_labels
+from minivlm.weights.loading import load_model
 
 WHOLE_NUMBERS = {"executorch": "int64", "onnx": "int64", "litert": "int32", "coreml": "int32"}
 """What each format has for ids."""
@@ -28,7 +36,7 @@ ENDS = {
 }
 """By method, the names of docs/artifacts.md."""
 
-IDS = {"token_ids", "token_types", "positions", "tag_ids", "last_token", "position", "tags"}
+IDS = {"token_ids", "token_types", "positions", "tag_ids", "last_token", "position", "tags", "attributes"}
 
 
 def described(artifact: Path) -> dict[str, Any]:
@@ -76,3 +84,21 @@ def test_other_names_are_no_interface():
     told = Interface([TensorSpec("args_0", [1], "float32")], [])
     with pytest.raises(ValueError, match="args_0 instead of image"):
         told.named(["image"], [])
+
+
+def test_a_detector_without_attributes_gives_none_and_says_so():
+    model = load_model("tee-tiny", sizes={"attributes": 0}).module
+    method = regions_method("forward", model, None, default_photo())
+    assert method.outputs == ("features", "boxes", "geometry", "tags", "scores", "proposals")
+    assert len(run_reference(method, method.example)) == len(method.outputs)
+    told = feeding_of(model.config, (128, 128), None).regions
+    assert (told.attribute_classes, told.attribute_names) == (None, None)
+
+
+def test_the_sidecar_names_the_file_of_attributes_where_there_is_one():
+    config = vision_language_config("minivlm-tiny")
+    labels = random_labels(config)
+    told = feeding_of(config, (128, 128), labels).regions
+    assert (told.attribute_classes, told.attribute_names) == (11, "attributes.txt")
+    told = feeding_of(config, (128, 128), replace(labels, attributes=())).regions
+    assert (told.attribute_classes, told.attribute_names) == (11, None)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from export.core.catalogue import fusion_method, regions_method
 from export.core.formats import FORMATS, exporter_of
@@ -43,7 +44,7 @@ def refusal(asked: ExportRequest) -> str:
     [
         ("tee-tiny", "backbone.bifpm.*", "did you mean 'backbone.bifpn"),
         ("tee-tiny", "rnp", "did you mean 'rpn'"),
-        ("tee-tiny", "zzz", "its parts are backbone, box_head, nms, rpn, selector"),
+        ("tee-tiny", "zzz", "its parts are attribute_head, backbone, box_head, nms, rpn, selector"),
         ("tee-tiny", "encoder.layers.0", "fits no layer of tee-tiny"),
         ("minilm-tiny", "encoder.layer.0", "did you mean 'encoder.layers.0"),
         ("minilm-tiny", "", "fits no layer of minilm-tiny"),
@@ -59,8 +60,12 @@ def test_one_of_several_is_enough():
 
 
 def test_layers_that_never_run_are_none():
-    """The attribute branch is of training only."""
-    assert "fits no layer" in refusal(request("tee-tiny", "attribute_head.*"))
+    module = create_model("tee-tiny")
+    module.spare = nn.Linear(2, 2)
+    method = regions_method("forward", module, None, default_photo())
+    asked = request("tee-tiny", "spare")
+    with pytest.raises(UserError, match="fits no layer"):
+        check_patterns(asked, "tee-tiny", [method], rules(asked))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +75,9 @@ def test_where_nothing_is_rounded_there_is_nothing_to_keep(runtime, precision):
     assert "rounds no layer at" in refusal(request("minilm-tiny", "pooler", runtime=runtime, precision=precision))
 
 
-@pytest.mark.parametrize("pattern", ["rpn", "backbone.bifpn.*", "blocks.[56]", "detector.box_head.fc1", "*"])
+@pytest.mark.parametrize(
+    "pattern", ["rpn", "attribute_head", "backbone.bifpn.*", "blocks.[56]", "detector.box_head.fc1", "*"]
+)
 def test_patterns_that_fit_are_taken(pattern):
     method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
     asked = request("tee-tiny", pattern)

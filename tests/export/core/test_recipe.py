@@ -7,7 +7,7 @@ from export.core.catalogue import regions_method
 from export.core.methods import Method
 from export.core.recipe import Recipe
 from minivlm.images.photos import default_photo
-from minivlm.vision.tee import TEE_TINY
+from minivlm.vision.tee_config import TEE_TINY
 from minivlm.weights.loading import create_model
 
 SIZE = TEE_TINY.image_size

@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from export.core.sidecar import labels_folder, sidecar_path
-from export.runtime.artifact_backend import ArtifactBackend, open_backend
-from export.runtime.program import open_program
+from export.core.interface import Interface
+from export.core.sidecar import Sidecar, labels_folder, sidecar_path
+from export.runtime.artifact_backend import ArtifactBackend, backend_of, open_backend
+from export.runtime.program import Program, load_program, open_program
 from minivlm.cli import main as cli
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
@@ -53,6 +57,60 @@ def test_regions_have_the_same_tags_and_boxes(pipelines, photo):
     torch.testing.assert_close(given.boxes, expected.boxes, atol=0.05, rtol=0)
 
 
+@pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.stem)
+def test_regions_have_the_same_attributes_with_the_same_names(pipelines, photo):
+    expected, given = (pipeline.regions(photo) for pipeline in pipelines)
+    assert given.attributes.tolist() == expected.attributes.tolist()
+    torch.testing.assert_close(given.attribute_scores, expected.attribute_scores, atol=1e-4, rtol=0)  # fp32 softmax
+    words = [pipeline.phrases(found) for pipeline, found in zip(pipelines, (expected, given), strict=True)]
+    assert words[0] == words[1]
+    assert any(" " in phrase for phrase in words[0])
+
+
+class BeforeAttributes:
+    """The artifact as earlier versions exported it: no attributes among the outputs."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._program, name)
+
+    def interface(self, method: str) -> Interface:
+        told = self._program.interface(method)
+        return Interface(told.inputs, told.outputs if method != "regions" else [*told.outputs[:5], *told.outputs[7:]])
+
+    def run(self, method: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        found = self._program.run(method, inputs)
+        return found if method != "regions" else (*found[:5], *found[7:])
+
+
+def test_an_artifact_from_before_there_were_attributes_still_does_every_task(artifact, pipelines, tmp_path):
+    copy = copied_to(tmp_path, artifact)
+    described = json.loads(sidecar_path(copy).read_text())
+    (regions,) = (method for method in described["methods"] if method["name"] == "regions")
+    regions["outputs"] = [spec for spec in regions["outputs"] if "attribute" not in spec["name"]]
+    for field in ("attribute_classes", "attribute_names", "no_attribute"):
+        del described["feeding"]["regions"][field]
+    del described["words"]["attributes.txt"]
+    (labels_folder(copy) / "attributes.txt").unlink()
+    sidecar_path(copy).write_text(json.dumps(described))
+    program = BeforeAttributes(load_program(copy, threads=1))
+    pipeline = Pipeline(backend_of(copy, Sidecar.read(copy), program))
+    found = pipeline.regions(PHOTOS[0])
+    assert (found.attributes, found.attribute_scores) == (None, None)
+    assert pipeline.phrases(found) == pipelines[0].tag_names(pipelines[0].regions(PHOTOS[0]))
+    assert pipeline.caption(found).text == pipelines[0].caption(pipelines[0].regions(PHOTOS[0])).text
+
+
+def copied_to(folder: Path, artifact: Path) -> Path:
+    copy = folder / artifact.name
+    shutil.copy(artifact, copy)
+    shutil.copy(sidecar_path(artifact), sidecar_path(copy))
+    shutil.copytree(labels_folder(artifact), labels_folder(copy))
+    return copy
+
+
 def test_the_task_heads_give_the_same_probabilities(pipelines):
     def probabilities(pipeline: Pipeline) -> list[float]:
         left, right = (pipeline.regions(photo) for photo in PHOTOS)
@@ -83,11 +141,7 @@ def test_it_offers_every_method_of_the_model(backends):
 class TestMistakes:
     @pytest.fixture
     def copied(self, artifact, tmp_path) -> Path:
-        copy = tmp_path / artifact.name
-        shutil.copy(artifact, copy)
-        shutil.copy(sidecar_path(artifact), sidecar_path(copy))
-        shutil.copytree(labels_folder(artifact), labels_folder(copy))
-        return copy
+        return copied_to(tmp_path, artifact)
 
     def test_no_such_file(self, tmp_path):
         with pytest.raises(UserError, match="does not exist"):

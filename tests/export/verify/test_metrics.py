@@ -41,6 +41,8 @@ def example(found: int = ROWS) -> Regions:
         geometry=box_geometry(boxes, torch.tensor([200.0, 400.0])),
         tags=torch.randint(40, (ROWS,), generator=generator),
         scores=scores,
+        attributes=torch.randint(20, (ROWS,), generator=generator),
+        attribute_scores=0.2 + 0.7 * torch.rand(ROWS, generator=generator),
     )
 
 
@@ -132,8 +134,10 @@ class TestRegions:
         reference = example()
         order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(1))
         metrics = compare_regions(reference, reordered(reference, order), FP32)
-        # matched, tags, cosine, feature and geometry SQNR, score; the cosine is rounded in its last bit.
-        assert [metric.value for metric in metrics] == pytest.approx([1.0, 1.0, 1.0, EQUAL, EQUAL, 0.0], abs=1e-12)
+        # matched, tags, cosine, feature and geometry SQNR, score, attributes and their score; the cosine is rounded in
+        # its last bit.
+        expected = [1.0, 1.0, 1.0, EQUAL, EQUAL, 0.0, 1.0, 0.0]
+        assert [metric.value for metric in metrics] == pytest.approx(expected, abs=1e-12)
         assert all(metric.passed for metric in metrics)
 
     def test_rounding_errors_pass(self):
@@ -152,6 +156,8 @@ class TestRegions:
             ("tags", slice(0, 2), 999, ["tags equal"]),  # 2 of 50 are more than 2 %
             ("boxes", slice(0, 3), torch.tensor([0.0, 0.0, 4.0, 4.0]), ["regions matched at IoU 0.9"]),
             ("scores", slice(0, 5), 0.1, ["95 % of scores within"]),
+            ("attributes", slice(0, 2), 999, ["attributes equal"]),
+            ("attribute_scores", slice(0, 5), 0.1, ["95 % of attribute scores within"]),
             ("features", slice(0, 30), 0.0, FEATURE_FIGURES),
             ("geometry", slice(0, 30), 0.5, ["median geometry SQNR dB"]),
         ],
@@ -184,12 +190,32 @@ class TestRegions:
     def test_regions_that_pytorch_did_not_find_fail(self):
         assert failed(example(found=10), example(found=20)) == ["regions matched at IoU 0.9"]
 
-    @pytest.mark.parametrize("field", ["features", "boxes", "geometry", "scores"])
+    @pytest.mark.parametrize("field", ["features", "boxes", "geometry", "scores", "attribute_scores"])
     @pytest.mark.parametrize("rows", [slice(None), 7])
     @pytest.mark.parametrize("wrong", [math.nan, math.inf])
     def test_nan_never_passes_not_even_in_one_row(self, field, rows, wrong):
         reference = example()
         assert failed(reference, changed(reference, field, rows, wrong))
+
+
+class TestAttributes:
+    def test_are_compared_where_the_tags_are_equal(self):
+        # A region of another tag is something else, and other things are said of it: that miss is the tag's alone.
+        reference = example()
+        other = changed(changed(reference, "tags", 0, 999), "attributes", 0, 999)
+        values = {metric.name: metric.value for metric in compare_regions(reference, other, FP32)}
+        assert (values["tags equal"], values["attributes equal"]) == (1.0 - 1 / ROWS, 1.0)
+
+    def test_of_one_side_only_are_not_compared(self):
+        plain = example()._replace(attributes=None, attribute_scores=None)
+        for sides in ((example(), plain), (plain, example()), (plain, plain)):
+            names = [metric.name for metric in compare_regions(*sides, FP32)]
+            assert "tags equal" in names
+            assert not any("attribute" in name for name in names)
+
+    def test_where_no_tag_is_equal_there_is_nothing_to_compare(self):
+        other = changed(example(), "tags", slice(None), 999)
+        assert failed(example(), other) == ["tags equal"]
 
 
 class TestTensors:

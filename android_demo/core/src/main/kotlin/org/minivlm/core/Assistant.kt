@@ -5,15 +5,21 @@ import java.io.Closeable
 /**
  * A region for people.
  *
+ * @property score of the tag.
  * @property box xyxy in pixels of the upright photo.
+ * @property attribute what it is like, where there is something to say.
  */
 class TaggedBox(
     val tag: String,
     val score: Float,
     val box: FloatArray,
+    val attribute: String? = null,
 ) {
-    /** Tag and score in words. */
-    val label: String get() = "$tag, ${percent(score.toDouble())}"
+    /** The attribute, where there is one, before the tag. */
+    val phrase: String get() = listOfNotNull(attribute, tag).joinToString(" ")
+
+    /** What it is, and how sure that is, in words. */
+    val label: String get() = "$phrase, ${percent(score.toDouble())}"
 }
 
 /**
@@ -77,6 +83,7 @@ class Assistant private constructor(
                 tag = pipeline.words.tags[regions.tags[it]],
                 score = regions.scores[it],
                 box = boxes.copyOfRange(4 * it, 4 * it + 4),
+                attribute = regions.attributes?.let { ids -> pipeline.words.attribute(ids[it]) },
             )
         }
     }

@@ -9,12 +9,14 @@ import kotlin.math.exp
  * @property boxes (N, 4) xyxy in pixels of the network's input.
  * @property tags (N) class ids.
  * @property scores (N) probabilities; 0 marks a row that only fills.
+ * @property attributes (N) ids, 0 for no attribute; null where the artifact says nothing of attributes.
  */
 class Regions(
     val rows: RegionRows,
     val boxes: FloatArray,
     val tags: List<Int>,
     val scores: FloatArray,
+    val attributes: List<Int>?,
 ) {
     /** Class ids of the rows that are regions. */
     val validTags: List<Int> get() = tags.filterIndexed { index, _ -> rows.valid[index] }
@@ -38,18 +40,30 @@ class Pipeline(
 ) {
     private val layout = CaptionLayout()
     private val imageShape = artifact.inputShape("regions", "image")
+    private val outputs = artifact.method("regions").outputs.map { it.name }
 
     /** Makes the detector's input. */
     fun fit(photo: Photo): NetworkInput = letterbox(photo, imageShape[2], imageShape[3], PixelFormat.IMAGENET_RGB)
 
     /** Runs the detector. */
     fun regions(fitted: NetworkInput): Regions {
-        val (features, boxes, geometry, tags, scores) =
+        val given =
             networks.run("regions", networks.value(fitted.image, *imageShape), networks.value(fitted.extent, 2))
-        val levels = scores.floats()
-        val valid = BooleanArray(levels.size) { levels[it] > 0f }
-        return Regions(joinRegions(features, geometry, valid), boxes.floats(), tags.longs().map { it.toInt() }, levels)
+        val found = outputs.zip(given).toMap()
+        val scores = found.required("scores").floats()
+        val valid = BooleanArray(scores.size) { scores[it] > 0f }
+        return Regions(
+            rows = joinRegions(found.required("features"), found.required("geometry"), valid),
+            boxes = found.required("boxes").floats(),
+            tags = found.required("tags").ids(),
+            scores = scores,
+            attributes = found["attributes"]?.ids(),
+        )
     }
+
+    private fun Map<String, Value>.required(output: String): Value =
+        get(output)
+            ?: throw UserError("${artifact.file.name}: method 'regions' has no output '$output': export it again")
 
     /** Runs what is computed once a photo, and begins a caption. */
     fun session(regions: Regions): CaptionSession {
@@ -124,6 +138,8 @@ class Pipeline(
         )
     }
 }
+
+private fun Value.ids(): List<Int> = longs().map { it.toInt() }
 
 /** Puts (N, D) features and (N, G) geometry side by side. */
 private fun joinRegions(

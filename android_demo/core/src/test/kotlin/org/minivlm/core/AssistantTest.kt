@@ -33,6 +33,7 @@ class AssistantTest {
         val assistant = loaded()
         val look = assistant.look(Fixtures.photo("preprocess/photo.png"))
         assertEquals("rows with score 0 are no regions", listOf("frisbee", "dog"), look.boxes.map { it.tag })
+        assertEquals("the dog is like nothing", listOf("red frisbee", "dog"), look.boxes.map { it.phrase })
         // The photo of 64 x 48 is seen at half its size; the box (0, 1, 2, 3) of the fake networks is doubled.
         assertArrayEquals(floatArrayOf(0f, 2f, 4f, 6f), look.boxes[0].box, 1e-5f)
         assertTrue(look.caption.isNotEmpty())

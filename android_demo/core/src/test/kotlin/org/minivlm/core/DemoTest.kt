@@ -84,7 +84,7 @@ class DemoTest {
         val demo = demo()
         demo.watcher = { if (it.boxes.isNotEmpty() && it.selected == null && it.busy) demo.tap(2f, 4f, 0f) }
         demo.describe(::photo)
-        assertEquals("frisbee, 90 % (1 of 2)", demo.shown.region)
+        assertEquals("red frisbee, 90 % (1 of 2)", demo.shown.region)
     }
 
     @Test

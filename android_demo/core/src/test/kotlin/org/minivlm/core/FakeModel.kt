@@ -18,6 +18,7 @@ class FakeModel(
         val words = artifact.resolveSibling("${artifact.nameWithoutExtension}-words")
         put(File(words, "vocab.txt"), Fixtures.vocabulary("vocab_tiny.txt").readBytes())
         put(File(words, "tags.txt"), "dog\ngrass\nfrisbee\n".toByteArray())
+        put(File(words, "attributes.txt"), "old\nred\n".toByteArray())
         put(File(words, "answers.txt"), "yes\nno\n".toByteArray())
         put(File(files, "inputs/photo.png"), Fixtures.file("preprocess/photo.png").readBytes())
         writeParity()
@@ -93,7 +94,16 @@ class FakeModel(
             FakeMethod(
                 "regions",
                 mapOf("image" to listOf(1, 3, 32, 32), "extent" to listOf(2)),
-                listOf("features", "boxes", "geometry", "tags", "scores", "proposals"),
+                listOf(
+                    "features",
+                    "boxes",
+                    "geometry",
+                    "tags",
+                    "scores",
+                    "attributes",
+                    "attribute_scores",
+                    "proposals",
+                ),
             )
 
         /** From a photo to captions and answers. */
@@ -104,6 +114,10 @@ class FakeModel(
                 FakeMethod("step", List(7) { "input$it" to listOf(2) }.toMap(), listOf("logits", "keys", "values")),
                 FakeMethod("vqa", emptyMap(), listOf("logits")),
             )
+
+        /** What [methods] gave before there were attributes. */
+        fun withoutAttributes(methods: List<FakeMethod>): List<FakeMethod> =
+            methods.map { method -> method.copy(outputs = method.outputs.filterNot { "attribute" in it }) }
 
         /** The detector alone. */
         val PART = listOf(DETECTOR.copy(name = "forward"))
@@ -147,6 +161,8 @@ class FakeNetworks : ArrayNetworks() {
             value(FloatArray(18) { it / 10f }, 3, 6),
             value(longArrayOf(2, 0, 0), 3),
             value(floatArrayOf(0.9f, 0.5f, 0f), 3),
+            value(longArrayOf(2, 0, 1), 3),
+            value(floatArrayOf(0.8f, 0.7f, 0.6f), 3),
             value(FloatArray(8), 2, 4),
         )
 

@@ -32,6 +32,46 @@ class PipelineTest {
         assertArrayEquals(floatArrayOf(3f, 4f, 0.6f, 0.7f, 0.8f, 0.9f, 1f, 1.1f), second, 0f)
         assertArrayEquals(booleanArrayOf(true, true, false), regions.rows.valid)
         assertEquals(listOf(2, 0), regions.validTags)
+        assertEquals(listOf(2, 0, 1), regions.attributes)
+    }
+
+    @Test
+    fun `an artifact from before there were attributes says nothing of them`() {
+        val model = FakeModel(folder.root, "old", FakeModel.withoutAttributes(FakeModel.WHOLE)).apply { write() }
+        val old =
+            object : Networks by networks {
+                override fun run(
+                    method: String,
+                    vararg inputs: Value,
+                ) = networks.run(method, *inputs).filterIndexed { index, _ -> method != "regions" || index !in 5..6 }
+            }
+        val regions = Pipeline(Artifact.read(model.artifact), old, pipeline.words).regions(fitted())
+        assertEquals(listOf(2, 0), regions.validTags)
+        assertEquals(null, regions.attributes)
+    }
+
+    @Test
+    fun `a method without an output that is needed is named`() {
+        val methods = listOf(FakeModel.WHOLE[0].copy(outputs = listOf("features", "boxes"))) + FakeModel.WHOLE.drop(1)
+        val model = FakeModel(folder.root, "odd", methods).apply { write() }
+        val odd = Pipeline(Artifact.read(model.artifact), networks, pipeline.words)
+        val message = "odd-executorch-fp32.pte: method 'regions' has no output 'scores': export it again"
+        assertEquals(message, assertThrows(UserError::class.java) { odd.regions(fitted()) }.message)
+    }
+
+    @Test
+    fun `regions are called what Python calls them`() {
+        for (case in Fixtures.json("regions/cases.json").children("cases")) {
+            fun names(key: String) = case.field<List<*>>(key).map { it as String }
+            val words = Words(pipeline.words.tokenizer, names("tag_names"), emptyList(), names("attribute_names"))
+            val attributes = case["attributes"]?.let(::flat)?.map { it.toInt() }
+            val phrases =
+                case.ints("tags").mapIndexed { row, tag ->
+                    val attribute = attributes?.let { words.attribute(it[row]) }
+                    TaggedBox(words.tags[tag], 1f, FloatArray(4), attribute).phrase
+                }
+            assertEquals(case.field<String>("name"), names("phrases"), phrases)
+        }
     }
 
     @Test
@@ -64,5 +104,7 @@ class PipelineTest {
         assertEquals("nothing was asked: type a question about the photo", error.message)
     }
 
-    private fun look() = pipeline.regions(pipeline.fit(Fixtures.photo("preprocess/photo.png")))
+    private fun look() = pipeline.regions(fitted())
+
+    private fun fitted() = pipeline.fit(Fixtures.photo("preprocess/photo.png"))
 }
