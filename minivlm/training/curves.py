@@ -58,6 +58,8 @@ def draw_curves(path: Path, log: Sequence[Mapping[str, Any]], title: str) -> Non
 
 
 def _means(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Return the means of so many values each; what is left at the end is a mean of fewer."""
-    starts = np.arange(0, len(values), width)
-    return np.add.reduceat(values, starts) / np.diff(np.append(starts, len(values)))
+    """Return the means of so many values each, without NaN; what is left at the end is a mean of fewer."""
+    starts, known = np.arange(0, len(values), width), ~np.isnan(values)
+    counts = np.add.reduceat(known.astype(np.float64), starts)
+    counts[counts == 0.0] = np.nan  # a task that none of these steps was of
+    return np.add.reduceat(np.where(known, values, 0.0), starts) / counts

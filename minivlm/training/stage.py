@@ -27,7 +27,8 @@ class Examples(Protocol):
             index: From 0.
             generator: Of all chance, such as augmentation and masking; its seed depends on nothing but the training's
                 seed, the epoch and the index, and so neither on processes nor on interruptions.
-            progress: Share of the training that is done, from 0 to 1: sizes may grow with it.
+            progress: Share of the training that is done, from 0 to 1, the same for all examples of a step: sizes may
+                grow with it.
         """
         ...
 

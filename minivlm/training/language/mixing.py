@@ -1,6 +1,7 @@
-"""All tasks at once: one set of weights that does them all.
+"""All tasks at once: one set of weights that does them all, a step of one task after a step of another.
 
-An example is one of any task, so that a step learns from all of them; each task's part of a batch runs by itself.
+A step of one task is a quarter of the work of a step of four, each of which would run by itself: the layers are small,
+and what costs is how often they are called.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from minivlm.training.language.batches import Batch
 from minivlm.training.language.parts import LanguageParts
+from minivlm.training.order import Chance, generator_of
 from minivlm.training.stage import TOTAL, Examples
 
 Losses = Callable[[LanguageParts, Any, torch.Generator], Mapping[str, Tensor]]
@@ -20,15 +22,15 @@ Losses = Callable[[LanguageParts, Any, torch.Generator], Mapping[str, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class MixedBatch(Batch):
-    """Batches of one task each.
+    """A batch of one task.
 
     Attributes:
-        parts: Task -> its batch.
-        shares: Task -> its share of the examples.
+        task: Its name.
+        part: The batch.
     """
 
-    parts: dict[str, Any]
-    shares: dict[str, float]
+    task: str
+    part: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class MixedExamples:
 
     Attributes:
         each: Task -> its examples.
-        shares: Task -> its share of what is drawn, whatever number of examples it has.
+        shares: Task -> its share of the steps, whatever number of examples it has.
     """
 
     each: Mapping[str, Examples]
@@ -47,22 +49,22 @@ class MixedExamples:
         return sum(len(examples) for examples in self.each.values())
 
     def example(self, index: int, generator: torch.Generator, progress: float) -> tuple[str, Any]:
-        """See `Examples`: the name of a task with an example of it, of which the index says nothing."""
-        names = list(self.each)
-        shares = torch.tensor([self.shares[name] for name in names])
-        task = names[int(torch.multinomial(shares, 1, generator=generator))]
+        """See `Examples`: the name of the step's task with an example of it, of which the index says nothing."""
+        task = self._task(progress)
         row = int(torch.randint(len(self.each[task]), (), generator=generator))
         return task, self.each[task].example(row, generator, progress)
 
+    def _task(self, progress: float) -> str:
+        """Draw a task; all examples of a step have the same progress, and no two steps."""
+        names = list(self.each)
+        shares = torch.tensor([self.shares[name] for name in names])
+        generator = generator_of(Chance.STEP, *progress.as_integer_ratio())
+        return names[int(torch.multinomial(shares, 1, generator=generator))]
+
     def collate(self, examples: Sequence[tuple[str, Any]]) -> MixedBatch:
         """See `Examples`."""
-        parts: dict[str, list[Any]] = {}
-        for task, example in sorted(examples, key=lambda one: one[0]):
-            parts.setdefault(task, []).append(example)
-        return MixedBatch(
-            parts={task: self.each[task].collate(some) for task, some in parts.items()},
-            shares={task: len(some) / len(examples) for task, some in parts.items()},
-        )
+        (task,) = {task for task, _ in examples}
+        return MixedBatch(task=task, part=self.each[task].collate([example for _, example in examples]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +80,6 @@ class MixedLosses:
     weights: Mapping[str, float]
 
     def __call__(self, model: LanguageParts, batch: MixedBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the weighted mean over the examples of a batch, and what each task contributes to it.
-
-        A task without an example contributes 0, so that all processes, and all steps of a log, tell of the same tasks.
-        """
-        device = next(model.parameters()).device
-        found = {task: torch.zeros((), device=device) for task in self.each}
-        for task, part in batch.parts.items():
-            loss = self.each[task](model, part, generator)[TOTAL]
-            found[task] = self.weights[task] * batch.shares[task] * loss
-        return {TOTAL: torch.stack(list(found.values())).sum(), **found}
+        """Return the weighted loss of the batch's task, and the same under the task's name."""
+        loss = self.weights[batch.task] * self.each[batch.task](model, batch.part, generator)[TOTAL]
+        return {TOTAL: loss, batch.task: loss}

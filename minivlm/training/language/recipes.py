@@ -22,7 +22,7 @@ class LanguageRecipe:
     Attributes:
         optimization: How weights move.
         captions: How captions are asked for, see `minivlm.training.language.captioning`: as Oscar does, or every token.
-        shares: Of a training on all tasks: task -> its share of the examples.
+        shares: Of a training on all tasks: task -> its share of the steps.
         weights: Likewise: task -> what its loss counts.
         dropout: Share of numbers that training zeroes, wherever the model does; None takes the model's own shares.
     """

@@ -196,43 +196,45 @@ class TestPairs:
 
 
 class TestAllTasks:
-    @torch.no_grad()
-    def test_the_total_is_the_weighted_mean_over_examples(self, pictures: KnownPictures) -> None:
-        parts = quiet_parts()
+    @pytest.fixture
+    def mixed(self, pictures: KnownPictures) -> MixedExamples:
         captions = WholeCaptions(known=pictures, described=[(path, (ids("a table"),)) for path in paths(pictures)])
         pairs = MatchExamples(known=pictures, described=captions.described)
-        mixed = MixedExamples(
-            each={"caption": captions, "retrieval": pairs}, shares={"caption": 0.25, "retrieval": 0.75}
-        )
+        return MixedExamples(each={"caption": captions, "retrieval": pairs}, shares={"caption": 0.2, "retrieval": 0.8})
+
+    @torch.no_grad()
+    def test_a_step_costs_what_its_task_costs_times_the_weight(self, mixed: MixedExamples) -> None:
         cost = MixedLosses(
             each={"caption": caption_losses, "retrieval": match_losses}, weights={"caption": 1.0, "retrieval": 3.0}
         )
-        drawn = [mixed.example(0, seeded(seed), 0.0) for seed in range(8)]
-        of = {name: [one for task, one in drawn if task == name] for name in ("caption", "retrieval")}
-        assert all(of.values())
-        found = cost(parts, mixed.collate(drawn), seeded())
-        caption = caption_losses(parts, captions.collate(of["caption"]), seeded())["total"].item()
-        match = match_losses(parts, pairs.collate(of["retrieval"]), seeded())["total"].item()
-        expected = (len(of["caption"]) * caption + 3.0 * len(of["retrieval"]) * match) / 8
-        assert found["total"].item() == pytest.approx(expected, abs=1e-5)
-        assert found["caption"].item() + found["retrieval"].item() == pytest.approx(expected, abs=1e-5)
+        parts, seen = quiet_parts(), set()
+        for step in range(12):
+            batch = mixed.collate([mixed.example(0, seeded(seed), step / 12) for seed in range(4)])
+            alone, weight = (caption_losses, 1.0) if batch.task == "caption" else (match_losses, 3.0)
+            expected = weight * alone(parts, batch.part, seeded())["total"].item()
+            found = {name: loss.item() for name, loss in cost(parts, batch, seeded()).items()}
+            assert found == {"total": pytest.approx(expected), batch.task: pytest.approx(expected)}
+            seen.add(batch.task)
+        assert seen == {"caption", "retrieval"}
 
-    def test_tasks_are_drawn_by_their_shares(self, pictures: KnownPictures) -> None:
-        captions = WholeCaptions(known=pictures, described=[(path, (ids("a"),)) for path in paths(pictures)])
-        mixed = MixedExamples(each={"one": captions, "other": captions}, shares={"one": 0.2, "other": 0.8})
+    def test_tasks_have_their_shares_of_the_steps(self, mixed: MixedExamples) -> None:
         assert len(mixed) == 12
-        tasks = [mixed.example(0, seeded(seed), 0.0)[0] for seed in range(500)]
-        assert abs(tasks.count("one") - 100) < 45  # five standard deviations of a binomial of 500
+        tasks = [mixed.example(0, seeded(), step / 500)[0] for step in range(500)]
+        assert abs(tasks.count("caption") - 100) < 45  # five standard deviations of a binomial of 500
+
+    def test_examples_of_a_step_are_of_one_task_and_differ(self, mixed: MixedExamples) -> None:
+        for step in range(20):
+            assert len({mixed.example(row, seeded(row), step / 20)[0] for row in range(5)}) == 1
 
 
 def test_a_batch_moves_with_all_that_is_in_it(pictures: KnownPictures) -> None:
     examples = WholeCaptions(known=pictures, described=[(paths(pictures)[0], (ids("a table"),))])
     mixed = MixedExamples(each={"caption": examples}, shares={"caption": 1.0})
     batch = mixed.collate([mixed.example(0, seeded(), 0.0)]).to(torch.device("meta"))
-    part = batch.parts["caption"]
+    part = batch.part
     tensors = [*part.context, *(getattr(part.rows, name) for name in ("token_ids", "owners", "written", "originals"))]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
-    assert batch.shares == {"caption": 1.0}
+    assert batch.task == "caption"
 
 
 def test_tags_come_from_the_detector_the_data_or_both(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def learn(stage: LanguageStage, steps: int) -> list[float]:
     losses = []
     for step in range(steps):
         rows = range(min(len(stage.examples), 8))
-        each = [stage.examples.example(row, seeded(1000 * step + row), 0.0) for row in rows]
+        each = [stage.examples.example(row, seeded(1000 * step + row), step / steps) for row in rows]
         found = stage.losses(stage.examples.collate(each), seeded(step))
         optimizer.zero_grad()
         found["total"].backward()
@@ -147,7 +147,7 @@ def test_pre_training_by_heart(pictures: KnownPictures) -> None:
 
 def test_all_tasks_by_heart_with_one_set_of_weights(pictures: KnownPictures) -> None:
     stage = stage_of("tasks", pictures)
-    learn(stage, 250)
+    learn(stage, 1000)
     assert says_all_captions(stage, pictures)
     assert answers_all(stage, pictures)
     assert judges_all(stage, pictures)
@@ -158,7 +158,7 @@ def test_all_tasks_by_heart_with_one_set_of_weights(pictures: KnownPictures) -> 
 def test_a_stage_moves_the_parts_that_it_names_and_no_others(pictures: KnownPictures, name: str) -> None:
     stage = stage_of(name, pictures)
     before = {key: value.clone() for key, value in stage.start.whole.state_dict().items()}
-    learn(stage, 2)
+    learn(stage, 30 if name == "tasks" else 2)  # each step is of one task
     after = stage.start.whole.state_dict()
     moved = {key for key, value in after.items() if not torch.equal(value, before[key])}
     learnt = stage.task.learns
