@@ -2,6 +2,7 @@
 
     python bench/accuracy.py --data scenes/test --checkpoint DIR --artifacts artifacts
     python bench/accuracy.py --data scenes/test --checkpoint DIR --artifacts a.onnx b.pte --tasks vqa,nlvr2 --limit 200
+    python bench/accuracy.py --data scenes/test --checkpoint DETECTOR --artifacts ...           # of a detector alone
     python bench/accuracy.py ... --records results/records.jsonl    # latencies of bench/run.py beside the scores
 
 Artifacts must be of the checkpoint's weights. Shares are of means over the same examples, with the interval that holds
@@ -21,7 +22,17 @@ from bench.records.file import read
 from bench.records.scores import SCORES, ScoreRecord, write_scores
 from bench.reporting.cells import wide_console
 from bench.scores.means import mean_of_results
-from bench.scores.scored import HEADLINES, Candidate, Score, candidates, opened, possible_tasks, results_file, score
+from bench.scores.scored import (
+    HEADLINES,
+    Candidate,
+    Runner,
+    Score,
+    candidates,
+    opened,
+    possible_tasks,
+    results_file,
+    score,
+)
 from bench.scores.showing import ScoredRow, retention_picture, retention_table
 from bench.session.flags import add_threads_flag
 from minivlm.command_line import known_argument, list_argument, number_argument, path_argument, positive, script_parser
@@ -29,7 +40,7 @@ from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable, run_command
 from minivlm.evaluation.building import Settings, TaskData
-from minivlm.inference.backend import Backend, load_torch_backend
+from minivlm.inference.backend import load_torch_detector
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import check_outputs, replacing, size_bytes, write_text
 from minivlm.storage.json_text import json_text
@@ -51,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_outputs(outputs, [getattr(files, kind) for kind in files.kinds])
     steps, notes = Steps(), list[str]()
     with steps.stage("load the checkpoint"):
-        reference = load_torch_backend(checkpoint=arguments.checkpoint)
+        reference = load_torch_detector(checkpoint=arguments.checkpoint)
         found = candidates(arguments.artifacts or (), reference)
     tasks = chosen_tasks(arguments.tasks, possible_tasks(files, reference))
     latencies = {} if arguments.records is None else latencies_of(arguments.records)
@@ -130,7 +141,7 @@ def score_all(
     arguments: argparse.Namespace,
     data: TaskData,
     candidate: Candidate,
-    reference: Backend,
+    reference: Runner,
     tasks: Sequence[str],
     steps: Steps,
     notes: list[str],
@@ -156,7 +167,7 @@ def score_all(
     return scores
 
 
-def score_records(rows: Sequence[ScoredRow], reference: Backend, arguments: argparse.Namespace) -> list[ScoreRecord]:
+def score_records(rows: Sequence[ScoredRow], reference: Runner, arguments: argparse.Namespace) -> list[ScoreRecord]:
     """Return a record for each row and task, of results that lie in the output's folder."""
     weights = size_bytes(weights_file(arguments.checkpoint))
     return [
@@ -181,7 +192,7 @@ def score_records(rows: Sequence[ScoredRow], reference: Backend, arguments: argp
     ]
 
 
-def write_results(rows: Sequence[ScoredRow], reference: Backend, outputs: Sequence[Path]) -> None:
+def write_results(rows: Sequence[ScoredRow], reference: Runner, outputs: Sequence[Path]) -> None:
     """Write the numbers and, where there is something to draw, the picture."""
     result, picture = outputs
     content = {
@@ -197,7 +208,7 @@ def write_results(rows: Sequence[ScoredRow], reference: Backend, outputs: Sequen
             figure.savefig(partial, format="png", dpi=120, bbox_inches="tight")
 
 
-def show(rows: Sequence[ScoredRow], reference: Backend, notes: Sequence[str]) -> None:
+def show(rows: Sequence[ScoredRow], reference: Runner, notes: Sequence[str]) -> None:
     """Print the table, and what must be known to trust it."""
     examples = {task: one.outcome.examples for task, one in rows[0].scores.items()}
     counted = ", ".join(f"{task} {count:,}" for task, count in examples.items())

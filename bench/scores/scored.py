@@ -8,6 +8,7 @@ from types import MappingProxyType
 from export.core.formats import FORMATS
 from export.core.sidecar import Sidecar
 from export.runtime.artifact_backend import open_backend
+from export.runtime.artifact_detector import open_detector
 from minivlm.datasets.folder import DataFiles
 from minivlm.errors import UserError
 from minivlm.evaluation.bootstrap import Difference
@@ -16,8 +17,10 @@ from minivlm.evaluation.compare import compare
 from minivlm.evaluation.run import Outcome
 from minivlm.evaluation.sitting import begin_sitting
 from minivlm.inference.backend import Backend
+from minivlm.inference.detector import Detector, TorchDetector
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import is_folder, size_bytes
+from minivlm.weights.labels import DetectorLabels
 
 PYTORCH = "pytorch fp32"
 """Name of what all others are held against."""
@@ -33,6 +36,8 @@ HEADLINES: Mapping[str, str] = MappingProxyType(
 """Task -> the metric that a table shows."""
 
 Counting = Callable[[int, int], None]
+Runner = Backend | TorchDetector
+"""A whole model, or a detector alone, in PyTorch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +75,7 @@ class Score:
         return self.outcome.values[HEADLINES[self.outcome.task]]
 
 
-def candidates(paths: Sequence[Path], reference: Backend) -> list[Candidate]:
+def candidates(paths: Sequence[Path], reference: Runner) -> list[Candidate]:
     """Return the reference and the artifacts of its weights.
 
     Args:
@@ -107,17 +112,22 @@ def _artifacts(path: Path, model: str) -> list[Path]:
     return found
 
 
-def possible_tasks(files: DataFiles, reference: Backend) -> list[str]:
+def possible_tasks(files: DataFiles, reference: Runner) -> list[str]:
     """Return the tasks that data is there for and the model can do."""
-    there = set(files.kinds)
-    return [
-        task for task, kinds in NEEDED.items() if there >= set(kinds) and HEADS[task] in (None, *reference.config.heads)
-    ]
+    there = {task for task, kinds in NEEDED.items() if set(files.kinds) >= set(kinds)}
+    if isinstance(reference, TorchDetector):
+        return sorted(there & {"detection"})
+    return [task for task in NEEDED if task in there and HEADS[task] in (None, *reference.config.heads)]
 
 
-def opened(candidate: Candidate, reference: Backend, threads: int) -> Backend:
+def opened(candidate: Candidate, reference: Runner, threads: int) -> Backend | Detector:
     """Return what runs a candidate."""
-    return reference if candidate.artifact is None else open_backend(candidate.artifact, threads)
+    if candidate.artifact is None:
+        return reference
+    if isinstance(reference, TorchDetector):
+        labels = DetectorLabels(tags=reference.tags, attributes=reference.attributes)
+        return open_detector(candidate.artifact, labels, threads)
+    return open_backend(candidate.artifact, threads)
 
 
 def score(

@@ -65,8 +65,12 @@ class Detector(Protocol):
         ...
 
 
+class DetectorAlone:
+    """A `Detector` that is no half of a whole model: what can do no task with texts."""
+
+
 @dataclass(frozen=True)
-class TorchDetector:
+class TorchDetector(DetectorAlone):
     """A detector alone, in this process; see `Detector` for what each member means.
 
     Attributes:

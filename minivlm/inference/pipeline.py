@@ -10,6 +10,7 @@ Example:
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from PIL import Image
@@ -18,7 +19,7 @@ from torch import Tensor
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
 from minivlm.inference.backend import Backend, caption_context, load_torch_backend, tag_ids
-from minivlm.inference.detector import TorchDetector, check_numbers
+from minivlm.inference.detector import Detector, DetectorAlone, check_numbers
 from minivlm.inference.features import FeatureStore
 from minivlm.inference.photo_regions import PhotoRegions, in_photo
 from minivlm.inference.results import Answer, Answers, CaptionResult, Judgement, Match, TextUse
@@ -48,7 +49,7 @@ class Pipeline:
 
     def __init__(
         self,
-        backend: Backend | TorchDetector,
+        backend: Backend | Detector,
         *,
         features: Path | None = None,
         note: Callable[[str], None] = print_note,
@@ -88,9 +89,9 @@ class Pipeline:
         Raises:
             UserError: This one is a detector alone.
         """
-        if isinstance(self.backend, TorchDetector):
+        if isinstance(self.backend, DetectorAlone):
             raise UserError(f"{self.backend.model} is a detector alone: for this task give a vision-language model")
-        return self.backend
+        return cast(Backend, self.backend)
 
     @property
     def labels(self) -> Labels:

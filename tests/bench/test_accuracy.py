@@ -11,12 +11,18 @@ from bench import accuracy
 from bench.scores.scored import PYTORCH, results_file
 from export.core.formats import FORMATS, artifact_path
 from export.flow.command import run_exporter
+from export.runtime.artifact_detector import open_detector
 from minivlm.cli.main import main as minivlm
+from minivlm.errors import UserError
 from minivlm.evaluation import building
 from minivlm.storage.files import size_bytes
+from minivlm.weights import checkpoint
+from minivlm.weights.checkpoint import CheckpointInfo
+from minivlm.weights.labels import DetectorLabels, random_labels, write_detector_labels
+from minivlm.weights.loading import create_model
 from minivlm.weights.making import make_random
 from tests.evaluation.made import data_folder
-from tests.tiny import NAME
+from tests.tiny import CONFIG, NAME
 
 TASKS = "vqa,nlvr2,retrieval"
 
@@ -149,3 +155,33 @@ def test_its_files_are_those_of_minivlm_evaluate(folder: Path, tmp_path: Path, c
     minivlm(["evaluate", "nlvr2", "--data", data, "--checkpoint", checkpoint, "--output", str(tmp_path / "b")])
     ours = results_file(tmp_path / "a", PYTORCH, "nlvr2").read_text()
     assert ours == (tmp_path / "b/nlvr2.jsonl").read_text()
+
+
+def test_a_detector_alone_is_held_against_its_checkpoint(folder: Path, tmp_path: Path, capsys) -> None:
+    """Picture by picture, an fp32 artifact finds what PyTorch finds; texts are no task of a detector."""
+    detector = tmp_path / "detector"
+    detector.mkdir()
+    model, labels = create_model("tee-tiny"), random_labels(CONFIG)
+    write_detector_labels(detector, DetectorLabels(tags=labels.tags, attributes=labels.attributes))
+    checkpoint.save(detector, model, CheckpointInfo("tee-tiny", "test", random=False))
+    flags = ["--model", "tee-tiny", "--checkpoint", str(detector), "--output", str(tmp_path / "artifacts")]
+    run_exporter(FORMATS["onnx"], "", flags)
+    given = ["--data", str(folder / "data"), "--checkpoint", str(detector), "--artifacts", str(tmp_path / "artifacts")]
+    accuracy.main([*given, "--output", str(tmp_path / "out"), "--limit", "3", "--floor", "0"])
+    rows = json.loads((tmp_path / "out/accuracy.json").read_text())["rows"]
+    assert [list(row["tasks"]) for row in rows] == [["detection"], ["detection"]]
+    first, second = (
+        [json.loads(line) for line in results_file(tmp_path / "out", name, "detection").read_text().splitlines()[1:]]
+        for name in (PYTORCH, "onnx fp32")
+    )
+    assert len(first) == 3
+    for one, other in zip(first, second, strict=True):
+        assert [found["name"] for found in one["found"]] == [found["name"] for found in other["found"]]
+        assert one["found"]
+        for found, again in zip(one["found"], other["found"], strict=True):
+            assert found["box"] == pytest.approx(again["box"], abs=0.05)  # pixels; the proof's own bound is an IoU
+    with pytest.raises(UserError, match="needs data, or a head"):
+        accuracy.main([*given, "--tasks", "vqa", "--output", str(tmp_path / "other")])
+    whole = str(artifact_path(folder / "artifacts", NAME, FORMATS["onnx"], "fp32"))
+    with pytest.raises(UserError, match="which is no detector"):
+        open_detector(Path(whole), DetectorLabels(tags=labels.tags, attributes=()))

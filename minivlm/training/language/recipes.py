@@ -97,7 +97,7 @@ SMALL_WORLD: Mapping[str, LanguageRecipe] = MappingProxyType(
         "nlvr2": _small(2e-4, 4),
         "retrieval": _small(2e-4, 1),
         "tasks": replace(
-            _small(4e-4, 1, warmup=300),
+            _small(1e-4, 1, warmup=100),
             shares={"caption": 0.15, "vqa": 0.5, "nlvr2": 0.2, "retrieval": 0.15},
             weights={"caption": 1.0, "vqa": 0.5, "nlvr2": 1.0, "retrieval": 1.0},
         ),
