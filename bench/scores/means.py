@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from rich.table import Table
 
 from bench.records.media import for_terminal
-from minivlm.evaluation.bootstrap import paired_difference
+from minivlm.evaluation.intervals import mean_interval
 from minivlm.evaluation.records import read_results
 from minivlm.evaluation.scoring import scoring_of
 
@@ -30,9 +31,9 @@ class Mean:
 
 
 def mean_of(scores: Sequence[float], *, seed: int = 0) -> Mean:
-    """Return the mean of examples' scores, at least one, and its bootstrap interval: that of the difference from 0."""
-    found = paired_difference([0.0] * len(scores), scores, seed=seed)
-    return Mean(examples=found.examples, value=found.second, low=found.low, high=found.high)
+    """Return the mean of examples' scores, at least one, and its interval; see `mean_interval`."""
+    low, high = mean_interval(scores, seed=seed)
+    return Mean(examples=len(scores), value=fmean(scores), low=low, high=high)
 
 
 def scores_of_results(path: Path) -> dict[str, float]:
