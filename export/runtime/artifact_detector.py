@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from PIL import Image
 
@@ -20,51 +19,29 @@ from minivlm.weights.loading import WeightsOrigin
 METHOD = "forward"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArtifactDetector(DetectorAlone):
-    """Implements `minivlm.inference.detector.Detector`; see there for what each member means.
+    """Implements `minivlm.inference.detector.Detector`; see there for what is not said here.
 
     Attributes:
         program: The artifact.
-        sidecar: What it says about itself.
         image_size: Height and width in pixels of the photos it takes.
-        labels: Of the checkpoint that it was exported from.
+        model: See `Detector`.
+        vision: Likewise.
+        origin: Likewise.
+        tags: Likewise.
+        attributes: Likewise.
+        detector_hash: Of the file.
     """
 
     program: Program
-    sidecar: Sidecar
     image_size: tuple[int, int]
-    labels: DetectorLabels
-
-    @property
-    def model(self) -> str:
-        """See `Detector`."""
-        return self.sidecar.model
-
-    @property
-    def vision(self) -> DetectorConfig:
-        """See `Detector`."""
-        return cast(DetectorConfig, self.sidecar.config)
-
-    @property
-    def origin(self) -> WeightsOrigin:
-        """See `Detector`."""
-        return self.sidecar.weights
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """See `Detector`."""
-        return self.labels.tags
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """See `Detector`."""
-        return self.labels.attributes
-
-    @property
-    def detector_hash(self) -> str:
-        """See `Detector`: of the file."""
-        return self.sidecar.sha256
+    model: str
+    vision: DetectorConfig
+    origin: WeightsOrigin
+    tags: tuple[str, ...]
+    attributes: tuple[str, ...]
+    detector_hash: str
 
     def fit(self, photo: Image.Image) -> NetworkInput:
         """See `Detector`; the artifact is fixed to one size."""
@@ -90,8 +67,18 @@ def open_detector(path: Path, labels: DetectorLabels, threads: int | None = None
     """
     require_artifact(path)
     sidecar = Sidecar.read(path)
-    if not isinstance(sidecar.config, TEEConfig | FasterRCNNConfig) or sidecar.image_size is None:
+    config = sidecar.config
+    if not isinstance(config, TEEConfig | FasterRCNNConfig) or sidecar.image_size is None:
         raise UserError(f"{path} holds {sidecar.model}, which is no detector: export one")
     program = load_program(path, threads)
     sidecar.check_interface(path, {METHOD: program.interface(METHOD)})
-    return ArtifactDetector(program, sidecar, sidecar.image_size, labels)
+    return ArtifactDetector(
+        program=program,
+        image_size=sidecar.image_size,
+        model=sidecar.model,
+        vision=config,
+        origin=sidecar.weights,
+        tags=labels.tags,
+        attributes=labels.attributes,
+        detector_hash=sidecar.sha256,
+    )
