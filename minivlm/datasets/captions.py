@@ -6,6 +6,7 @@
 * Plain: a list of objects with `image`, a file's name, and `caption`, a text or a list of texts.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from minivlm.datasets.json_data import entries_of, identifier, objects_of, read_
 from minivlm.datasets.pictures import NOT_THERE, PictureFolder
 from minivlm.datasets.report import Findings, Report
 from minivlm.errors import UserError
+from minivlm.storage.files import is_folder, sha256
 
 WHAT = "captions as COCO or Karpathy have them"
 WAY_OUT = 'give COCO captions, dataset_coco.json, or a list of {"image": file, "caption": text}'
@@ -90,6 +92,18 @@ def _report(path: Path, examples: tuple[CaptionExample, ...], findings: Findings
             splits[f"in split {example.split}"] = splits.get(f"in split {example.split}", 0) + 1
     counts = (("pictures", len(examples)), ("captions", captions), *splits.items())
     return Report(title="captions", source=path, counts=counts, findings=findings.found)
+
+
+def data_hash(path: Path) -> str:
+    """Return the SHA-256 of a file of data; of a folder with shards, over the captions in it and whose they are."""
+    if not is_folder(path):
+        return sha256(path)
+    pictures = PictureFolder(path)
+    digest = hashlib.sha256()
+    for picture in pictures.texts:
+        text = pictures.text_of(picture) or b""
+        digest.update(f"{picture.relative_to(path).as_posix()} {hashlib.sha256(text).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _beside(pictures: PictureFolder, findings: Findings) -> dict[str, _Picture]:

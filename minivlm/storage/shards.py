@@ -58,7 +58,6 @@ def _listed(path: Path, size: int, _changed: int) -> Shard:
                         faults.setdefault(fault, []).append(f"{path.name}/{member.name}")
                     elif not member.isdir():
                         places[PurePosixPath(member.name).as_posix()] = (member.offset_data, member.size)
-                    tar.members = []  # it would keep them all
                 file.seek(tar.offset)
                 ended = file.read(BLOCK) == bytes(BLOCK)
             except tarfile.TarError:

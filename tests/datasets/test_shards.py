@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minivlm.cli.main import main
-from minivlm.datasets.captions import read_captions
+from minivlm.datasets.captions import data_hash, read_captions
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.images.photos import PhotoError, load_photo
@@ -147,3 +147,11 @@ def test_shards_are_not_written_over_anything(tmp_path: Path, capsys: pytest.Cap
         main(["data", "shards", str(tmp_path / "data"), str(tmp_path / "data")])
     assert end.value.code == 2
     assert "is there already: name a new folder" in capsys.readouterr().err
+
+
+def test_the_hash_of_captions_in_shards_is_of_the_captions_alone(tmp_path: Path) -> None:
+    before = data_hash(shard(tmp_path / "one" / "a.tar", [("a.png", b"1"), ("a.txt", b"A cat.")]).parent)
+    write(tmp_path / "one" / "log.json", {})
+    assert data_hash(tmp_path / "one") == before
+    other = shard(tmp_path / "two" / "a.tar", [("a.png", b"1"), ("a.txt", b"A dog.")]).parent
+    assert data_hash(other) != before
