@@ -155,3 +155,10 @@ def test_the_hash_of_captions_in_shards_is_of_the_captions_alone(tmp_path: Path)
     assert data_hash(tmp_path / "one") == before
     other = shard(tmp_path / "two" / "a.tar", [("a.png", b"1"), ("a.txt", b"A dog.")]).parent
     assert data_hash(other) != before
+
+
+def test_the_path_in_the_tar_tells_two_pictures_of_one_name(tmp_path: Path) -> None:
+    path = shard(tmp_path / "a.tar", [("x/1.png", b"1"), ("y/1.png", b"2")])
+    folder = PictureFolder(tmp_path)
+    assert folder.named("1.png") is None
+    assert folder.named("y/1.png") == path / "y" / "1.png"
