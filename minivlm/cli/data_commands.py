@@ -4,7 +4,10 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from minivlm.console import Steps
 from minivlm.datasets.easy_vqa import write_easy_vqa
+from minivlm.datasets.folder import DataFiles, find_data
+from minivlm.datasets.shards import write_shards
 from minivlm.scenes.fetching import fetch_drawings
 from minivlm.scenes.writing import make_scenes
 
@@ -32,6 +35,16 @@ def scenes(arguments: Namespace) -> None:
 def easy_vqa(arguments: Namespace) -> None:
     """Write a split of easy-VQA."""
     _tell(arguments.folder, write_easy_vqa(arguments.folder, arguments.split))
+
+
+def shards(arguments: Namespace) -> None:
+    """Write data with its pictures in shards."""
+    steps = Steps()
+    with steps.stage("find"):
+        files, _ = find_data(arguments.folder, DataFiles())
+    with steps.counting("pictures", every=1000) as progress:
+        count = write_shards(files, arguments.output, arguments.most, progress)
+    _tell(arguments.output, {"shards": count})
 
 
 def _tell(folder: Path, made: Mapping[str, int]) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from minivlm.cli.train_flags import add_shared_flags, as_told, changed, shared_options
 from minivlm.command_line import path_argument, positive, whole_argument
 from minivlm.console import Steps
+from minivlm.datasets.captions import data_hash
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError
 from minivlm.inference.backend import load_torch_detector
-from minivlm.storage.files import exists, sha256, write_text
+from minivlm.storage.files import exists, write_text
 from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.training.features import RegionFolder, keep_regions
 from minivlm.training.finding import keep_by_several, keep_here
@@ -207,7 +208,7 @@ def _about(
     return {
         "start": start.backend.origin.sha256,
         "labels": start.labels.sha256,
-        "data": [sha256(path) for path in read],
+        "data": [data_hash(path) for path in read],
         "tags": "no picture" if arguments.blind else tags,
         "recipe": {"name": arguments.recipe, **as_told(recipe)},
     }

@@ -218,6 +218,18 @@ def _add_data(subparsers: Any) -> None:
         "--split", required=True, choices=easy_vqa_data.SPLITS, help="to learn from, or to be judged by"
     )
     add_check(kinds, _command)
+    shards = _command(
+        kinds,
+        "shards",
+        data_commands.shards,
+        "write data with its pictures in WebDataset's tar shards",
+        "minivlm data shards my-data my-shards --most 1000",
+    )
+    shards.add_argument("folder", type=path_argument, metavar="DIR", help="data")
+    shards.add_argument("output", type=path_argument, metavar="OUT", help="new")
+    shards.add_argument(
+        "--most", type=positive, default=1000, metavar="N", help="pictures of a shard (default: %(default)s)"
+    )
     for one in (drawings, scenes, easy_vqa):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
     scenes.add_argument("--split", required=True, choices=SPLITS, help="each has pictures of its own")

@@ -2,9 +2,11 @@
 
 * dataset_coco.json (Karpathy and Fei-Fei 2015): `images` with filepath, filename, split, cocoid and sentences (raw).
 * COCO captions: `images` (id, file_name) and `annotations` (id, image_id, caption).
+* Shards: a folder of WebDataset's tar files, where KEY.txt is the caption of KEY.jpg.
 * Plain: a list of objects with `image`, a file's name, and `caption`, a text or a list of texts.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from minivlm.datasets.json_data import entries_of, identifier, objects_of, read_
 from minivlm.datasets.pictures import NOT_THERE, PictureFolder
 from minivlm.datasets.report import Findings, Report
 from minivlm.errors import UserError
+from minivlm.storage.files import is_folder, sha256
 
 WHAT = "captions as COCO or Karpathy have them"
 WAY_OUT = 'give COCO captions, dataset_coco.json, or a list of {"image": file, "caption": text}'
@@ -53,13 +56,16 @@ class _Picture:
 
 
 def read_captions(path: Path, pictures: PictureFolder) -> CaptionData:
-    """Read a file of any of the three forms; see the module.
+    """Read a file of any form, or the pictures' own folder where shards have captions; see the module.
 
     Raises:
         UserError: It is none of them.
     """
-    content, findings = read_json(path, WHAT, WAY_OUT), Findings()
-    if isinstance(content, list):
+    findings = Findings()
+    content = None if path == pictures.folder else read_json(path, WHAT, WAY_OUT)
+    if path == pictures.folder:
+        found = _beside(pictures, findings)
+    elif isinstance(content, list):
         found = _plain(content, pictures, findings)
     elif isinstance(content, dict) and isinstance(content.get("annotations"), list):
         found = _coco(content, path, pictures, findings)
@@ -86,6 +92,30 @@ def _report(path: Path, examples: tuple[CaptionExample, ...], findings: Findings
             splits[f"in split {example.split}"] = splits.get(f"in split {example.split}", 0) + 1
     counts = (("pictures", len(examples)), ("captions", captions), *splits.items())
     return Report(title="captions", source=path, counts=counts, findings=findings.found)
+
+
+def data_hash(path: Path) -> str:
+    """Return the SHA-256 of a file of data; of a folder with shards, over the captions in it and whose they are."""
+    if not is_folder(path):
+        return sha256(path)
+    pictures = PictureFolder(path)
+    digest = hashlib.sha256()
+    for picture in pictures.texts:
+        text = pictures.text_of(picture) or b""
+        digest.update(f"{picture.relative_to(path).as_posix()} {hashlib.sha256(text).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _beside(pictures: PictureFolder, findings: Findings) -> dict[str, _Picture]:
+    """Read the .txt beside each picture in a shard; a picture without one is no example, and is counted."""
+    found: dict[str, _Picture] = {}
+    for picture in pictures.files:
+        key = picture.relative_to(pictures.folder).as_posix()
+        found[key] = _Picture(picture, None, [])
+        text = pictures.text_of(picture)
+        if text is not None:
+            _add_caption(found[key], text.decode("utf-8", errors="replace").strip(), key, findings)
+    return found
 
 
 def _karpathy(content: dict[str, Any], path: Path, pictures: PictureFolder, findings: Findings) -> dict[str, _Picture]:

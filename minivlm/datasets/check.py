@@ -31,11 +31,15 @@ def check_data(files: DataFiles, *, open_pictures: Callable[[int, int], None] | 
     reports, used, sizes = _read(files, pictures)
     needed = used if files.kinds else list(pictures.files)
     if open_pictures is None:
-        held = Report(title="pictures", source=files.images, counts=_counts(pictures, needed), findings=())
+        held = Report(
+            title="pictures", source=files.images, counts=_counts(pictures, needed), findings=pictures.findings
+        )
     else:
         opened = check_pictures(files.images, needed, open_pictures, sizes)
         counts = (*_counts(pictures, needed), *opened.counts)
-        held = Report(title="pictures", source=files.images, counts=counts, findings=opened.findings)
+        held = Report(
+            title="pictures", source=files.images, counts=counts, findings=(*pictures.findings, *opened.findings)
+        )
     return (*reports, held)
 
 

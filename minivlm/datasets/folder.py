@@ -30,7 +30,7 @@ class DataFiles:
 
     Attributes:
         boxes: Detection JSON.
-        captions: Captions of any form.
+        captions: Captions of any form; the folder with the pictures where shards in it have captions.
         questions: VQA v2's questions.
         annotations: VQA v2's answers.
         nlvr2: NLVR2's JSON lines.
@@ -75,6 +75,8 @@ def find_data(folder: Path | None, given: DataFiles) -> tuple[DataFiles, tuple[s
         raise UserError(f"{folder or 'no folder'} holds no data: give {names} in a folder, or name files with flags")
     if pictures is None:
         pictures = _images_in(next(getattr(files, kind) for kind in files.kinds).parent)
+    if files.captions is None and is_folder(pictures) and PictureFolder(pictures).texts:
+        files = replace(files, captions=pictures)
     return replace(files, images=pictures), unknown
 
 

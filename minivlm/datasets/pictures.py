@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from minivlm.datasets.report import Findings, Report
+from minivlm.datasets.report import Finding, Findings, Report
 from minivlm.errors import UserError
 from minivlm.images.photos import PhotoError, load_photo
 from minivlm.storage.files import is_folder
+from minivlm.storage.shards import COMPRESSED, SUFFIX, list_shard, member_of, read_member
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff")
 """By which a file in a folder is taken for a picture; its content decides whether it is one."""
@@ -20,7 +21,8 @@ class PictureFolder:
     """An image folder and its folders, listed once.
 
     Data sets name pictures by a path, by a file's name alone, or by a number as in COCO_val2014_000000000042.jpg.
-    Whatever a data set says, only a file within the folder is found.
+    Whatever a data set says, only a file within the folder is found. Tar files are looked into: a picture in one has
+    the path SHARD.tar/MEMBER, and is found by MEMBER too.
 
     Args:
         folder: With pictures in it, or in folders in it.
@@ -33,20 +35,60 @@ class PictureFolder:
         if not is_folder(folder):
             raise UserError(f"{folder} is no folder: give the folder with the pictures, --images DIR")
         self.folder = folder
-        self.files = _pictures_in(folder)
+        loose, self.shards, packed = _pictures_in(folder)
+        self.texts: dict[Path, Path] = {}
+        self._shard_findings = Findings()
+        for name in packed:
+            self._shard_findings.leave_out("compressed shards, which cannot be read from the middle: unpack them", name)
+        self.files = tuple(sorted([*loose, *(path for shard in self.shards for path in self._members(shard))]))
         self._by_path = {path.relative_to(folder).as_posix(): path for path in self.files}
         self._by_name: dict[str, list[Path]] = {}
+        self._by_member: dict[str, list[Path]] = {}
         self._by_number: dict[int, list[Path]] = {}
         for path in self.files:
             self._by_name.setdefault(path.name, []).append(path)
+            self._by_member.setdefault(self.said_name(path), []).append(path)
             digits = re.search(r"([0-9]{1,18})$", path.stem)
             if digits is not None:
                 self._by_number.setdefault(int(digits[1]), []).append(path)
 
     def named(self, name: str) -> Path | None:
         """Return the picture of a relative path or, where only one has it, of a file name; None where there is none."""
-        found = self._by_path.get(name.removeprefix("./"))
+        path = name.removeprefix("./")
+        found = self._by_path.get(path) or _only(self._by_member.get(path, []))
         return found or _only(self._by_name.get(PurePosixPath(name).name, []))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the shards."""
+        return self._shard_findings.found
+
+    def said_name(self, picture: Path) -> str:
+        """Return the name by which data speaks of a picture: its path in the folder, or in its shard."""
+        held = member_of(picture) if self.shards else None
+        return picture.relative_to(self.folder).as_posix() if held is None else held[1]
+
+    def text_of(self, picture: Path) -> bytes | None:
+        """Return what stands in the .txt beside a picture in a shard; None where there is none."""
+        held = member_of(self.texts[picture]) if picture in self.texts else None
+        return None if held is None else read_member(*held)
+
+    def _members(self, shard: Path) -> list[Path]:
+        """Return the pictures in a shard; notes their texts and what is wrong."""
+        try:
+            listed = list_shard(shard)
+        except OSError as error:
+            self._shard_findings.leave_out("shards that cannot be read", f"{shard.name}: {error.strerror}")
+            return []
+        for what, names in listed.faults.items():
+            for name in names:
+                self._shard_findings.leave_out(what, name)
+        found = [shard / name for name in listed.places if _is_picture(PurePosixPath(name).name)]
+        for picture in found:
+            text = picture.with_suffix(".txt")
+            if text.relative_to(shard).as_posix() in listed.places:
+                self.texts[picture] = text
+        return found
 
     def numbered(self, number: str) -> Path | None:
         """Return the one picture whose name ends in a number; None where there is none, or are several."""
@@ -57,17 +99,21 @@ def _only(paths: list[Path]) -> Path | None:
     return paths[0] if len(paths) == 1 else None
 
 
-def _pictures_in(folder: Path) -> tuple[Path, ...]:
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _pictures_in(folder: Path) -> tuple[list[Path], list[Path], list[str]]:
+    """Return the pictures and the shards in a folder, and the names of shards that are compressed."""
+
     def refuse(error: OSError) -> None:
         raise UserError(f"cannot look into {error.filename}: {error.strerror}; ask its owner for access") from None
 
-    found = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
-    return tuple(sorted(found))
+    files = sorted(Path(parent, name) for parent, _, names in os.walk(folder, onerror=refuse) for name in names)
+    seen = [path for path in files if not path.name.startswith(".")]
+    shards = [path for path in seen if path.name.lower().endswith(SUFFIX)]
+    packed = [path.name for path in seen if path.name.lower().endswith(COMPRESSED)]
+    return [path for path in seen if _is_picture(path.name)], shards, packed
 
 
 def check_pictures(

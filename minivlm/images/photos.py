@@ -1,6 +1,7 @@
 """Reading a photo file: whatever its format, an upright 8-bit RGB image or one line that says why not."""
 
 import errno
+import io
 import logging
 import os
 import warnings
@@ -17,6 +18,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from minivlm.errors import UserError
 from minivlm.images import tiff_tones
 from minivlm.images.png_chunks import pixels_only
+from minivlm.storage.shards import member_of, read_member
 
 # Formats that cameras, phones and the web produce. Pillow knows more; some of those run other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -67,7 +69,8 @@ def load_photo(path: str | Path) -> Image.Image:
     257. Colour profiles are not applied: the networks were trained on photos read the same way.
 
     Args:
-        path: A JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file of at most 10,000 x 10,000 pixels.
+        path: A JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file of at most 10,000 x 10,000 pixels; SHARD.tar/MEMBER is one
+            in a tar file.
 
     Returns:
         An RGB image with 8 bits a channel and no metadata.
@@ -78,6 +81,9 @@ def load_photo(path: str | Path) -> Image.Image:
     path = Path(path)
     name = _shown(path)
     try:
+        held = member_of(path)
+        if held is not None:
+            return _from_shard(read_member(*held), name)
         if path.is_dir():
             raise PhotoError(f"{name} is a directory; give the path of one photo")
         if not path.exists():
@@ -92,6 +98,15 @@ def load_photo(path: str | Path) -> Image.Image:
         reason = error.strerror or error
         way_out = WAYS_OUT.get(error.errno or 0, "copy it to another disk and give that path")
         raise PhotoError(f"{name} cannot be read ({reason}); {way_out}") from error
+
+
+def _from_shard(content: bytes | None, name: str) -> Image.Image:
+    if content is None:
+        raise PhotoError(f"{name} is not in that tar file; give the path of a photo")
+    if not content:
+        raise PhotoError(f"{name} is empty, a photo has at least one pixel; save or download it again")
+    with _silenced():
+        return _upright_rgb(io.BytesIO(content), name)
 
 
 def _shown(path: Path) -> str:

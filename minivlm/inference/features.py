@@ -19,6 +19,7 @@ from minivlm.images.photos import PhotoError, load_photo
 from minivlm.inference.detector import DetectorConfig
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.storage.files import exists, is_folder, replacing, sha256
+from minivlm.storage.shards import member_of, read_member
 
 FORMAT = "2"
 """Changes when photos are prepared, or entries laid out, in another way."""
@@ -138,12 +139,16 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def photo_hash(photo: Path) -> str:
-    """Return the SHA-256 of a photo's file, in hexadecimal.
+    """Return the SHA-256 of a photo's file, in hexadecimal; in a shard or by itself, it is the same.
 
     Raises:
         PhotoError: It cannot be read.
     """
     with suppress(OSError):
+        held = member_of(photo)
+        content = None if held is None else read_member(*held)
+        if content is not None:
+            return hashlib.sha256(content).hexdigest()
         if photo.is_file():
             return sha256(photo)
     load_photo(photo)  # says why it cannot be read

@@ -69,6 +69,28 @@ def test_from_pre_training_to_a_model_that_is_evaluated(
     assert (code, "vqa: 5 examples" in out) == (0, True), err
 
 
+def test_pictures_in_shards_teach_the_same_weights_and_are_judged_the_same(
+    data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shards = tmp_path / "shards"
+    assert run(capfd, "data", "shards", data, shards, "--most", 2)[0] == 0
+    code, out, err = run(capfd, "train", "features", kept, "--data", shards, "--checkpoint", start)
+    assert (code, "0 of them new" in out) == (0, True), err
+    for name, source in (("files", data), ("tar", shards)):
+        code, _, err = run(capfd, "train", "pretrain", tmp_path / name, *flags(source, kept, start))
+        assert code == 0, err
+        scores = tmp_path / f"{name}-scores"
+        code, _, err = run(capfd, "evaluate", "vqa", "--data", source, "--checkpoint", start, "--output", scores)
+        assert code == 0, err
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("files", "tar")]
+    assert weights[0] == weights[1]
+    records = [(tmp_path / f"{name}-scores" / "vqa.jsonl").read_text().splitlines()[1:] for name in ("files", "tar")]
+    assert records[0] == records[1]
+    code, _, err = run(capfd, "pseudo-label", tmp_path / "said", "--images", shards / "images", "--checkpoint", start)
+    assert code == 0, err
+    assert (tmp_path / "said" / "boxes.json").is_file()
+
+
 def test_a_blind_model_is_trained_and_judged_without_any_picture(
     data: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
