@@ -28,8 +28,8 @@ from minivlm.weights.shipped import SHIPPED, assets
 
 SCENES = assets() / "sample-scenes"
 THERE = [name for name in SHIPPED if (assets() / name).is_dir()]
-MOST_BYTES = {"sample": 30_000_000, "sample-lite": 20_000_000}
-MODELS = {"sample": "minivlm-sample", "sample-lite": "tee-lite-sample"}
+MOST_BYTES = {"sample": 30_000_000, "sample-detector": 20_000_000, "sample-lite": 20_000_000}
+MODELS = {"sample": "minivlm-sample", "sample-detector": "tee-sample", "sample-lite": "tee-lite-sample"}
 
 
 class TestScenes:

@@ -12,13 +12,11 @@ from minivlm.models.vision_language import VisionLanguageConfig, VisionLanguageM
 from minivlm.vision import faster_rcnn, grid, tee_config
 from minivlm.vision.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from minivlm.vision.grid import GridConfig, GridExtractor
+from minivlm.vision.regions import GEOMETRY
 from minivlm.vision.tee import TEE
 from minivlm.vision.tee_config import TEEConfig
 
 Model = TEE | FasterRCNN | GridExtractor | FusionTransformer | VisionLanguageModel
-
-GEOMETRY = 6
-"""Box numbers appended to a region's feature."""
 
 MODELS: Mapping[str, ModelConfig] = MappingProxyType(
     {

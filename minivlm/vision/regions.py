@@ -5,6 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+GEOMETRY = 6
+"""Numbers of `box_geometry`, appended to a region's feature."""
+
 
 class Regions(NamedTuple):
     """The regions of one image, by falling score.

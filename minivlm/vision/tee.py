@@ -105,7 +105,7 @@ class TEE(nn.Module):
         scores, tags = (part.view(valid.shape) for part in class_logits.softmax(dim=1)[:, 1:].max(dim=1))
         boxes = self.coder.decode(deltas, proposals.flatten(0, 1)).view(proposals.shape)
         boxes, features = clip_boxes(boxes, extents), features.unflatten(0, valid.shape)
-        indices, kept = self.nms.each(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
+        indices, kept = self.nms.each(boxes, self._ranks(boxes, scores, valid))
         each = zip(features, boxes, tags, scores, extents, indices, kept, strict=True)
         return [with_attributes(self.attribute_head, regions_of(*one)) for one in each]
 
@@ -173,8 +173,15 @@ class TEE(nn.Module):
         """
         scores, tags = class_logits.softmax(dim=1)[:, 1:].max(dim=1)
         boxes = self.refine(deltas, proposals, extent)
-        indices, kept = self.nms(boxes, torch.where(valid & nonempty(boxes), scores, float("-inf")))
+        indices, kept = self.nms(boxes, self._ranks(boxes, scores, valid))
         return with_attributes(self.attribute_head, regions_of(features, boxes, tags, scores, extent, indices, kept))
+
+    def _ranks(self, boxes: Tensor, scores: Tensor, valid: Tensor) -> Tensor:
+        """Return the (..., R) scores by which regions are kept, -inf for what is none."""
+        usable = valid & nonempty(boxes)
+        if self.config.least_score > 0.0:
+            usable = usable & (scores >= self.config.least_score)
+        return torch.where(usable, scores, float("-inf"))
 
     def refine(self, deltas: Tensor, proposals: Tensor, extent: Tensor) -> Tensor:
         """Apply (R, 4) deltas to (R, 4) proposals, within the photo."""
