@@ -48,13 +48,16 @@ def settled(detector: TEE, image: Tensor, extent: Tensor, given: Sequence[Tensor
     probabilities = class_logits.softmax(dim=1)[:, 1:]
     scores, tags = probabilities.max(dim=1)
     margin = _margin(scores)
-    choice = Choice(boxes, torch.zeros_like(tags), valid & nonempty(boxes), detector.config.iou_threshold)
+    usable = detector.usable(boxes, scores + margin, valid)
+    choice = Choice(boxes, torch.zeros_like(tags), usable, detector.config.iou_threshold)
     taken = choice.follow(regions.boxes[regions.scores > 0.0], features, regions.features[regions.scores > 0.0])
     for row, tag in zip(taken, regions.tags[regions.scores > 0.0].tolist(), strict=True):
         if row is not None and 0 <= tag < probabilities.shape[1] and probabilities[row, tag] >= scores[row] - margin:
             tags[row] = tag
     ranks = _ranks(scores + margin * choice.preference)
-    rows, kept = detector.nms(boxes, torch.where(choice.open, ranks, float("-inf")))
+    # What scores as much as is asked for, to within the margin, is a region where the other run says so.
+    usable &= detector.usable(boxes, scores - margin, valid) | (choice.preference > 0.0)
+    rows, kept = detector.nms(boxes, torch.where(usable, ranks, float("-inf")))
     found = with_attributes(detector.attribute_head, regions_of(features, boxes, tags, scores, extent, rows, kept))
     return (*found.present.values(), torch.where(valid[:, None], proposals, 0.0))
 

@@ -176,12 +176,14 @@ class TEE(nn.Module):
         indices, kept = self.nms(boxes, self._ranks(boxes, scores, valid))
         return with_attributes(self.attribute_head, regions_of(features, boxes, tags, scores, extent, indices, kept))
 
+    def usable(self, boxes: Tensor, scores: Tensor, valid: Tensor) -> Tensor:
+        """Return (..., R) bool: which (..., R, 4) boxes may be regions, by their scores and what they come from."""
+        usable = valid & nonempty(boxes)
+        return usable & (scores >= self.config.least_score) if self.config.least_score > 0.0 else usable
+
     def _ranks(self, boxes: Tensor, scores: Tensor, valid: Tensor) -> Tensor:
         """Return the (..., R) scores by which regions are kept, -inf for what is none."""
-        usable = valid & nonempty(boxes)
-        if self.config.least_score > 0.0:
-            usable = usable & (scores >= self.config.least_score)
-        return torch.where(usable, scores, float("-inf"))
+        return torch.where(self.usable(boxes, scores, valid), scores, float("-inf"))
 
     def refine(self, deltas: Tensor, proposals: Tensor, extent: Tensor) -> Tensor:
         """Apply (R, 4) deltas to (R, 4) proposals, within the photo."""

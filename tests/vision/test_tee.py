@@ -1,6 +1,7 @@
 """The TEE detector: what comes out, the rules of its parts in plain Python, and how random weights behave."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -203,6 +204,17 @@ class TestSelect:
         torch.testing.assert_close(regions.scores[: len(kept)], torch.tensor(scores), rtol=0, atol=1e-6)  # float32
         torch.testing.assert_close(regions.boxes[: len(kept)], torch.tensor(boxes), rtol=0, atol=1e-3)  # pixels
         assert not regions.scores[len(kept) :].any()
+
+    def test_what_scores_less_than_is_asked_for_only_fills(self, photo):
+        model = create_model("tee-tiny")
+        every = model(photo.image, photo.extent)
+        model.config = replace(model.config, least_score=float(every.scores[3]))
+        found = model(photo.image, photo.extent)
+        assert found.valid.tolist() == [True] * 4 + [False] * (ROWS - 4)
+        assert torch.equal(found.scores[:4], every.scores[:4])
+        assert torch.equal(found.boxes[:4], every.boxes[:4])
+        [batched] = model.detect_each(photo.image, photo.extent[None])
+        assert torch.equal(batched.valid, found.valid)
 
     @pytest.mark.parametrize(("shift", "kept"), [(13.0, [5 - 1]), (14.0, [5 - 1, 9 - 1])])
     def test_one_nms_at_one_half_serves_all_classes(self, tiny, shift, kept):

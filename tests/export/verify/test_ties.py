@@ -1,5 +1,6 @@
 """A detector whose equal scores are ordered by chance: any order is right, and nothing else is forgiven."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -124,6 +125,30 @@ def test_a_score_that_is_lower_is_not_equal():
     method = method_of(lambda model: model)
     other = run(elsewhere(method.module.detector, 3, size=3.0), method)  # of logits that spread over 2
     assert not all(judged(method, other).values())
+
+
+def asking(model: TEE, least: float) -> TEE:
+    model.config = replace(model.config, least_score=least)
+    return model
+
+
+def test_what_scores_too_little_is_no_region_on_either_side():
+    scores = run(create_model("tee-tiny"), method_of(lambda model: model))[4].sort(descending=True).values
+    between = float(scores[3] + scores[4]) / 2.0
+    method = regions_method("forward", asking(create_model("tee-tiny"), between), None, default_photo())
+    own, forgetful = run(method.module.detector, method), run(create_model("tee-tiny"), method)
+    assert (own[4] > 0.0).tolist() == [True] * 4 + [False] * 6
+    assert all(judged(method, own).values())
+    assert not judged(method, forgetful)["regions matched at IoU 0.9"]
+
+
+@pytest.mark.parametrize("apart", [-1e-7, 1e-7])  # less than runtimes differ by
+def test_what_scores_just_enough_may_be_one_or_none(apart: float):
+    scores = run(create_model("tee-tiny"), method_of(lambda model: model))[4].sort(descending=True).values
+    method = regions_method("forward", asking(create_model("tee-tiny"), float(scores[3])), None, default_photo())
+    other = run(asking(create_model("tee-tiny"), float(scores[3]) + apart), method)
+    assert (other[4] > 0.0).sum() == (3 if apart > 0.0 else 4)
+    assert all(judged(method, other).values()), judged(method, other)
 
 
 def test_no_region_on_both_sides_is_agreement_and_on_one_side_is_not():
