@@ -41,6 +41,9 @@ def pseudo_label(arguments: argparse.Namespace) -> None:
     console = Steps()
     with console.stage("find the pictures"):
         images = PictureFolder(arguments.images)
+    for report in images.reports:
+        for line in report.lines:
+            console.say(line)
     with console.stage("load"):
         pipeline = Pipeline(backend_of(arguments))
         records = open_labels(arguments.folder, pipeline, arguments.beams, resume=arguments.resume)

@@ -71,8 +71,9 @@ def train_detector(arguments: argparse.Namespace) -> None:
     stage = DetectorStage(
         name=start.name, model=model, recipe=recipe, examples=pictures, labels=data.labels, origin=start.origin
     )
-    for line in data.boxes.report.lines:
-        console.say(line)
+    for report in data.reports:
+        for line in report.lines:
+            console.say(line)
     about = {**start.about, "data": data.sha256, "recipe": {"name": arguments.recipe, **as_told(recipe)}}
     steps = train(stage, options, about, console)
     print(f"{arguments.folder}: {start.name}, {len(data.labels.tags)} classes, {steps:,} steps")

@@ -63,6 +63,13 @@ class PictureFolder:
         """What is wrong with the shards."""
         return self._shard_findings.found
 
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """What is wrong with the shards as a report, where anything is."""
+        counts = (("pictures", len(self.files)),)
+        report = Report(title="shards", source=self.folder, counts=counts, findings=self.findings)
+        return (report,) if self.findings else ()
+
     def said_name(self, picture: Path) -> str:
         """Return the name by which data speaks of a picture: its path in the folder, or in its shard."""
         held = member_of(picture) if self.shards else None

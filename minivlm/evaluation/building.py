@@ -66,25 +66,26 @@ class TaskData:
     @cached_property
     def boxes(self) -> BoxData:
         """Of detection."""
-        return read_boxes(self._need("boxes"), self._pictures)
+        return read_boxes(self._need("boxes"), self.pictures)
 
     @cached_property
     def questions(self) -> QuestionData:
         """Of VQA, with answers where there are."""
-        return read_questions(self._need("questions"), self.files.annotations, self._pictures)
+        return read_questions(self._need("questions"), self.files.annotations, self.pictures)
 
     @cached_property
     def statements(self) -> StatementData:
         """Of NLVR2."""
-        return read_statements(self._need("nlvr2"), self._pictures)
+        return read_statements(self._need("nlvr2"), self.pictures)
 
     @cached_property
     def captions(self) -> CaptionData:
         """Of captioning and retrieval."""
-        return read_captions(self._need("captions"), self._pictures)
+        return read_captions(self._need("captions"), self.pictures)
 
     @cached_property
-    def _pictures(self) -> PictureFolder:
+    def pictures(self) -> PictureFolder:
+        """Of all tasks."""
         return PictureFolder(self.files.images or Path())
 
     def _need(self, kind: str) -> Path:
@@ -96,6 +97,12 @@ class TaskData:
 
 
 def build_task(name: str, data: TaskData, pipeline: Pipeline, settings: Settings) -> tuple[Task[Any], Report]:
+    """Take the examples of a task from data, see `_build_task`; what is wrong with shards is told, too."""
+    task, report = _build_task(name, data, pipeline, settings)
+    return task, replace(report, findings=(*data.pictures.findings, *report.findings))
+
+
+def _build_task(name: str, data: TaskData, pipeline: Pipeline, settings: Settings) -> tuple[Task[Any], Report]:
     """Take the examples of a task from data.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any
 from minivlm.datasets.boxes import BoxData, read_boxes
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.pictures import PictureFolder
+from minivlm.datasets.report import Report
 from minivlm.errors import UserError
 from minivlm.models.registry import get_config, parts_of
 from minivlm.models.sizes import sizes_of, with_sizes
@@ -33,11 +34,13 @@ class BoxesToLearn:
         boxes: What was read.
         labels: The classes and attributes of a detector for them.
         sha256: Of the file.
+        reports: What there is and what was left out.
     """
 
     boxes: BoxData
     labels: DetectorLabels
     sha256: str
+    reports: tuple[Report, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +71,13 @@ def read_boxes_to_learn(folder: Path) -> BoxesToLearn:
         raise UserError(
             f"{folder} holds no boxes to learn from: give detection JSON as COCO has it, such as boxes.json"
         )
-    boxes = read_boxes(files.boxes, PictureFolder(files.images))
+    pictures = PictureFolder(files.images)
+    boxes = read_boxes(files.boxes, pictures)
     if not any(example.boxes for example in boxes.examples):
         raise UserError(f"{files.boxes} has no picture with a box: minivlm data check {folder} says why")
     labels = DetectorLabels(tags=boxes.classes, attributes=boxes.attributes)
-    return BoxesToLearn(boxes=boxes, labels=labels, sha256=sha256(files.boxes))
+    reports = (*pictures.reports, boxes.report)
+    return BoxesToLearn(boxes=boxes, labels=labels, sha256=sha256(files.boxes), reports=reports)
 
 
 def begin_with(

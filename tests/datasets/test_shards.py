@@ -14,9 +14,12 @@ from minivlm.cli.main import main
 from minivlm.datasets.captions import data_hash, read_captions
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.pictures import PictureFolder
+from minivlm.evaluation.building import TaskData
 from minivlm.images.photos import PhotoError, load_photo
 from minivlm.inference.features import photo_hash
 from minivlm.storage.shards import list_shard, read_member
+from minivlm.training.detector_start import read_boxes_to_learn
+from minivlm.training.language.corpus import read_corpus
 from tests.datasets.made import box_data, pictures, write
 from tests.datasets.test_check import run
 
@@ -121,6 +124,24 @@ def test_what_is_broken_in_shards_is_named_and_the_rest_is_read(
     assert "2 shards that are cut short or damaged, read up to there (cut.tar, mid.tar)" in out
     assert "1 compressed shards, which cannot be read from the middle: unpack them (packed.tar.gz)" in out
     assert "1 shards that are no tar file, or a compressed one: unpack it (text.tar)" in out
+
+
+def test_training_and_scoring_name_it_too(tmp_path: Path) -> None:
+    content, folder = png(tmp_path / "loose"), tmp_path / "data"
+    shard(folder / "images" / "a.tar", [("a.png", content), ("a.png", content)])
+    (folder / "images" / "b.tar.gz").write_bytes(b"")
+    write(folder / "captions.json", [{"image": "a.png", "caption": "A cat"}])
+    write(folder / "boxes.json", box_data())
+    files, _ = find_data(folder, DataFiles())
+    expected = {
+        "members of shards whose name is there twice",
+        "compressed shards, which cannot be read from the middle",
+    }
+    corpus = read_corpus([files], ("captions",))
+    for reports in (corpus.reports, read_boxes_to_learn(folder).reports, TaskData(files).pictures.reports):
+        assert expected <= {one.what.partition(":")[0] for report in reports for one in report.findings}
+    [captions] = [report for report in corpus.reports if report.title == "captions"]
+    assert captions.findings == ()
 
 
 def test_written_shards_hold_the_data_in_the_same_bytes_each_time(tmp_path: Path) -> None:

@@ -75,7 +75,10 @@ def read_corpus(each: Sequence[DataFiles], kinds: Sequence[str]) -> Corpus:
         names=MappingProxyType({picture: found for part in parts for picture, found in part.names.items()}),
         classes=tuple(dict.fromkeys(name for part in parts for name in part.classes)),
         attributes=tuple(dict.fromkeys(name for part in parts for name in part.attributes)),
-        reports=tuple(report for part in parts for report in part.reports),
+        reports=(
+            *(report for files in each if files.images is not None for report in _pictures(files).reports),
+            *(report for part in parts for report in part.reports),
+        ),
     )
 
 
