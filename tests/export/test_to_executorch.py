@@ -44,11 +44,13 @@ OUTPUTS = {
         "geometry": [10, 6],
         "tags": [10],
         "scores": [10],
+        "attributes": [10],
+        "attribute_scores": [10],
         "proposals": [40, 4],
     },
     "minilm-tiny": {"pooled": [1, 32], "caption_logits": [1, 35, 400]},
 }
-INTEGERS = {"token_ids", "token_types", "positions", "tags"}
+INTEGERS = {"token_ids", "token_types", "positions", "tags", "attributes"}
 
 
 def described(specs: list[dict]) -> dict[str, list[int]]:
@@ -123,11 +125,15 @@ class TestOutputs:
     def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(self, exported):
         method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
         example = (method.inputs["image"], torch.tensor([3.0, 4.0]))  # as if the photo had 3 x 4 pixels
-        *_, scores, proposals = method.module(*example)
-        *_, given_scores, given_proposals = ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", example)
+        expected = dict(zip(method.outputs, method.module(*example), strict=True))
+        given = dict(
+            zip(method.outputs, ExecuTorchProgram(exported("tee-tiny").artifact).run("forward", example), strict=True)
+        )
+        scores, given_scores = expected["scores"], given["scores"]
         assert 0 < (scores > 0.0).sum() < 10
         assert torch.equal(scores > 0.0, given_scores > 0.0)
-        torch.testing.assert_close(given_proposals, proposals, atol=1e-3, rtol=0)  # a thousandth of a pixel
+        # a thousandth of a pixel
+        torch.testing.assert_close(given["proposals"], expected["proposals"], atol=1e-3, rtol=0)
 
     def test_other_tokens_regions_and_masks_give_pytorch_s_vectors(self, exported):
         module = create_model("minilm-tiny")

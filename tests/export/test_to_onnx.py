@@ -59,11 +59,15 @@ class TestDetector:
     def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(self, exported):
         method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
         example = (method.inputs["image"], torch.tensor([3.0, 4.0]))  # as if the photo had 3 x 4 pixels
-        *_, scores, proposals = method.module(*example)
-        *_, given_scores, given_proposals = OnnxProgram(exported("tee-tiny", "onnx").artifact).run("forward", example)
+        expected = dict(zip(method.outputs, method.module(*example), strict=True))
+        given = dict(
+            zip(method.outputs, OnnxProgram(exported("tee-tiny", "onnx").artifact).run("forward", example), strict=True)
+        )
+        scores, given_scores = expected["scores"], given["scores"]
         assert 0 < (scores > 0.0).sum() < 10
         assert torch.equal(scores > 0.0, given_scores > 0.0)
-        torch.testing.assert_close(given_proposals, proposals, atol=1e-3, rtol=0)  # a thousandth of a pixel
+        # a thousandth of a pixel
+        torch.testing.assert_close(given["proposals"], expected["proposals"], atol=1e-3, rtol=0)
 
 
 class TestWholeModel:
@@ -98,7 +102,8 @@ class TestWholeModel:
             if node.op_type == "Gemm":
                 sources = [inner[name].op_type for name in node.input[:2] if name in inner]
                 integer = sources == ["DequantizeLinear"] * 2  # activations and weight
-                assert integer is ("box_head.deltas" not in layer_of(node)), node.name
+                layer = layer_of(node)
+                assert integer is ("box_head.deltas" not in layer and "attribute_head" not in layer), node.name
         embedded = [node for node in step.graph.node if node.op_type == "Gather" and "words" in node.name]
         types = {tensor.name: tensor.data_type for tensor in step.graph.initializer}
         assert [types[node.input[0]] for node in embedded] == [onnx.TensorProto.UINT8]  # as its quantizer stores tables

@@ -62,8 +62,7 @@ class TestFloat:
         assert method["delegated_macs"] > 0.9
 
     def test_holds_each_weight_once(self, exported, model):
-        module = create_model(model)
-        weights = sum(value.numel() * 4 for name, value in module.named_parameters() if "attribute" not in name)
+        weights = sum(value.numel() * 4 for value in create_model(model).parameters())
         assert exported(model, "litert").artifact.stat().st_size < 1.1 * weights + 400_000  # 600 operators' description
 
 
@@ -76,11 +75,13 @@ def test_regions_of_another_photo_equal_pytorch_s(exported):
 
 def test_a_photo_with_few_regions_fills_the_rows_as_pytorch_does(exported, finder):
     example = (finder.inputs["image"], torch.tensor([3.0, 4.0]))  # as if the photo had 3 x 4 pixels
-    *_, scores, proposals = finder.module(*example)
-    *_, given_scores, given_proposals = LiteRTProgram(exported("tee-tiny", "litert").artifact).run("forward", example)
+    expected = dict(zip(finder.outputs, finder.module(*example), strict=True))
+    program = LiteRTProgram(exported("tee-tiny", "litert").artifact)
+    given = dict(zip(finder.outputs, program.run("forward", example), strict=True))
+    scores, given_scores = expected["scores"], given["scores"]
     assert 0 < (scores > 0.0).sum() < 10
     assert torch.equal(scores > 0.0, given_scores > 0.0)
-    torch.testing.assert_close(given_proposals, proposals, atol=1e-3, rtol=0)  # a thousandth of a pixel
+    torch.testing.assert_close(given["proposals"], expected["proposals"], atol=1e-3, rtol=0)  # a thousandth of a pixel
 
 
 def test_the_same_model_converts_to_the_same_bytes(exported):
