@@ -57,13 +57,16 @@ class Steps:
             name: Of what is counted.
             every: How many there are between lines where there is no terminal.
         """
+        last: int | None = None
         with self._timed(name), self._status(name) as status, quiet():
 
             def told(number: int, of: int) -> None:
+                nonlocal last
+                before, last = number - 1 if last is None else last, number
                 shown = f"{name} {number:,}/{of:,}"
                 if status is not None:
                     status.update(Text(shown))
-                elif number % every == 0:
+                elif number // every > before // every:  # numbers may come in leaps
                     self.say(shown)
 
             yield told

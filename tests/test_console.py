@@ -306,6 +306,13 @@ class TestManners:
                 told(number, 2500)
         assert capfd.readouterr().err.splitlines() == ["pictures 1,000/2,500", "pictures 2,000/2,500"]
 
+    def test_and_in_leaps_whenever_another_so_many_are_done(self, capfd):
+        steps = Steps()
+        with steps.counting("regions", every=500) as told:
+            for number in (256, 512, 768, 1024, 1100):
+                told(number, 1100)
+        assert capfd.readouterr().err.splitlines() == ["regions 512/1,100", "regions 1,024/1,100"]
+
     def test_what_takes_long_is_told_after_so_many_seconds(self, capfd, monkeypatch):
         clock = iter([0.0, 0.0, 10.0, 29.9, 30.0, 30.0, 45.0])  # asked once a line, and once more where one is printed
         monkeypatch.setattr("minivlm.console.time.monotonic", lambda: next(clock))
