@@ -10,7 +10,7 @@ from minivlm.command_line import path_argument
 from minivlm.console import Steps
 from minivlm.datasets.check import check_data, unknown_files
 from minivlm.datasets.folder import DataFiles, find_data
-from minivlm.datasets.report import left_out
+from minivlm.datasets.report import Report, left_out
 from minivlm.storage.json_text import json_text
 
 FILE_FLAGS: Mapping[str, str] = MappingProxyType(
@@ -75,3 +75,10 @@ def check(arguments: argparse.Namespace) -> None:
     for report in reports:
         print("\n".join(report.lines))
     print(f"left out: {total:,}" if total else "nothing is left out")
+
+
+def tell_reports(console: Steps, reports: Iterable[Report]) -> None:
+    """Say what data holds, and what of it was left out."""
+    for report in reports:
+        for line in report.lines:
+            console.say(line)

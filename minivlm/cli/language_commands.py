@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from minivlm.cli.check_commands import tell_reports
 from minivlm.cli.train_flags import add_shared_flags, as_told, changed, shared_options
 from minivlm.command_line import path_argument, positive, whole_argument
 from minivlm.console import Steps
@@ -181,9 +182,7 @@ def train_language(arguments: argparse.Namespace) -> None:
     with console.stage("load the weights"):
         start = load_start(arguments.start, _answers(arguments), generator_of(Chance.WEIGHTS, arguments.seed))
     known = _unseen(start) if arguments.blind else _known(arguments.features, start, corpus, tags, console)
-    for report in corpus.reports:
-        for line in report.lines:
-            console.say(line)
+    tell_reports(console, corpus.reports)
     stage = begin_stage(name, start, Material(known=known, corpus=corpus, recipe=recipe))
     steps = train(stage, options, _about(arguments, start, files, tags, recipe), console)
     print(f"{arguments.folder}: {start.info.model}, {name} on {len(stage.examples):,} examples, {steps:,} steps")

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from minivlm.cli.check_commands import tell_reports
 from minivlm.cli.commands import backend_of
 from minivlm.cli.model_flags import add_model_flags
 from minivlm.command_line import path_argument, positive
@@ -41,9 +42,7 @@ def pseudo_label(arguments: argparse.Namespace) -> None:
     console = Steps()
     with console.stage("find the pictures"):
         images = PictureFolder(arguments.images)
-    for report in images.reports:
-        for line in report.lines:
-            console.say(line)
+    tell_reports(console, images.reports)
     with console.stage("load"):
         pipeline = Pipeline(backend_of(arguments))
         records = open_labels(arguments.folder, pipeline, arguments.beams, resume=arguments.resume)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from minivlm.cli.check_commands import tell_reports
 from minivlm.cli.language_commands import add_language
 from minivlm.cli.train_flags import add_shared_flags, as_told, changed, shared_options
 from minivlm.command_line import name_argument, path_argument
@@ -71,9 +72,7 @@ def train_detector(arguments: argparse.Namespace) -> None:
     stage = DetectorStage(
         name=start.name, model=model, recipe=recipe, examples=pictures, labels=data.labels, origin=start.origin
     )
-    for report in data.reports:
-        for line in report.lines:
-            console.say(line)
+    tell_reports(console, data.reports)
     about = {**start.about, "data": data.sha256, "recipe": {"name": arguments.recipe, **as_told(recipe)}}
     steps = train(stage, options, about, console)
     print(f"{arguments.folder}: {start.name}, {len(data.labels.tags)} classes, {steps:,} steps")

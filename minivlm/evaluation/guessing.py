@@ -20,6 +20,7 @@ from minivlm.images.photos import load_photo
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import sha256
+from minivlm.vision.regions import GEOMETRY
 
 MOST = 50
 """Regions of a picture, as the paper's models have."""
@@ -50,7 +51,7 @@ class UsualBoxes:
             scores=self.scores,
             tags=self.tags,
             features=torch.zeros(len(self.tags), self.feature_dim),
-            geometry=torch.zeros(len(self.tags), 6),
+            geometry=torch.zeros(len(self.tags), GEOMETRY),
         )
 
 

@@ -20,6 +20,7 @@ from minivlm.inference.detector import DetectorConfig
 from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.storage.files import exists, is_folder, replacing, sha256
 from minivlm.storage.shards import member_of, read_member
+from minivlm.vision.regions import GEOMETRY
 
 FORMAT = "2"
 """Changes when photos are prepared, or entries laid out, in another way."""
@@ -114,7 +115,7 @@ class FeatureStore:
             "scores": (rows,),
             "tags": (rows,),
             "features": (rows, self._config.feature_dim),
-            "geometry": (rows, 6),
+            "geometry": (rows, GEOMETRY),
             "attributes": (rows,),
             "attribute_scores": (rows,),
         }

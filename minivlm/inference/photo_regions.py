@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from minivlm.images.preprocess import NetworkInput
-from minivlm.vision.regions import Regions, region_vectors
+from minivlm.vision.regions import GEOMETRY, Regions, region_vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def no_regions(feature_dim: int) -> PhotoRegions:
         scores=nothing,
         tags=nothing.long(),
         features=nothing.reshape(0, feature_dim),
-        geometry=nothing.reshape(0, 6),
+        geometry=nothing.reshape(0, GEOMETRY),
     )
 
 

@@ -7,6 +7,7 @@ subsampling, which would blur the colours of small things.
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -107,7 +108,7 @@ def make_scenes(
     with new_folder(folder, "the scenes") as made:
         (made / "images").mkdir()
         with steps.counting("scenes", every=AT_A_TIME) as told:
-            for part in _parts(replace(whole, images=made / "images"), workers):
+            for part in _parts(replace(whole, images=made / "images"), composer, workers):
                 content.extend(part)
                 told(len(content.images), count)
         with steps.step("annotations"):
@@ -121,20 +122,30 @@ def make_scenes(
     }
 
 
-def _parts(whole: _Job, workers: int) -> Iterator[_Content]:
-    """Yield the set in order, some pictures at a time."""
+def _parts(whole: _Job, composer: Composer, workers: int) -> Iterator[_Content]:
+    """Yield the set in order, some pictures at a time, made with a composer or by processes that have one each."""
     count = len(whole.indices)
     size = min(AT_A_TIME, -(-count // (2 * workers)) * 2)
     jobs = [replace(whole, indices=whole.indices[first : first + size]) for first in range(0, count, size)]
     if workers == 1:
-        yield from map(_compose, jobs)
+        yield from (_compose(job, composer) for job in jobs)
         return
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_compose, jobs)
+        yield from pool.map(_compose_elsewhere, jobs)
 
 
-def _compose(job: _Job) -> _Content:
-    composer, content = job.composer(), _Content()
+def _compose_elsewhere(job: _Job) -> _Content:
+    return _compose(job, _composer_of(replace(job, indices=range(0))))
+
+
+@lru_cache(maxsize=1)
+def _composer_of(job: _Job) -> Composer:
+    """Return what composes any pictures of a set: its drawings are read once a process."""
+    return job.composer()
+
+
+def _compose(job: _Job, composer: Composer) -> _Content:
+    content = _Content()
     before: Scene | None = None
     for index in job.indices:
         before = _add(content, composer, index, before, job.images)

@@ -65,7 +65,12 @@ def read_corpus(each: Sequence[DataFiles], kinds: Sequence[str]) -> Corpus:
     Raises:
         UserError: A file is not what it should be, or there is nothing of any of these kinds.
     """
-    parts = [_READERS[kind](files) for files in each for kind in kinds if getattr(files, kind) is not None]
+    parts: list[Corpus] = []
+    for files in each:
+        here = [kind for kind in kinds if getattr(files, kind) is not None]
+        if here:
+            pictures = PictureFolder(files.images or Path())
+            parts += [Corpus(names={}, reports=pictures.reports), *(_READERS[kind](files, pictures) for kind in here)]
     if not parts:
         raise UserError(f"the data holds none of {', '.join(kinds)}: minivlm data check DIR says what it holds")
     return Corpus(
@@ -75,32 +80,29 @@ def read_corpus(each: Sequence[DataFiles], kinds: Sequence[str]) -> Corpus:
         names=MappingProxyType({picture: found for part in parts for picture, found in part.names.items()}),
         classes=tuple(dict.fromkeys(name for part in parts for name in part.classes)),
         attributes=tuple(dict.fromkeys(name for part in parts for name in part.attributes)),
-        reports=(
-            *(report for files in each if files.images is not None for report in _pictures(files).reports),
-            *(report for part in parts for report in part.reports),
-        ),
+        reports=tuple(report for part in parts for report in part.reports),
     )
 
 
-def _captions(files: DataFiles) -> Corpus:
-    data = read_captions(_there(files.captions), _pictures(files))
+def _captions(files: DataFiles, pictures: PictureFolder) -> Corpus:
+    data = read_captions(_there(files.captions), pictures)
     learnt = tuple(one for one in data.examples if one.split in LEARNT_SPLITS)
     return Corpus(captions=learnt, names={}, reports=(data.report,))
 
 
-def _questions(files: DataFiles) -> Corpus:
-    data = read_questions(_there(files.questions), files.annotations, _pictures(files))
+def _questions(files: DataFiles, pictures: PictureFolder) -> Corpus:
+    data = read_questions(_there(files.questions), files.annotations, pictures)
     return Corpus(questions=tuple(one for one in data.examples if one.answers), names={}, reports=(data.report,))
 
 
-def _statements(files: DataFiles) -> Corpus:
-    data = read_statements(_there(files.nlvr2), _pictures(files))
+def _statements(files: DataFiles, pictures: PictureFolder) -> Corpus:
+    data = read_statements(_there(files.nlvr2), pictures)
     labelled = tuple(one for one in data.examples if one.label is not None)
     return Corpus(statements=labelled, names={}, reports=(data.report,))
 
 
-def _boxes(files: DataFiles) -> Corpus:
-    data = read_boxes(_there(files.boxes), _pictures(files))
+def _boxes(files: DataFiles, pictures: PictureFolder) -> Corpus:
+    data = read_boxes(_there(files.boxes), pictures)
     names = {one.picture: tuple(data.classes[box.label] for box in one.boxes) for one in data.examples}
     return Corpus(names=names, classes=data.classes, attributes=data.attributes, reports=(data.report,))
 
@@ -110,10 +112,6 @@ def _there(path: Path | None) -> Path:
     return path
 
 
-def _pictures(files: DataFiles) -> PictureFolder:
-    return PictureFolder(files.images or Path())
-
-
-_READERS: Mapping[str, Callable[[DataFiles], Corpus]] = MappingProxyType(
+_READERS: Mapping[str, Callable[[DataFiles, PictureFolder], Corpus]] = MappingProxyType(
     {"captions": _captions, "questions": _questions, "nlvr2": _statements, "boxes": _boxes}
 )
