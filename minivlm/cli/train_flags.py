@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from minivlm.command_line import known_argument, path_argument, positive, seed, whole_argument
+from minivlm.command_line import known_argument, number_argument, path_argument, positive, seed, whole_argument
+from minivlm.errors import UserError
 from minivlm.training.optimization import Optimization
 from minivlm.training.trainer import TrainOptions
 from minivlm.weights.shipped import checkpoint_argument
@@ -36,6 +37,9 @@ def add_shared_flags(parser: argparse.ArgumentParser, recipes: Any) -> None:
     parser.add_argument(
         "--accumulate", type=positive, metavar="N", help="parts of a batch, one after another, which needs less memory"
     )
+    parser.add_argument(
+        "--learning-rate", type=number_argument, metavar="RATE", help="after the warm-up (default: the recipe's)"
+    )
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of all chance (default: %(default)s)")
     parser.add_argument(
         "--workers", type=whole_argument(0, 256), default=1, metavar="N", help="that make batches (default: 1)"
@@ -62,8 +66,14 @@ def shared_options(arguments: argparse.Namespace) -> TrainOptions:
 
 
 def changed(optimization: Optimization, arguments: argparse.Namespace) -> Optimization:
-    """Return a recipe's optimization with what the shared flags change of it."""
-    given = {name: getattr(arguments, name) for name in ("epochs", "batch", "accumulate")}
+    """Return a recipe's optimization with what the shared flags change of it.
+
+    Raises:
+        UserError: The learning rate is not above 0.
+    """
+    if arguments.learning_rate is not None and arguments.learning_rate <= 0.0:
+        raise UserError(f"--learning-rate {arguments.learning_rate:g}: give a number above 0, such as 1e-4")
+    given = {name: getattr(arguments, name) for name in ("epochs", "batch", "accumulate", "learning_rate")}
     return replace(optimization, **{name: value for name, value in given.items() if value is not None})
 
 

@@ -129,7 +129,7 @@ def _from_checkpoint(labels: DetectorLabels, name: str | None, folder: Path) -> 
             " and --attributes"
         )
     about = {"model": name, "start": loaded.origin.sha256}
-    return Start(name=name, model=model, origin=f"trained from {loaded.origin.description}", about=about)
+    return Start(name=name, model=model, origin=f"{loaded.origin.description}; trained further", about=about)
 
 
 def _check_names(labels: DetectorLabels, config: TEEConfig, folder: Path) -> None:

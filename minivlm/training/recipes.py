@@ -128,7 +128,7 @@ SCENES = replace(
 
 SCENES_LARGE = replace(
     SCENES,
-    optimization=replace(SCENES.optimization, learning_rate=2e-3, batch=64, epochs=5, warmup=100),
+    optimization=replace(SCENES.optimization, learning_rate=2e-3, batch=64, epochs=7, warmup=100),
     sides=(
         Phase(until=0.45, sides=(192, 224, 256)),
         Phase(until=0.7, sides=(256, 320)),

@@ -215,7 +215,7 @@ class _Training:
             self._folder.write_line(line)
         if self._watch.diverged:
             raise UserError(
-                f"the training diverged: {self._watch.told}; {self._kept}; lower the recipe's learning_rate,"
+                f"the training diverged: {self._watch.told}; {self._kept}; give a --learning-rate below"
                 f" {how.learning_rate:g}, or look at the data"
             )
         return line
@@ -244,7 +244,7 @@ class _Training:
         if not (math.isfinite(loss) and math.isfinite(length)):
             raise UserError(
                 f"loss {loss} with a gradient of length {length} at step {self.step + 1}: both must be finite;"
-                f" {self._kept}; lower the recipe's learning_rate, {self._stage.optimization.learning_rate:g}, or look"
+                f" {self._kept}; give a --learning-rate below {self._stage.optimization.learning_rate:g}, or look"
                 " for data that is not"
             )
 

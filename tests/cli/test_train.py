@@ -1,6 +1,7 @@
 """`minivlm train detector` on the command line, from a folder of data to what other commands take."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def test_another_training_starts_from_it(
     code, out, err = run(capfd, "train", "detector", tmp_path / "next", *own, "--start", trained)
     assert (code, out) == (0, f"{tmp_path / 'next'}: tee-tiny, 3 classes, 1 steps\n"), err
     origin = json.loads((tmp_path / "next" / "config.json").read_text())["origin"]
-    assert origin.startswith("trained from trained from nothing (seed 0), sha256 ")
+    assert re.fullmatch(r"trained from nothing \(seed 0\), sha256 [0-9a-f]+; trained further", origin)
     other = data_folder(tmp_path / "other", classes=("cat", "fox"))
     code, _, err = run(capfd, *flags(tmp_path / "no", other, "--start", trained))
     assert (code, err.splitlines()[-1]) == (
@@ -121,6 +122,17 @@ def test_another_training_starts_from_it(
         " 'dog' in the checkpoint: give data with the same classes, or start without this checkpoint",
     )
     assert not (tmp_path / "no").exists()
+
+
+def test_another_learning_rate_is_used_and_kept_with_the_run(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capfd, *flags(tmp_path / "run", data, "--steps", 1, "--learning-rate", "2.5e-4"))
+    assert code == 0, err
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert told["recipe"]["optimization"]["learning_rate"] == 2.5e-4
+    line = json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    assert line["learning_rate"] == 2.5e-4  # the warm-up of one step ends there
 
 
 def test_pictures_that_cannot_be_shown_are_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -138,6 +150,8 @@ def test_pictures_that_cannot_be_shown_are_told_once(tmp_path: Path, capfd: pyte
         (("--recipe", "small-world"), "the recipe trains anchors of 16, 32, 64, 128, 256 pixels, and tee-tiny has 8,"),
         (("--model", "minilm"), "minilm is no TEE, which is what can be trained as a detector"),
         (("--batch", 3, "--accumulate", 2), "a batch of 3 cannot be shared by 1 processes in 2 parts"),
+        (("--learning-rate", "0"), "--learning-rate 0: give a number above 0, such as 1e-4"),
+        (("--learning-rate", "fast"), "'fast' is no number"),
         (("--start", "nowhere"), "checkpoint nowhere is not a folder"),
         (("--epochs", 2, "--steps", 2), "not allowed with argument"),
         (("--data", "nowhere"), "nowhere is no folder"),

@@ -294,7 +294,9 @@ class TestGoneWrong:
             return loss
 
         stage = LinearStage(change=spoil)
-        with pytest.raises(UserError, match=r"length \S+ at step 4: .*; the state of step 3 is kept; lower") as caught:
+        with pytest.raises(
+            UserError, match=r"length \S+ at step 4: .*; the state of step 3 is kept; give a --learning-rate below"
+        ) as caught:
             run(stage, tmp_path / "run", save_every_minutes=0.0)
         assert "\n" not in str(caught.value)
         assert same(weights(tmp_path / "run"), stage.model.state_dict())  # no weight has moved since

@@ -97,7 +97,7 @@ SMALL_WORLD: Mapping[str, LanguageRecipe] = MappingProxyType(
         "nlvr2": _small(2e-4, 4),
         "retrieval": _small(2e-4, 1),
         "tasks": replace(
-            _small(1e-4, 1, warmup=100),
+            _small(4e-4, 1, warmup=100),
             shares={"caption": 0.15, "vqa": 0.5, "nlvr2": 0.2, "retrieval": 0.15},
             weights={"caption": 1.0, "vqa": 0.5, "nlvr2": 1.0, "retrieval": 1.0},
         ),
@@ -110,14 +110,14 @@ Without dropout: its random numbers are a quarter of a step on a CPU, and no exa
 
 
 def _large(recipe: LanguageRecipe, rate: float, epochs: int) -> LanguageRecipe:
-    how = replace(recipe.optimization, learning_rate=rate, batch=512, epochs=epochs, warmup=100)
+    how = replace(recipe.optimization, learning_rate=rate, batch=256, epochs=epochs, warmup=300)
     return replace(recipe, optimization=how)
 
 
 SMALL_WORLD_LARGE: Mapping[str, LanguageRecipe] = MappingProxyType(
     {
-        "pretrain": _large(SMALL_WORLD["pretrain"], 1e-3, 2),
-        "tasks": _large(SMALL_WORLD["tasks"], 8e-4, 2),
+        "pretrain": _large(SMALL_WORLD["pretrain"], 1e-3, 3),
+        "tasks": _large(SMALL_WORLD["tasks"], 6e-4, 5),
     }
 )
 """The same on an accelerator, with batches that keep one busy."""
