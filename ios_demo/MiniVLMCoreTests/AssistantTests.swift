@@ -65,15 +65,15 @@ final class AssistantTests: XCTestCase {
             }
             let cases: [Case]
         }
-        let tokenizer = try assistant().words.tokenizer
+        let tokenizer = try assistant().labels.tokenizer
         let box = Box(x1: 0, y1: 0, x2: 1, y2: 1)
         for item in try Fixture.decode(Content.self, "regions/cases.json").cases {
-            let words = Words(
+            let labels = Labels(
                 tokenizer: tokenizer, tags: item.tagNames, answers: [], attributes: item.attributeNames)
             let phrases = try item.tags.enumerated().map { row, tag in
                 ShownRegion(
-                    id: row, box: box, tag: try words.tagName(tag), score: 1,
-                    attribute: try words.attributeName(item.attributes?[row] ?? 0)
+                    id: row, box: box, tag: try labels.tagName(tag), score: 1,
+                    attribute: try labels.attributeName(item.attributes?[row] ?? 0)
                 ).phrase
             }
             XCTAssertEqual(phrases, item.phrases, item.name)
@@ -81,9 +81,9 @@ final class AssistantTests: XCTestCase {
     }
 
     func testAnAttributeWithoutALineIsNamed() throws {
-        let words = Words(tokenizer: try assistant().words.tokenizer, tags: [], answers: [], attributes: ["red"])
-        assertUserError("the model found attribute 2 and attributes.txt has 1 lines: copy the right words over") {
-            try words.attributeName(2)
+        let labels = Labels(tokenizer: try assistant().labels.tokenizer, tags: [], answers: [], attributes: ["red"])
+        assertUserError("the model found attribute 2 and attributes.txt has 1 lines: copy the right labels over") {
+            try labels.attributeName(2)
         }
     }
 
@@ -92,7 +92,7 @@ final class AssistantTests: XCTestCase {
         let regions = try await assistant.look(at: try photo()).result
         let caption = try await assistant.caption(regions)
         XCTAssertEqual(caption.stages.map(\.name), ["prefill", "steps"])
-        XCTAssertEqual(caption.result, assistant.words.tokenizer.decode([300, 301]))
+        XCTAssertEqual(caption.result, assistant.labels.tokenizer.decode([300, 301]))
         XCTAssertFalse(caption.result.isEmpty)
     }
 
@@ -107,7 +107,7 @@ final class AssistantTests: XCTestCase {
             case .finished(let timed): finished = timed.result
             }
         }
-        let decode = assistant.words.tokenizer.decode
+        let decode = assistant.labels.tokenizer.decode
         XCTAssertEqual(told, [decode([300])])
         XCTAssertEqual(finished, decode([300, 301]))
     }

@@ -275,9 +275,9 @@ final class BenchmarkTests: XCTestCase {
         try assertFailed("part-executorch-fp32.pte has no part-executorch-fp32.json beside it: copy it there, too")
     }
 
-    func testMissingWordsAreTold() async throws {
-        let words = toy.files.models.appendingPathComponent("toy-executorch-fp32-words/vocab.txt")
-        try FileManager.default.removeItem(at: words)
+    func testMissingLabelsAreTold() async throws {
+        let labels = toy.files.models.appendingPathComponent("toy-executorch-fp32-words/vocab.txt")
+        try FileManager.default.removeItem(at: labels)
         _ = await launch(Toy.whole, "--photo", "china.jpg")
         try assertFailed("cannot read vocab.txt: put a BERT vocab.txt there")
     }

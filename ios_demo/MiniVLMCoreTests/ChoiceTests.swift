@@ -43,11 +43,11 @@ final class ChoiceTests: XCTestCase {
         let assistant = try Assistant(
             Artifact(toy.files.models.appendingPathComponent(Toy.whole)), runtime: ToyRuntime())
         let found = try await assistant.look(at: try RGBImage(width: 4, height: 2, levels: Array(0..<24))).result
-        let shown = try ShownRegion.best(of: found, words: assistant.words)
+        let shown = try ShownRegion.best(of: found, labels: assistant.labels)
         XCTAssertEqual(
             shown,
             [ShownRegion(id: 0, box: Box(x1: 0, y1: 0, x2: 2, y2: 2), tag: "dog", score: 0.75, attribute: "red")])
-        XCTAssertEqual(try ShownRegion.best(of: found, words: assistant.words, most: 0), [])
+        XCTAssertEqual(try ShownRegion.best(of: found, labels: assistant.labels, most: 0), [])
     }
 
     func testWholeModelsAreOfferedAndADamagedOneHidesNoOther() throws {

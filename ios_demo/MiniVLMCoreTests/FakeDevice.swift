@@ -123,7 +123,7 @@ struct Toy {
         try Data("photo".utf8).write(to: files.inputs.appendingPathComponent("china.jpg"))
         try write(Self.whole, model: "toy", methods: Self.methods)
         try write(Self.part, model: "part", methods: [Self.forward])
-        try writeWords()
+        try writeLabels()
         try writeParity(for: "toy-executorch-fp32", method: "regions")
         try writeParity(for: "part-executorch-fp32", method: "forward")
     }
@@ -162,13 +162,13 @@ struct Toy {
         return ["name": method.name, "inputs": tensors(method.inputs), "outputs": tensors(method.outputs)]
     }
 
-    private func writeWords() throws {
-        let words = files.models.appendingPathComponent("toy-executorch-fp32-words")
-        try FileManager.default.createDirectory(at: words, withIntermediateDirectories: true)
-        try Data(contentsOf: Fixture.vocabulary("vocab_tiny.txt")).write(to: words.appendingPathComponent("vocab.txt"))
-        try Data("cat\ndog\n".utf8).write(to: words.appendingPathComponent("tags.txt"))
-        try Data("old\nred\n".utf8).write(to: words.appendingPathComponent("attributes.txt"))
-        try Data("no\nyes\ntwo\n".utf8).write(to: words.appendingPathComponent("answers.txt"))
+    private func writeLabels() throws {
+        let labels = files.models.appendingPathComponent("toy-executorch-fp32-words")
+        try FileManager.default.createDirectory(at: labels, withIntermediateDirectories: true)
+        try Data(contentsOf: Fixture.vocabulary("vocab_tiny.txt")).write(to: labels.appendingPathComponent("vocab.txt"))
+        try Data("cat\ndog\n".utf8).write(to: labels.appendingPathComponent("tags.txt"))
+        try Data("old\nred\n".utf8).write(to: labels.appendingPathComponent("attributes.txt"))
+        try Data("no\nyes\ntwo\n".utf8).write(to: labels.appendingPathComponent("answers.txt"))
     }
 
     /// Inputs [1, -2.5] of one method.

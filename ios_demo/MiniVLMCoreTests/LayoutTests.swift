@@ -91,17 +91,17 @@ final class LayoutTests: XCTestCase {
 
     func testTagTextNamesEachClassOnce() throws {
         let tokenizer = try WordPieceTokenizer(vocabulary: Fixture.vocabulary("vocab.txt"))
-        let words = Words(tokenizer: tokenizer, tags: content.tags, answers: [])
+        let labels = Labels(tokenizer: tokenizer, tags: content.tags, answers: [])
         for item in content.tag {
-            XCTAssertEqual(try words.tagIDs(item.classes), item.ids, "\(item.classes)")
+            XCTAssertEqual(try labels.tagIDs(item.classes), item.ids, "\(item.classes)")
         }
     }
 
-    func testAClassWithoutANameIsAMistakeOfTheWordsFolder() throws {
+    func testAClassWithoutANameIsAMistakeOfTheLabelsFolder() throws {
         let tokenizer = try WordPieceTokenizer(vocabulary: Fixture.vocabulary("vocab_tiny.txt"))
-        let words = Words(tokenizer: tokenizer, tags: ["dog"], answers: [])
-        assertUserError("the model found class 1 and tags.txt has 1 lines: copy the right words over") {
-            try words.tagIDs([1])
+        let labels = Labels(tokenizer: tokenizer, tags: ["dog"], answers: [])
+        assertUserError("the model found class 1 and tags.txt has 1 lines: copy the right labels over") {
+            try labels.tagIDs([1])
         }
     }
 

@@ -119,7 +119,7 @@ final class PhotoModel {
         screen.look(at: photo)
         let seen = try await assistant.look(at: photo)
         found = seen.result
-        screen.saw(try ShownRegion.best(of: seen.result, words: assistant.words), in: seen.stages)
+        screen.saw(try ShownRegion.best(of: seen.result, labels: assistant.labels), in: seen.stages)
         for try await progress in assistant.write(seen.result) {
             screen.wrote(progress)
         }

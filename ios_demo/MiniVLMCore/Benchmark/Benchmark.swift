@@ -162,7 +162,7 @@ private struct Given {
     let request: BenchmarkRequest
     let artifact: Artifact
     /// nil for a part.
-    let words: Words?
+    let labels: Labels?
     /// nil for a part.
     let photo: RGBImage?
     /// "name", and "sha256" where the photo is on the device.
@@ -175,7 +175,7 @@ private struct Given {
         self.request = request
         artifact = try Artifact(files.models.appendingPathComponent(request.artifact))
         let sidecar = artifact.sidecar
-        words = sidecar.isWhole ? try Words(folder: artifact.words) : nil
+        labels = sidecar.isWhole ? try Labels(folder: artifact.labelsFolder) : nil
         if sidecar.isWhole, request.photo == nil {
             throw UserError("\(request.artifact) is a whole model: give --photo")
         }
@@ -218,8 +218,8 @@ private struct Session {
     let platform: any BenchmarkPlatform
 
     func workload() throws -> Workload {
-        if let words = given.words, let photo = given.photo {
-            return try .caption(given.artifact, words: words, runtime: runtime, photo: photo)
+        if let labels = given.labels, let photo = given.photo {
+            return try .caption(given.artifact, labels: labels, runtime: runtime, photo: photo)
         }
         guard let parity = given.parity else { throw UserError("\(given.artifact.name) has no inputs") }
         return try .part(given.artifact, runtime: runtime, parity: parity)

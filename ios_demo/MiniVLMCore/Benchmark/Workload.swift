@@ -11,7 +11,7 @@ struct Workload {
 
     /// From photo to a caption of fixed length, in the stages that a person waits for. Nothing runs in here.
     static func caption(
-        _ artifact: Artifact, words: Words, runtime: any ModelRuntime, photo: RGBImage
+        _ artifact: Artifact, labels: Labels, runtime: any ModelRuntime, photo: RGBImage
     ) throws -> Workload {
         guard let size = artifact.sidecar.imageSize else {
             throw UserError("\(artifact.name) takes no image: export the model again")
@@ -19,7 +19,7 @@ struct Workload {
         let (find, prefill, step) = (
             try artifact.method("regions"), try artifact.method("prefill"), try artifact.method("step")
         )
-        let special = words.tokenizer.special
+        let special = labels.tokenizer.special
         // Each stage leaves what the next one takes, so that nothing runs before the first run.
         var input: NetworkInput!
         var regions: PhotoRegions!
@@ -34,7 +34,7 @@ struct Workload {
                 },
                 Stage(name: "prefill") {
                     let context = CaptionLayout.captioning.context(
-                        tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
+                        tags: try labels.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
                         special: special)
                     session = try CaptionSession(
                         runtime, prefill: prefill, step: step, layout: .captioning, context: context)

@@ -29,17 +29,17 @@ public enum CaptionProgress: Sendable {
 /// All tasks over one artifact; it owns the runtime, which no two callers may use at once.
 public actor Assistant {
     public nonisolated let artifact: Artifact
-    public nonisolated let words: Words
+    public nonisolated let labels: Labels
     private let runtime: any ModelRuntime
 
     /// - Parameter runtime: Of this artifact; nobody else keeps it.
-    /// - Throws: `UserError`: no whole model, or its words are missing.
+    /// - Throws: `UserError`: no whole model, or its labels are missing.
     public init(_ artifact: Artifact, runtime: sending any ModelRuntime) throws {
         guard artifact.sidecar.isWhole else {
             throw UserError("\(artifact.name) is a part of a model: choose a whole one, such as minivlm")
         }
         self.artifact = artifact
-        words = try Words(folder: artifact.words)
+        labels = try Labels(folder: artifact.labelsFolder)
         self.runtime = runtime
     }
 
@@ -83,13 +83,13 @@ public actor Assistant {
         watch.lap("prefill")
         let layout = CaptionLayout.captioning
         var shown = ""
-        let caption = try session.greedy(special: words.tokenizer.special, maxLength: layout.captionLength) { tokens in
-            let text = words.tokenizer.decodeWords(tokens)
+        let caption = try session.greedy(special: labels.tokenizer.special, maxLength: layout.captionLength) { tokens in
+            let text = labels.tokenizer.decodeWords(tokens)
             if text != shown { told(text) }
             shown = text
         }
         watch.lap("steps")
-        return Timed(result: words.tokenizer.decode(caption.tokenIDs), stages: watch.laps)
+        return Timed(result: labels.tokenizer.decode(caption.tokenIDs), stages: watch.laps)
     }
 
     /// Answers a question about a photo with the best of the fixed answers, in the stage "vqa".
@@ -97,27 +97,27 @@ public actor Assistant {
     /// - Throws: `UserError`: nothing asked, or a model without that head.
     public func answer(_ question: String, about regions: PhotoRegions, top: Int) throws -> Timed<[Answer]> {
         let method = try artifact.method("vqa")
-        let ids = words.tokenizer.encode(question)
+        let ids = labels.tokenizer.encode(question)
         guard !ids.isEmpty else { throw UserError("the question is empty: write at least one word") }
         let inputs = TextLayout.questions.arrange(
-            text: ids, tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
-            special: words.tokenizer.special)
+            text: ids, tags: try labels.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
+            special: labels.tokenizer.special)
         var watch = Stopwatch()
         let logits = try runtime.run(method, inputs.tensors).first?.floats() ?? []
         watch.lap("vqa")
-        guard logits.count == words.answers.count else {
-            throw UserError("\(logits.count) answers in the model and \(words.answers.count) in answers.txt: copy both")
+        guard logits.count == labels.answers.count else {
+            throw UserError("\(logits.count) answers in the model and \(labels.answers.count) in answers.txt: copy both")
         }
         let best = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }.prefix(top)
         return Timed(
-            result: best.map { Answer(text: words.answers[$0], probability: 1 / (1 + exp(-Double(logits[$0])))) },
+            result: best.map { Answer(text: labels.answers[$0], probability: 1 / (1 + exp(-Double(logits[$0])))) },
             stages: watch.laps)
     }
 
     private func captionContext(_ regions: PhotoRegions) throws -> CaptionContext {
         CaptionLayout.captioning.context(
-            tags: try words.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
-            special: words.tokenizer.special)
+            tags: try labels.tagIDs(regions.validTags), vectors: regions.vectors, valid: regions.valid,
+            special: labels.tokenizer.special)
     }
 
     private func session(about context: CaptionContext) throws -> CaptionSession {

@@ -94,7 +94,7 @@ public struct Artifact: Sendable {
     public var name: String { file.lastPathComponent }
 
     /// Where the vocabulary, tags and answers of a whole model are.
-    public var words: URL { file.deletingLastPathComponent().appendingPathComponent("\(stem)-words") }
+    public var labelsFolder: URL { file.deletingLastPathComponent().appendingPathComponent("\(stem)-words") }
 
     /// The models in a folder, by name.
     ///

@@ -34,12 +34,12 @@ public struct ShownRegion: Sendable, Equatable, Identifiable {
 
     /// The best valid regions, best first.
     ///
-    /// - Throws: `UserError`: a class or an attribute that no line of the words stands for.
-    public static func best(of regions: PhotoRegions, words: Words, most: Int = most) throws -> [ShownRegion] {
+    /// - Throws: `UserError`: a class or an attribute that no line of the labels stands for.
+    public static func best(of regions: PhotoRegions, labels: Labels, most: Int = most) throws -> [ShownRegion] {
         try regions.valid.indices.filter { regions.valid[$0] }.prefix(most).map { row in
             ShownRegion(
-                id: row, box: regions.boxes[row], tag: try words.tagName(regions.tags[row]),
-                score: regions.scores[row], attribute: try words.attributeName(regions.attributes?[row] ?? 0))
+                id: row, box: regions.boxes[row], tag: try labels.tagName(regions.tags[row]),
+                score: regions.scores[row], attribute: try labels.attributeName(regions.attributes?[row] ?? 0))
         }
     }
 

@@ -52,7 +52,7 @@ class Artifact(
     val answers: Boolean get() = methods.any { it.name == "vqa" }
 
     /** Folder with the vocabulary, the tags and the answers of a whole model. */
-    val wordsFolder: File get() = file.resolveSibling("${file.nameWithoutExtension}-words")
+    val labelsFolder: File get() = file.resolveSibling("${file.nameWithoutExtension}-words")
 
     /** Returns the method of this name. */
     fun method(name: String): Method =

@@ -80,10 +80,10 @@ class Assistant private constructor(
         val boxes = fitted.toPhoto(regions.boxes)
         return regions.tags.indices.filter { regions.rows.valid[it] }.map {
             TaggedBox(
-                tag = pipeline.words.tags[regions.tags[it]],
+                tag = pipeline.labels.tags[regions.tags[it]],
                 score = regions.scores[it],
                 box = boxes.copyOfRange(4 * it, 4 * it + 4),
-                attribute = regions.attributes?.let { ids -> pipeline.words.attribute(ids[it]) },
+                attribute = regions.attributes?.let { ids -> pipeline.labels.attribute(ids[it]) },
             )
         }
     }
@@ -133,9 +133,9 @@ class Assistant private constructor(
             timer: Timer,
         ): Assistant {
             val artifact = choice.artifact
-            val words = Words.read(artifact.wordsFolder, artifact.answers)
+            val labels = Labels.read(artifact.labelsFolder, artifact.answers)
             val networks = choice.accelerator.runtime.open(artifact.file, DEFAULT_THREADS)
-            return Assistant(choice, passedOver, networks, Pipeline(artifact, networks, words), timer)
+            return Assistant(choice, passedOver, networks, Pipeline(artifact, networks, labels), timer)
         }
     }
 }

@@ -104,7 +104,7 @@ class Benchmark(
         val photo = photoFile(request)
         if (!artifact.isWhole) return PartJob(artifact, parityInputs(artifact))
         if (photo == null) throw UserError("the extra 'photo' is missing: a whole model needs one")
-        return CaptionJob(artifact, Words.read(artifact.wordsFolder, artifact.answers), readPhoto(photo))
+        return CaptionJob(artifact, Labels.read(artifact.labelsFolder, artifact.answers), readPhoto(photo))
     }
 
     private fun photoFile(request: BenchmarkRequest): File? {

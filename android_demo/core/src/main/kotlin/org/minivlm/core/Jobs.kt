@@ -15,7 +15,7 @@ internal interface Job {
 /** From a decoded photo to a caption of fixed length; each stage hands on what it made. */
 internal class CaptionJob(
     private val artifact: Artifact,
-    private val words: Words,
+    private val labels: Labels,
     private val decoded: Photo,
 ) : Job {
     override val methods = listOf("regions", "prefill", "step")
@@ -23,7 +23,7 @@ internal class CaptionJob(
     override val inputs = mapOf("image" to artifact.inputShape("regions", "image"))
 
     override fun stages(networks: Networks): List<Stage> {
-        val pipeline = Pipeline(artifact, networks, words)
+        val pipeline = Pipeline(artifact, networks, labels)
         lateinit var fitted: NetworkInput
         lateinit var regions: Regions
         lateinit var session: CaptionSession

@@ -36,7 +36,7 @@ data class Answer(
 class Pipeline(
     private val artifact: Artifact,
     private val networks: Networks,
-    val words: Words,
+    val labels: Labels,
 ) {
     private val layout = CaptionLayout()
     private val imageShape = artifact.inputShape("regions", "image")
@@ -67,11 +67,11 @@ class Pipeline(
 
     /** Runs what is computed once a photo, and begins a caption. */
     fun session(regions: Regions): CaptionSession {
-        val special = words.tokenizer.special
+        val special = labels.tokenizer.special
         return CaptionSession(
             networks,
             layout,
-            layout.context(words.tagIds(regions.validTags), regions.rows, special),
+            layout.context(labels.tagIds(regions.validTags), regions.rows, special),
         )
     }
 
@@ -85,10 +85,10 @@ class Pipeline(
         written: (String) -> Unit = {},
     ): String {
         val caption =
-            writeCaption(words.tokenizer.special, layout.captionLength, session::advance) {
-                written(words.tokenizer.decode(it))
+            writeCaption(labels.tokenizer.special, layout.captionLength, session::advance) {
+                written(labels.tokenizer.decode(it))
             }
-        return words.tokenizer.decode(caption.tokenIds)
+        return labels.tokenizer.decode(caption.tokenIds)
     }
 
     /**
@@ -99,7 +99,7 @@ class Pipeline(
         session: CaptionSession,
         tokens: Int,
     ) {
-        var token = words.tokenizer.special.cls
+        var token = labels.tokenizer.special.cls
         repeat(tokens) { token = indexOfLargest(session.advance(token)) }
     }
 
@@ -115,12 +115,12 @@ class Pipeline(
         top: Int,
     ): List<Answer> {
         if (question.isBlank()) throw UserError("nothing was asked: type a question about the photo")
-        val text = words.tokenizer.encode(question)
+        val text = labels.tokenizer.encode(question)
         val inputs =
-            TextLayout.VQA.arrange(text, words.tagIds(regions.validTags), regions.rows, words.tokenizer.special)
+            TextLayout.VQA.arrange(text, labels.tagIds(regions.validTags), regions.rows, labels.tokenizer.special)
         val logits = networks.run("vqa", *values(inputs, regions.rows.width)).single().floats()
         return logits.indices.sortedByDescending { logits[it] }.take(top).map {
-            Answer(words.answers[it], 1.0 / (1.0 + exp(-logits[it].toDouble())))
+            Answer(labels.answers[it], 1.0 / (1.0 + exp(-logits[it].toDouble())))
         }
     }
 

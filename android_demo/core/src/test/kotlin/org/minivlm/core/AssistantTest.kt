@@ -52,7 +52,7 @@ class AssistantTest {
     }
 
     @Test
-    fun `a model without its sidecar or its words is named`() {
+    fun `a model without its sidecar or its labels is named`() {
         val model = FakeModel(folder.root).apply { write() }
         val stem = model.artifact.nameWithoutExtension
         File(models, "$stem-words").deleteRecursively()

@@ -15,11 +15,11 @@ class FakeModel(
     fun write() {
         put(artifact, "a program".toByteArray())
         put(artifact.resolveSibling("${artifact.nameWithoutExtension}.json"), sidecar().toByteArray())
-        val words = artifact.resolveSibling("${artifact.nameWithoutExtension}-words")
-        put(File(words, "vocab.txt"), Fixtures.vocabulary("vocab_tiny.txt").readBytes())
-        put(File(words, "tags.txt"), "dog\ngrass\nfrisbee\n".toByteArray())
-        put(File(words, "attributes.txt"), "old\nred\n".toByteArray())
-        put(File(words, "answers.txt"), "yes\nno\n".toByteArray())
+        val labels = artifact.resolveSibling("${artifact.nameWithoutExtension}-words")
+        put(File(labels, "vocab.txt"), Fixtures.vocabulary("vocab_tiny.txt").readBytes())
+        put(File(labels, "tags.txt"), "dog\ngrass\nfrisbee\n".toByteArray())
+        put(File(labels, "attributes.txt"), "old\nred\n".toByteArray())
+        put(File(labels, "answers.txt"), "yes\nno\n".toByteArray())
         put(File(files, "inputs/photo.png"), Fixtures.file("preprocess/photo.png").readBytes())
         writeParity()
     }

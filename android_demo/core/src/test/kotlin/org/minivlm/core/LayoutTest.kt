@@ -38,8 +38,8 @@ class LayoutTest {
     @Test
     fun `distinct tags become text`() {
         val tokenizer = WordPieceTokenizer.read(Fixtures.vocabulary())
-        val words = Words(tokenizer, fixture.field<List<*>>("tags").map { it as String }, emptyList())
-        for (case in fixture.children("tag")) assertEquals(case.ints("ids"), words.tagIds(case.ints("classes")))
+        val labels = Labels(tokenizer, fixture.field<List<*>>("tags").map { it as String }, emptyList())
+        for (case in fixture.children("tag")) assertEquals(case.ints("ids"), labels.tagIds(case.ints("classes")))
     }
 
     @Test

@@ -20,7 +20,7 @@ class PipelineTest {
     fun open() {
         val model = FakeModel(folder.root).apply { write() }
         val artifact = Artifact.read(model.artifact)
-        pipeline = Pipeline(artifact, networks, Words.read(artifact.wordsFolder, artifact.answers))
+        pipeline = Pipeline(artifact, networks, Labels.read(artifact.labelsFolder, artifact.answers))
     }
 
     @Test
@@ -45,7 +45,7 @@ class PipelineTest {
                     vararg inputs: Value,
                 ) = networks.run(method, *inputs).filterIndexed { index, _ -> method != "regions" || index !in 5..6 }
             }
-        val regions = Pipeline(Artifact.read(model.artifact), old, pipeline.words).regions(fitted())
+        val regions = Pipeline(Artifact.read(model.artifact), old, pipeline.labels).regions(fitted())
         assertEquals(listOf(2, 0), regions.validTags)
         assertEquals(null, regions.attributes)
     }
@@ -54,7 +54,7 @@ class PipelineTest {
     fun `a method without an output that is needed is named`() {
         val methods = listOf(FakeModel.WHOLE[0].copy(outputs = listOf("features", "boxes"))) + FakeModel.WHOLE.drop(1)
         val model = FakeModel(folder.root, "odd", methods).apply { write() }
-        val odd = Pipeline(Artifact.read(model.artifact), networks, pipeline.words)
+        val odd = Pipeline(Artifact.read(model.artifact), networks, pipeline.labels)
         val message = "odd-executorch-fp32.pte: method 'regions' has no output 'scores': export it again"
         assertEquals(message, assertThrows(UserError::class.java) { odd.regions(fitted()) }.message)
     }
@@ -63,12 +63,12 @@ class PipelineTest {
     fun `regions are called what Python calls them`() {
         for (case in Fixtures.json("regions/cases.json").children("cases")) {
             fun names(key: String) = case.field<List<*>>(key).map { it as String }
-            val words = Words(pipeline.words.tokenizer, names("tag_names"), emptyList(), names("attribute_names"))
+            val labels = Labels(pipeline.labels.tokenizer, names("tag_names"), emptyList(), names("attribute_names"))
             val attributes = case["attributes"]?.let(::flat)?.map { it.toInt() }
             val phrases =
                 case.ints("tags").mapIndexed { row, tag ->
-                    val attribute = attributes?.let { words.attribute(it[row]) }
-                    TaggedBox(words.tags[tag], 1f, FloatArray(4), attribute).phrase
+                    val attribute = attributes?.let { labels.attribute(it[row]) }
+                    TaggedBox(labels.tags[tag], 1f, FloatArray(4), attribute).phrase
                 }
             assertEquals(case.field<String>("name"), names("phrases"), phrases)
         }
@@ -77,10 +77,10 @@ class PipelineTest {
     @Test
     fun `a caption is written about the tags and regions that were found`() {
         val caption = pipeline.caption(pipeline.session(look()))
-        val word = pipeline.words.tokenizer.decode(listOf(FakeNetworks.WORD))
+        val word = pipeline.labels.tokenizer.decode(listOf(FakeNetworks.WORD))
         assertEquals("18 words between [CLS] and [SEP]", List(18) { word }.joinToString(" "), caption)
         val (tagIds, regions, mask) = networks.given.getValue("prefill")
-        val tags = pipeline.words.tokenizer.encode("frisbee dog") + pipeline.words.tokenizer.special.sep
+        val tags = pipeline.labels.tokenizer.encode("frisbee dog") + pipeline.labels.tokenizer.special.sep
         assertEquals(tags, tagIds.longs().take(tags.size).map { it.toInt() })
         assertArrayEquals(intArrayOf(1, 50, 8), regions.shape)
         assertArrayEquals(intArrayOf(1, 1, 80), mask.shape)

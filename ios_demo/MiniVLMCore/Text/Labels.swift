@@ -1,7 +1,7 @@
 import Foundation
 
 /// What the ids that a model takes and gives stand for: the text files beside its artifact.
-public struct Words: Sendable {
+public struct Labels: Sendable {
     public let tokenizer: WordPieceTokenizer
     /// Names of the detector's classes, without the background.
     public let tags: [String]
@@ -41,7 +41,7 @@ public struct Words: Sendable {
     public func tagName(_ id: Int) throws -> String {
         guard tags.indices.contains(id) else {
             throw UserError(
-                "the model found class \(id) and tags.txt has \(tags.count) lines: copy the right words over")
+                "the model found class \(id) and tags.txt has \(tags.count) lines: copy the right labels over")
         }
         return tags[id]
     }
@@ -54,7 +54,7 @@ public struct Words: Sendable {
         guard attributes.indices.contains(id - 1) else {
             throw UserError(
                 "the model found attribute \(id) and attributes.txt has \(attributes.count) lines: "
-                    + "copy the right words over")
+                    + "copy the right labels over")
         }
         return attributes[id - 1]
     }

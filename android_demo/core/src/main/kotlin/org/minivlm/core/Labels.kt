@@ -10,7 +10,7 @@ import java.io.File
  * @property answers of the head "vqa"; empty where the model has none.
  * @property attributes names of what regions are like, without "no attribute"; empty where nobody has named them.
  */
-class Words(
+class Labels(
     val tokenizer: WordPieceTokenizer,
     val tags: List<String>,
     val answers: List<String>,
@@ -39,12 +39,12 @@ class Words(
         fun read(
             folder: File,
             withAnswers: Boolean,
-        ): Words {
+        ): Labels {
             if (!folder.isDirectory) {
                 throw UserError("${folder.name} is not beside the artifact: copy that folder there, too")
             }
             val attributes = File(folder, "attributes.txt")
-            return Words(
+            return Labels(
                 tokenizer = WordPieceTokenizer.read(File(folder, "vocab.txt")),
                 tags = readLines(File(folder, "tags.txt")),
                 answers = if (withAnswers) readLines(File(folder, "answers.txt")) else emptyList(),
