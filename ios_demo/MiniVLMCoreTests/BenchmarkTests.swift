@@ -184,7 +184,7 @@ final class BenchmarkTests: XCTestCase {
         _ = await launch(Toy.part, "--verify", "yes")
         let folder = toy.files.results.appendingPathComponent("part-executorch-fp32")
         let outputs = try JSONCoding.decoder.decode(
-            ParityOutputs.self, from: try Data(contentsOf: folder.appendingPathComponent("outputs.json")))
+            VerificationOutputs.self, from: try Data(contentsOf: folder.appendingPathComponent("outputs.json")))
         let file = try XCTUnwrap(outputs.methods.first?.outputs.first)
         XCTAssertEqual(file.name, "doubled")
         XCTAssertEqual(file.file, "forward-doubled.bin")

@@ -124,8 +124,8 @@ struct Toy {
         try write(Self.whole, model: "toy", methods: Self.methods)
         try write(Self.part, model: "part", methods: [Self.forward])
         try writeLabels()
-        try writeParity(for: "toy-executorch-fp32", method: "regions")
-        try writeParity(for: "part-executorch-fp32", method: "forward")
+        try writeVerificationInputs(for: "toy-executorch-fp32", method: "regions")
+        try writeVerificationInputs(for: "part-executorch-fp32", method: "forward")
     }
 
     private static let forward = MethodSpec(
@@ -172,7 +172,7 @@ struct Toy {
     }
 
     /// Inputs [1, -2.5] of one method.
-    private func writeParity(for stem: String, method: String) throws {
+    private func writeVerificationInputs(for stem: String, method: String) throws {
         let folder = files.inputs.appendingPathComponent(stem)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let file = folder.appendingPathComponent("\(method)-image.bin")

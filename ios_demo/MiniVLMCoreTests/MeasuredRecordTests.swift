@@ -62,12 +62,12 @@ final class MeasuredRecordTests: XCTestCase {
     }
 
     /// Runs of 11, 22 and 63 ms.
-    func testAMeasurementSaysItsFigureOrWhyThereIsNone() {
+    func testAMeasurementSaysItsMetricOrWhyThereIsNone() {
         XCTAssertEqual(MeasuredRecord(id: 0, record: record(nil)).text, "22.0 ms, median of 3 runs.")
-        var disturbed = record(nil)
-        disturbed.disturbed = ["low power mode"]
+        var interfered = record(nil)
+        interfered.disturbed = ["low power mode"]
         XCTAssertEqual(
-            MeasuredRecord(id: 0, record: disturbed).text, "22.0 ms, median of 3 runs. Disturbed: low power mode.")
+            MeasuredRecord(id: 0, record: interfered).text, "22.0 ms, median of 3 runs. Interference: low power mode.")
         var failed = record(nil)
         (failed.samples, failed.error) = ([:], .init(reason: "stopped by the user"))
         XCTAssertEqual(MeasuredRecord(id: 0, record: failed).text, "Failed: stopped by the user")

@@ -38,7 +38,7 @@ struct PhonePlatform: BenchmarkPlatform {
 
     func lowPower() -> Bool { ProcessInfo.processInfo.isLowPowerModeEnabled }
 
-    /// The figure that the system's memory limit is about.
+    /// The metric that the system's memory limit is about.
     func footprint() -> Int {
         var info = task_vm_info_data_t()
         var count = mach_msg_type_number_t(MemoryLayout<task_vm_info_data_t>.size / MemoryLayout<natural_t>.size)

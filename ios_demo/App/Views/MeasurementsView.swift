@@ -27,7 +27,7 @@ struct MeasurementsView: View {
     }
 }
 
-/// One record: its figure, its chart, and the way out of this phone.
+/// One record: its metric, its chart, and the way out of this phone.
 private struct MeasurementView: View {
     let measurement: MeasuredRecord
     @State private var file: URL?

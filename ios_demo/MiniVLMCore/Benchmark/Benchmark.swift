@@ -97,7 +97,7 @@ public struct Benchmark: Sendable {
             record.environment["thermal_states"] = heat.json
         }
         record.tokens = workload.tokens
-        record.memory = memory.figures
+        record.memory = memory.metrics
         record.inputs = workload.inputs
         return session
     }
@@ -168,7 +168,7 @@ private struct Given {
     /// "name", and "sha256" where the photo is on the device.
     let photoFacts: [String: String]
     /// nil where nothing needs it.
-    let parity: ParityInputs?
+    let verification: VerificationInputs?
     let file: Record.ArtifactFile
 
     init(_ request: BenchmarkRequest, files: BenchmarkFiles, platform: any BenchmarkPlatform) throws {
@@ -183,10 +183,10 @@ private struct Given {
         photo = sidecar.isWhole ? try photoFile.map(platform.photo) : nil
         photoFacts = ["name": request.photo ?? sidecar.photo]
             .merging(try photoFile.map { ["sha256": try platform.sha256(of: $0)] } ?? [:]) { first, _ in first }
-        let needsParity = request.verify || !sidecar.isWhole
-        parity =
-            needsParity
-            ? try ParityInputs(
+        let needsVerification = request.verify || !sidecar.isWhole
+        verification =
+            needsVerification
+            ? try VerificationInputs(
                 folder: files.inputs.appendingPathComponent(artifact.stem), sha256: platform.sha256(of:))
             : nil
         file = try artifact.checked(platform)
@@ -221,17 +221,17 @@ private struct Session {
         if let labels = given.labels, let photo = given.photo {
             return try .caption(given.artifact, labels: labels, runtime: runtime, photo: photo)
         }
-        guard let parity = given.parity else { throw UserError("\(given.artifact.name) has no inputs") }
-        return try .part(given.artifact, runtime: runtime, parity: parity)
+        guard let verification = given.verification else { throw UserError("\(given.artifact.name) has no inputs") }
+        return try .part(given.artifact, runtime: runtime, verification: verification)
     }
 
     /// Runs every method on the host's inputs and leaves the outputs for the host to judge.
     func verify() throws {
-        guard let parity = given.parity else { return }
+        guard let verification = given.verification else { return }
         let folder = files.results.appendingPathComponent(given.artifact.stem)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        var outputs = ParityOutputs(artifact: given.file)
-        for (name, inputs) in parity.methods {
+        var outputs = VerificationOutputs(artifact: given.file)
+        for (name, inputs) in verification.methods {
             let method = try given.artifact.method(name)
             try outputs.add(
                 method, try runtime.run(method, inputs.map(\.tensor)), in: folder, sha256: platform.sha256(of:))
@@ -253,7 +253,7 @@ extension Artifact {
 }
 
 extension Record {
-    /// Notes what disturbed the measurement.
+    /// Notes what interfered with the measurement.
     fileprivate mutating func settle(before: ThermalState, _ platform: any BenchmarkPlatform) {
         let after = platform.thermalState()
         environment["thermal_after"] = .text(after.rawValue)
@@ -263,7 +263,7 @@ extension Record {
         if platform.lowPower() { disturbed.append("low power mode") }
     }
 
-    /// Turns this into the record of a failure: no figure of it counts.
+    /// Turns this into the record of a failure: no metric of it counts.
     fileprivate mutating func fail(_ reason: String) {
         status = .failed
         error = Failure(reason: reason)

@@ -1,8 +1,8 @@
 import Foundation
 
-/// One repeat of one combination: the schema of `bench/records/record.py`, format 2.
+/// One repeat of one case: the schema of `bench/records/record.py`, format 2.
 ///
-/// Left out is what the host knows better and fills in: counts, the machine's rates, the artifact's parity.
+/// Left out is what the host knows better and fills in: counts, the machine's rates, how exact the artifact is.
 public struct Record: Sendable, Equatable, Codable {
     public enum Status: String, Sendable, Codable {
         case ok, failed

@@ -1,4 +1,4 @@
-/// Figures of one stage's samples, computed as in `bench/records/record.py`.
+/// Metrics of one stage's samples, computed as in `bench/records/record.py`.
 public enum Statistics {
     /// The value that so many percent do not exceed, between two neighbours in proportion.
     ///

@@ -11,7 +11,7 @@ struct TensorFile: Codable, Equatable {
 }
 
 /// parity.json: inputs of an artifact's methods, which the host made.
-struct ParityInputs {
+struct VerificationInputs {
     private struct Content: Decodable {
         struct Method: Decodable {
             let name: String
@@ -48,7 +48,7 @@ struct ParityInputs {
 }
 
 /// outputs.json: what the artifact made of these inputs.
-struct ParityOutputs: Codable {
+struct VerificationOutputs: Codable {
     struct Method: Codable {
         let name: String
         let outputs: [TensorFile]

@@ -14,7 +14,7 @@ final class MemoryWatch {
         peak = max(peak, platform.footprint())
     }
 
-    var figures: Record.Memory {
+    var metrics: Record.Memory {
         Record.Memory(peakBytes: peak, baselineBytes: baseline)
     }
 }

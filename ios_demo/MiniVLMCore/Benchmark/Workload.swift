@@ -50,9 +50,11 @@ struct Workload {
     }
 
     /// One method on the inputs that the host sent.
-    static func part(_ artifact: Artifact, runtime: any ModelRuntime, parity: ParityInputs) throws -> Workload {
+    static func part(
+        _ artifact: Artifact, runtime: any ModelRuntime, verification: VerificationInputs
+    ) throws -> Workload {
         let method = try artifact.method("forward")
-        let inputs = try parity.inputs(of: method.name)
+        let inputs = try verification.inputs(of: method.name)
         let tensors = inputs.map(\.tensor)
         return Workload(
             stages: [Stage(name: method.name) { _ = try runtime.run(method, tensors) }],

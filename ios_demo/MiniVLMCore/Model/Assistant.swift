@@ -106,7 +106,8 @@ public actor Assistant {
         let logits = try runtime.run(method, inputs.tensors).first?.floats() ?? []
         watch.lap("vqa")
         guard logits.count == labels.answers.count else {
-            throw UserError("\(logits.count) answers in the model and \(labels.answers.count) in answers.txt: copy both")
+            throw UserError(
+                "\(logits.count) answers in the model and \(labels.answers.count) in answers.txt: copy both")
         }
         let best = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }.prefix(top)
         return Timed(

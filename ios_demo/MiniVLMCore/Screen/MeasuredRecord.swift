@@ -14,13 +14,14 @@ public struct MeasuredRecord: Sendable, Identifiable {
 
     public var title: String { "\(record.model), \(record.runtime), \(record.precision)" }
 
-    /// The figure, or why there is none.
+    /// The metric, or why there is none.
     public var text: String {
         if let reason = record.error?.reason { return "Failed: \(reason)" }
         guard let runs = record.samples.values.map(\.count).min(), runs > 0 else { return "No runs." }
         let totals = (0..<runs).map { run in record.samples.values.reduce(0) { $0 + $1[run] } }
-        let figure = "\(decimal(Statistics.median(totals), 1)) ms, median of \(runs) run\(runs == 1 ? "" : "s")."
-        return record.disturbed.isEmpty ? figure : "\(figure) Disturbed: \(record.disturbed.joined(separator: "; "))."
+        let metric = "\(decimal(Statistics.median(totals), 1)) ms, median of \(runs) run\(runs == 1 ? "" : "s")."
+        if record.disturbed.isEmpty { return metric }
+        return "\(metric) Interference: \(record.disturbed.joined(separator: "; "))."
     }
 
     /// The records in a folder, the newest first: those of the screen, and those that a computer asked for.

@@ -19,14 +19,14 @@ data class TensorSpec(
  * One entry point of an artifact.
  *
  * @property delegatedMacs share of the multiply-adds that the runtime's accelerated kernels run.
- * @property parity how exact its results are, by figure.
+ * @property verification how exact its results are, by metric.
  */
 class Method(
     val name: String,
     val inputs: List<TensorSpec>,
     val outputs: List<TensorSpec>,
     val delegatedMacs: Double,
-    val parity: Map<String, Double>,
+    val verification: Map<String, Double>,
 )
 
 /**
@@ -127,7 +127,7 @@ class Artifact(
                 inputs = fields.children("inputs").map(::spec),
                 outputs = fields.children("outputs").map(::spec),
                 delegatedMacs = fields.number("delegated_macs"),
-                parity = fields.children("parity").associate { it.field<String>("name") to it.number("value") },
+                verification = fields.children("parity").associate { it.field<String>("name") to it.number("value") },
             )
 
         private fun spec(fields: JsonObject): TensorSpec {

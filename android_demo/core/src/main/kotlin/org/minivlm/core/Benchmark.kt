@@ -3,7 +3,7 @@ package org.minivlm.core
 import java.io.File
 
 /**
- * One repeat of one combination, from extras to a record.
+ * One repeat of one case, from extras to a record.
  *
  * @param files the app's folder; see docs/phones-android.md for what lies in it.
  * @param readPhoto decodes a photo file.
@@ -90,7 +90,7 @@ class Benchmark(
             if (request.verify) {
                 status.enter("verifying")
                 val folder = File(results, artifact.file.nameWithoutExtension)
-                writeOutputs(artifact, networks, parityInputs(artifact), folder)
+                writeOutputs(artifact, networks, verificationInputs(artifact), folder)
             }
             val sustained = if (request.sustained) timings.bySecond() else null
             return Measurement(timings.samples, sustained, job.tokens, loadMs, firstMs, memory, job.inputs)
@@ -102,7 +102,7 @@ class Benchmark(
         artifact: Artifact,
     ): Job {
         val photo = photoFile(request)
-        if (!artifact.isWhole) return PartJob(artifact, parityInputs(artifact))
+        if (!artifact.isWhole) return PartJob(artifact, verificationInputs(artifact))
         if (photo == null) throw UserError("the extra 'photo' is missing: a whole model needs one")
         return CaptionJob(artifact, Labels.read(artifact.labelsFolder, artifact.answers), readPhoto(photo))
     }
@@ -113,8 +113,8 @@ class Benchmark(
         return file
     }
 
-    private fun parityInputs(artifact: Artifact) =
-        ParityInputs.open(File(files, "inputs/${artifact.file.nameWithoutExtension}"))
+    private fun verificationInputs(artifact: Artifact) =
+        VerificationInputs.open(File(files, "inputs/${artifact.file.nameWithoutExtension}"))
 
     /** Waits until the phone is cool, at most so long; returns the seconds waited. */
     private fun coolDown(longest: Double): Double {
@@ -143,12 +143,12 @@ class Benchmark(
             environment =
                 phone.describe() + thermal.mapKeys { "thermal_${it.key}" } +
                     mapOf("cooled_seconds" to cooledSeconds, "low_power" to phone.savesPower()) + overTime,
-            disturbed = disturbances(thermal),
+            interference = interference(thermal),
             time = phone.now(),
         )
     }
 
-    private fun disturbances(thermal: Map<String, String>): List<String> =
+    private fun interference(thermal: Map<String, String>): List<String> =
         thermal.filterValues { it !in listOf(CALM, UNKNOWN) }.map { (time, status) ->
             "the thermal status $time the runs was $status"
         } +

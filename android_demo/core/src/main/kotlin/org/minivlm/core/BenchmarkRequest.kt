@@ -13,7 +13,7 @@ package org.minivlm.core
  * @property sustained whether latency and thermal status over time belong into the record.
  * @property threads of the runtime.
  * @property coolDown longest wait in seconds for a cool phone.
- * @property verify whether to run the parity inputs, too.
+ * @property verify whether to run the verification inputs, too.
  * @property output name of the records file.
  * @property modelDir folder of the artifact: absolute, or in the app's files.
  */

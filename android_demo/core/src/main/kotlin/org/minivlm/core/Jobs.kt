@@ -36,10 +36,10 @@ internal class CaptionJob(
     }
 }
 
-/** The one method of a part of a model, on the inputs that its parity was measured with. */
+/** The one method of a part of a model, on the inputs that it was verified with. */
 internal class PartJob(
     artifact: Artifact,
-    private val parity: ParityInputs,
+    private val verification: VerificationInputs,
 ) : Job {
     private val method = artifact.methods.single().name
     override val methods = listOf(method)
@@ -48,7 +48,7 @@ internal class PartJob(
 
     override fun stages(networks: Networks): List<Stage> {
         val values =
-            parity
+            verification
                 .read(method, networks)
                 .values
                 .toTypedArray()

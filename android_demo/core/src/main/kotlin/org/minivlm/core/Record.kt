@@ -38,7 +38,7 @@ class Circumstances(
     val artifact: Artifact,
     val photo: Map<String, String>,
     val environment: JsonObject,
-    val disturbed: List<String>,
+    val interference: List<String>,
     val time: String,
 )
 
@@ -111,13 +111,13 @@ private fun common(about: Circumstances): JsonObject =
                 "delegated" to about.artifact.methods.associate { it.name to it.delegatedMacs },
                 "parity" to
                     about.artifact.methods
-                        .flatMap { method -> method.parity.map { "${method.name} ${it.key}" to it.value } }
+                        .flatMap { method -> method.verification.map { "${method.name} ${it.key}" to it.value } }
                         .toMap(),
             ),
         "photo" to about.photo,
         "weights" to about.artifact.weights,
         "environment" to about.environment,
         "profile" to about.request.profile,
-        "disturbed" to about.disturbed,
+        "disturbed" to about.interference,
         "time" to about.time,
     )

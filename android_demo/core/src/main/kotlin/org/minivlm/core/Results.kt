@@ -10,7 +10,7 @@ const val RECORDS = "results/records.jsonl"
  * A record for people.
  *
  * @property title model, runtime, precision and threads.
- * @property lines what came of it, and what disturbed it.
+ * @property lines what came of it, and what interfered with it.
  * @property chart latency over time; null where the measurement was not a long one.
  */
 class ResultView(
@@ -81,11 +81,12 @@ private fun view(record: JsonObject): ResultView {
         } else {
             listOf("failed: ${record.child("error").field<String>("reason")}")
         }
-    val disturbed = record.field<List<*>>("disturbed").map { "disturbed: $it" }
+    val interference = record.field<List<*>>("disturbed").map { "interference: $it" }
     return ResultView(
         title = "$model, $runtime $precision$threads",
         lines =
-            listOf("${record.field<String>("time")}, profile ${record.field<String>("profile")}") + outcome + disturbed,
+            listOf("${record.field<String>("time")}, profile ${record.field<String>("profile")}") + outcome +
+                interference,
         chart = if (record["sustained"] == null) null else chart(record),
     )
 }

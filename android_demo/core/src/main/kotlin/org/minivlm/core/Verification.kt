@@ -10,13 +10,13 @@ private const val LONG = "int64"
 private val WIDTHS = mapOf(FLOAT to Float.SIZE_BYTES, LONG to Long.SIZE_BYTES)
 
 /**
- * The inputs that the sidecar's parity figures come from, as the host copied them: `parity.json` and raw files.
+ * The inputs that the sidecar's verification metrics come from, as the host copied them: `parity.json` and raw files.
  *
  * docs/phones-android.md, "Verification", fixes the format.
  *
  * @property methods by name, the inputs in order.
  */
-class ParityInputs private constructor(
+class VerificationInputs private constructor(
     private val folder: File,
     private val methods: Map<String, List<JsonObject>>,
 ) {
@@ -59,7 +59,7 @@ class ParityInputs private constructor(
          *
          * @throws UserError if something is missing, damaged or of another version.
          */
-        fun open(folder: File): ParityInputs {
+        fun open(folder: File): VerificationInputs {
             val file = File(folder, NAME)
             if (!file.isFile) throw UserError("${folder.name}/$NAME is not in ${folder.parent}: copy it there")
             val fields = Json.readObject(file)
@@ -67,7 +67,7 @@ class ParityInputs private constructor(
                 if (fields["format"] != FORMAT) throw JsonError("format ${fields["format"]}")
                 val methods = fields.children("methods").associate { it.field<String>("name") to it.children("inputs") }
                 methods.values.flatten().forEach { requireFile(it, folder) }
-                return ParityInputs(folder, methods)
+                return VerificationInputs(folder, methods)
             } catch (error: JsonError) {
                 throw UserError("${folder.name}/$NAME is damaged (${error.message}): copy it again", error)
             }
@@ -91,14 +91,14 @@ class ParityInputs private constructor(
 }
 
 /**
- * Runs every method of an artifact on its parity inputs, and writes `outputs.json` and one raw file an output.
+ * Runs every method of an artifact on its verification inputs, and writes `outputs.json` and one raw file an output.
  *
  * Each file comes with its checksum, so that the host can tell a damaged transfer from a wrong model.
  */
 fun writeOutputs(
     artifact: Artifact,
     networks: Networks,
-    inputs: ParityInputs,
+    inputs: VerificationInputs,
     folder: File,
 ) {
     val methods =

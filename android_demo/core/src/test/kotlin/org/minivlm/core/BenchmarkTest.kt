@@ -52,7 +52,7 @@ class BenchmarkTest {
     }
 
     @Test
-    fun `a part runs on the inputs that its parity was measured with`() {
+    fun `a part runs on the inputs that it was verified with`() {
         FakeModel(files, "tee-tiny", FakeModel.PART).write()
         val part = extras + ("artifact" to "tee-tiny-executorch-fp32.pte")
         run(part)
@@ -213,7 +213,7 @@ class BenchmarkTest {
 
     @Test
     fun `damaged files are told apart from wrong models`() {
-        val parity = "inputs/minivlm-tiny-executorch-fp32"
+        val inputs = "inputs/minivlm-tiny-executorch-fp32"
         val mistakes =
             mapOf(
                 "models/minivlm-tiny-executorch-fp32.pte" to "is not what its sidecar describes",
@@ -232,7 +232,7 @@ class BenchmarkTest {
             file.writeBytes(whole)
         }
         assertFalse("a missing file is no measurement", output().exists())
-        File(files, "$parity/regions-image.bin").appendText("x")
+        File(files, "$inputs/regions-image.bin").appendText("x")
         run(extras + ("verify" to true))
         assertTrue("missing or cut off" in status().field<String>("message"))
     }

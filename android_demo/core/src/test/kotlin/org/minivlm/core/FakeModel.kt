@@ -21,24 +21,24 @@ class FakeModel(
         put(File(labels, "attributes.txt"), "old\nred\n".toByteArray())
         put(File(labels, "answers.txt"), "yes\nno\n".toByteArray())
         put(File(files, "inputs/photo.png"), Fixtures.file("preprocess/photo.png").readBytes())
-        writeParity()
+        writeVerificationInputs()
     }
 
-    /** Parity inputs of every method: zeros. */
-    private fun writeParity() {
+    /** Verification inputs of every method: zeros. */
+    private fun writeVerificationInputs() {
         val folder = File(files, "inputs/${artifact.nameWithoutExtension}")
         val described =
             methods.map { (method, inputs, _) ->
                 val listed =
                     inputs.map { (name, shape) ->
-                        parityInput(File(folder, "$method-$name.bin"), name, shape)
+                        verificationInput(File(folder, "$method-$name.bin"), name, shape)
                     }
                 mapOf("name" to method, "inputs" to listed)
             }
         put(File(folder, "parity.json"), Json.write(mapOf("format" to 1, "methods" to described)).toByteArray())
     }
 
-    private fun parityInput(
+    private fun verificationInput(
         file: File,
         name: String,
         shape: List<Int>,

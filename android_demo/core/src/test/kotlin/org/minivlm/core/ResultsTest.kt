@@ -46,7 +46,8 @@ class ResultsTest {
         assertEquals(listOf(0.5 to 1.0, 1.0 to 1.0), chart.points)
         assertEquals(listOf("none", "light"), chart.bands.map { it.status })
         assertEquals(0.504, chart.bands[1].from, 1e-12)
-        assertTrue("the record says what disturbed it", results.views[0].lines.none { it.startsWith("disturbed") })
+        val lines = results.views[0].lines
+        assertTrue("the record says what interfered with it", lines.none { it.startsWith("interference") })
     }
 
     @Test
@@ -57,12 +58,12 @@ class ResultsTest {
     }
 
     @Test
-    fun `what disturbed a measurement is said`() {
+    fun `what interfered with a measurement is said`() {
         val line = Fixtures.file("records/android.jsonl").readLines()[0]
-        val disturbed = line.replace("\"disturbed\":[]", "\"disturbed\":[\"the phone was saving power\"]")
+        val interfered = line.replace("\"disturbed\":[]", "\"disturbed\":[\"the phone was saving power\"]")
         assertEquals(
-            "disturbed: the phone was saving power",
-            read(disturbed)
+            "interference: the phone was saving power",
+            read(interfered)
                 .views
                 .single()
                 .lines
