@@ -36,11 +36,11 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/.made
 	$(PIP) $(call extra,docs)
 	@touch $@
 
-demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it beside the paper's baselines
+demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it, and let a trained model speak of three scenes
 	$(RUN) export/to_executorch.py --model minivlm
 	$(RUN) bench/run.py --device cpu --threads 4 --profile quick --models tee-0,grid-r50,r101-f,bert-base,minilm
-	$(SHOW_SAMPLE)
-	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl results/report.html $$(ls results/sample.png 2>/dev/null) | awk '{print "  " $$9, $$5}'
+	$(RUN) -m minivlm show --checkpoint sample --plot results/sample.png
+	@echo "made:"; ls -lh artifacts/*.pte results/records.jsonl results/report.html results/sample.png | awk '{print "  " $$9, $$5}'
 
 lint: $(VENV)/.lint  ## style and spelling, without the models' environment
 	$(RUN) -m ruff check .

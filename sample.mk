@@ -37,13 +37,10 @@ done = @mkdir -p $(S)/done && touch $@
 # A folder takes its place in one step.
 ship = mkdir -p $(2).new && cp $(1)/* $(2).new/ && rm -rf $(2) && mv $(2).new $(2)
 
-.PHONY: sample sample-detector sample-lite
+.PHONY: sample sample-lite sample-scores
 
 sample: $(ASSETS)/sample/MODEL_CARD.md  ## make the sample model, all stages: hours; goes on where it was interrupted
 	@cat $(ASSETS)/sample/MODEL_CARD.md
-
-sample-detector: $(ASSETS)/sample-detector/MODEL_CARD.md  ## make its detector alone
-	@cat $(ASSETS)/sample-detector/MODEL_CARD.md
 
 sample-lite: $(ASSETS)/sample-lite/MODEL_CARD.md  ## make the second detector, tee-lite-sample, likewise
 	@cat $(ASSETS)/sample-lite/MODEL_CARD.md
@@ -104,13 +101,22 @@ $(S)/done/tasks: | $(S)/done/pretrain
 $(S)/model/config.json: | $(S)/done/tasks
 	$(MINIVLM) checkpoint halve $(S)/tasks $(@D)
 
-$(S)/done/scores-test $(S)/done/scores-unseen-style: $(S)/done/scores-%: | $(S)/model/config.json $(S)/scenes/%/about.json
+# Of a checkpoint, $(1), on the scenes of a split, $(2), into a folder, $(3): the detector looks once for all tasks.
+define scored
 	for task in detection caption vqa nlvr2; do \
-	  $(MINIVLM) evaluate $$task --data $(S)/scenes/$* --checkpoint $(S)/model --features $(S)/regions \
-	    --output $(S)/scores/$* --resume || exit; done
-	$(MINIVLM) evaluate retrieval --data $(S)/scenes/$* --checkpoint $(S)/model --features $(S)/regions \
-	  --limit $(SAMPLE_SEARCHED) --output $(S)/scores/$* --resume
+	  $(MINIVLM) evaluate $$task --data $(S)/scenes/$(2) --checkpoint $(1) --features $(S)/regions \
+	    --output $(3) --resume || exit; done
+	$(MINIVLM) evaluate retrieval --data $(S)/scenes/$(2) --checkpoint $(1) --features $(S)/regions \
+	  --limit $(SAMPLE_SEARCHED) --output $(3) --resume
+endef
+
+$(S)/done/scores-test $(S)/done/scores-unseen-style: $(S)/done/scores-%: | $(S)/model/config.json $(S)/scenes/%/about.json
+	$(call scored,$(S)/model,$*,$(S)/scores/$*)
 	$(done)
+
+sample-scores: | $(S)/scenes/test/about.json $(S)/scenes/unseen-style/about.json  ## score the sample that comes along once more
+	$(call scored,sample,test,results/sample/test)
+	$(call scored,sample,unseen-style,results/sample/unseen-style)
 
 $(S)/model/MODEL_CARD.md: $(S)/model/config.json $(S)/done/scores-test $(S)/done/scores-unseen-style
 	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(S)/pretrain $(S)/tasks $(CARD_FLAGS) \
@@ -119,26 +125,18 @@ $(S)/model/MODEL_CARD.md: $(S)/model/config.json $(S)/done/scores-test $(S)/done
 $(ASSETS)/sample/MODEL_CARD.md: $(S)/model/MODEL_CARD.md
 	$(call ship,$(S)/model,$(ASSETS)/sample)
 
-# A detector alone: $(1) is the folder of its training, $(2) that of what is shipped of it, as $(3)
-define shipped_detector
-$(S)/$(2)/config.json: | $(S)/done/$(1)
-	$$(MINIVLM) checkpoint halve $(S)/$(1) $$(@D)
+# The second detector alone
 
-$(S)/done/$(2)-scores-test $(S)/done/$(2)-scores-unseen-style: $(S)/done/$(2)-scores-%: | $(S)/$(2)/config.json $(S)/scenes/%/about.json
-	$$(MINIVLM) evaluate detection --data $(S)/scenes/$$* --checkpoint $(S)/$(2) --output $(S)/scores/$(2)-$$* --resume
-	$$(done)
+$(S)/lite/config.json: | $(S)/done/lite-detector
+	$(MINIVLM) checkpoint halve $(S)/lite-detector $(@D)
 
-$(S)/$(2)/MODEL_CARD.md: $(S)/$(2)/config.json $(S)/done/$(2)-scores-test $(S)/done/$(2)-scores-unseen-style
-	$$(MINIVLM) checkpoint card $$(@D) --runs $(S)/$(1) $$(CARD_FLAGS) \
-	  --scores test=$(S)/scores/$(2)-test unseen-style=$(S)/scores/$(2)-unseen-style
+$(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style: $(S)/done/lite-scores-%: | $(S)/lite/config.json $(S)/scenes/%/about.json
+	$(MINIVLM) evaluate detection --data $(S)/scenes/$* --checkpoint $(S)/lite --output $(S)/scores/lite-$* --resume
+	$(done)
 
-$(ASSETS)/$(3)/MODEL_CARD.md: $(S)/$(2)/MODEL_CARD.md
-	$$(call ship,$(S)/$(2),$(ASSETS)/$(3))
-endef
-$(eval $(call shipped_detector,detector,eyes,sample-detector))
-$(eval $(call shipped_detector,lite-detector,lite,sample-lite))
+$(S)/lite/MODEL_CARD.md: $(S)/lite/config.json $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style
+	$(MINIVLM) checkpoint card $(@D) --runs $(S)/lite-detector $(CARD_FLAGS) \
+	  --scores test=$(S)/scores/lite-test unseen-style=$(S)/scores/lite-unseen-style
 
-# The end of make demo: what the sample says of three scenes, or, before its language is learnt, what it sees in one.
-SHOW_SAMPLE = $(if $(wildcard $(ASSETS)/sample/config.json),\
-  $(MINIVLM) show --checkpoint sample --plot results/sample.png,\
-  $(MINIVLM) regions $(ASSETS)/sample-scenes/images/test-8.jpg --checkpoint sample-detector --plot results/sample.png)
+$(ASSETS)/sample-lite/MODEL_CARD.md: $(S)/lite/MODEL_CARD.md
+	$(call ship,$(S)/lite,$(ASSETS)/sample-lite)

@@ -95,6 +95,17 @@ def test_new_scores_make_a_new_card_and_nothing_else(folder: Path) -> None:
     assert planned(folder, "sample") == ["checkpoint card"]
 
 
+def test_the_shipped_one_is_scored_as_a_new_one_is(folder: Path) -> None:
+    """On the same scenes, by the same commands; nothing is trained, and the card stays as it is."""
+    finish(folder, *DATA)
+    lines = commands(folder, "sample-scores")
+    plan = re.findall(r"-m minivlm (\S+ \S+)", "\n".join(lines))
+    assert plan == ["data scenes", "data scenes", *("evaluate $task", "evaluate retrieval") * 2]
+    assert sum("--checkpoint sample " in line for line in lines) == 4
+    made = "\n".join(commands(folder, "sample"))
+    assert made.count(" --limit 100 ") == 2 == "\n".join(lines).count(" --limit 100 ")
+
+
 def test_sizes_are_variables(folder: Path) -> None:
     flags = ("SAMPLE_SCENES=24", "SAMPLE_DETECTOR=--steps 3", "SAMPLE_THREADS=2")
     said = "\n".join(commands(folder, "sample", *flags))

@@ -9,9 +9,7 @@ from minivlm.command_line import path_argument
 from minivlm.errors import UserError
 from minivlm.weights.checkpoint import CONFIG
 
-SHIPPED: Mapping[str, str] = MappingProxyType(
-    {name: f"make {name}" for name in ("sample", "sample-detector", "sample-lite")}
-)
+SHIPPED: Mapping[str, str] = MappingProxyType({name: f"make {name}" for name in ("sample", "sample-lite")})
 """Name -> the command that makes it where it is not there."""
 
 
