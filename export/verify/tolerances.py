@@ -115,11 +115,16 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
 """Per precision, or per "runtime precision" where one runtime differs."""
 
 
+TRAINED: Mapping[str, Tolerances] = MappingProxyType({})
+"""Likewise of trained weights, where they differ from `TOLERANCES`."""
+
+
 LAYER_SQNR = 15.0
 """dB of a layer's output in the quantized model, errors before it included, below which it is reported as degraded."""
 
 
-def tolerances_of(runtime: str, precision: str) -> Tolerances:
-    """Return what a runtime's artifact of a precision must reach."""
-    own = f"{runtime} {precision}"
-    return TOLERANCES[own if own in TOLERANCES else precision]
+def tolerances_of(runtime: str, precision: str, *, random: bool = True) -> Tolerances:
+    """Return what a runtime's artifact of a precision must reach, of random or of trained weights."""
+    names = (f"{runtime} {precision}", precision)
+    tables = (TOLERANCES,) if random else (TRAINED, TOLERANCES)
+    return next(table[name] for table in tables for name in names if name in table)
