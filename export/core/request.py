@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.core.flags import add_evaluate_flags
 from export.core.format import Family, Format
 from export.core.formats import check_precision, family_of, support_table
-from export.core.flags import add_evaluate_flags
 from minivlm.command_line import integer_argument, path_argument, script_parser, seed
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable

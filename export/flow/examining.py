@@ -50,9 +50,10 @@ class Examiner:
             self.steps.say(f"  {printable(str(one))}")
         if proof.failed:
             raise UserError(
-                f"the artifact {artifact.name} does less than {FLOOR:.0%} of what its model does on {self.data}, and"
-                f" was not kept: {printable('; '.join(map(str, proof.failed)))}: keep layers in float with --keep-float,"
-                " calibrate on pictures like these, or judge by more examples with --evaluate-limit"
+                f"the artifact of {self.examination.reference.model} keeps less than {FLOOR:.0%} of what the model"
+                f" scores on {printable(self.data)}, and was not kept: {printable('; '.join(map(str, proof.failed)))}:"
+                " calibrate on pictures like these, keep layers in float by --keep-float, or judge by more examples"
+                " by --evaluate-limit"
             )
         return proof
 
