@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskShare:
@@ -39,7 +41,8 @@ class TaskShare:
     @property
     def least(self) -> float | None:
         """The less of both shares; None where there is nothing to keep."""
-        return min((share for share in (self.share, self.paired_share) if share is not None), default=None)
+        shares = [share for share in (self.share, self.paired_share) if share is not None]
+        return float(np.min(shares)) if shares else None  # NaN, if one is
 
     def __str__(self) -> str:
         scores = f"{self.task}: {self.metric} {self.artifact:.4f} of {self.pytorch:.4f}"
