@@ -44,10 +44,9 @@ class Examiner:
         Raises:
             UserError: It keeps too little of a task, or the artifact cannot be run on the data.
         """
+        self.steps.say("  scoring the artifact on the same")
         scores = self.examination.score(Candidate(name=name, artifact=artifact), self.steps, self.steps.say)
         proof = TaskProof(data=self.data, floor=FLOOR, tasks=[self._share(task, scores[task]) for task in scores])
-        for one in proof.tasks:
-            self.steps.say(f"  {printable(str(one))}")
         if proof.failed:
             raise UserError(
                 f"the artifact of {self.examination.reference.model} keeps less than {FLOOR:.0%} of what the model"
@@ -91,6 +90,7 @@ def examiner(job: Job, steps: Steps) -> Iterator[Examiner | None]:
         return
     with TemporaryDirectory() as results:
         examination = _examination(request, request.evaluate, job, Path(results))
+        steps.say(f"  scoring the model on {printable(request.evaluate.name)}: {', '.join(examination.tasks)}")
         reference = examination.score(Candidate(name=PYTORCH), steps, steps.say)
         if not any(score.headline for score in reference.values()):
             raise UserError(
@@ -112,6 +112,4 @@ def _examination(request: ExportRequest, folder: Path, job: Job, results: Path) 
             " questions with answers or statements"
         )
     settings = Settings(limit=request.evaluate_limit)
-    return Examination(
-        reference=reference, data=TaskData(files), tasks=tasks, settings=settings, folder=results, threads=None
-    )
+    return Examination(reference=reference, data=TaskData(files), tasks=tasks, settings=settings, folder=results)
