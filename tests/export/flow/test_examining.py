@@ -1,4 +1,4 @@
-"""The proof that an artifact still does its tasks, of a whole tiny model: exact in fp32, so that it keeps everything."""
+"""The proof that an artifact still does its tasks, of a whole tiny model: in fp32 it is exact and keeps everything."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def flags(checkpoint: Path, data: Path, output: Path, *more: str) -> list[str]:
 
 
 def test_every_task_that_data_and_model_allow_is_scored(checkpoint: Path, tmp_path: Path, capsys) -> None:
-    """fp32 in ONNX Runtime decides as PyTorch does: arithmetic gives differences of 0, and shares of 1 or of nothing."""
+    """fp32 in ONNX Runtime decides as PyTorch does: shares are 1, or of nothing."""
     run_exporter(FORMATS["onnx"], "", flags(checkpoint, data_folder(tmp_path / "data"), tmp_path / "out"))
     (sidecar,) = (tmp_path / "out").glob("*.json")
     proof = json.loads(sidecar.read_text())["tasks"]
