@@ -117,39 +117,33 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
 
 TRAINED: Mapping[str, Tolerances] = MappingProxyType(
     {
-        # Set from int8 artifacts of two trained detectors (tee-sample, tee-lite-sample) that keep 99.4 to 99.8 % of
-        # their mAP, on up to 8 pictures and the same upside down: six composed scenes, and both photos of scikit-learn.
-        # The worst of ExecuTorch: 0.89 of proposals, features 20.1 dB and 0.995, geometry 42 dB, scores within 0.16;
-        # of LiteRT 0.93, 23.6 dB, 0.998, 0.07. What depends on a few boxes scatters all the same: 0.15 to 1 of regions
-        # are matched, as those of little score change places; of ten tags one differs, of few attributes half. So
-        # those bounds are loose, and features and scores tell: 3 dB and half as much again beyond the worst.
-        # Language, of minilm-sample in ONNX Runtime: 21.5 dB, best entry 0.89, 0.018 nats. Core ML runs here in its
-        # reference executor only, and was not measured on trained weights: it has the bounds of the others.
+        # Set from int8 artifacts of trained detectors (tee-sample, tee-lite-sample) that keep 99.4 % of their mAP and
+        # more, on up to 14 pictures and the same upside down, composed scenes and both photos of scikit-learn. The
+        # worst of ExecuTorch: 0.89 of proposals, features 20.1 dB and 0.995, scores within 0.16; of LiteRT 0.93,
+        # 23.6 dB, 0.998, 0.07. What hangs on a few boxes scatters all the same: 0.15 to 1 of regions are matched, as
+        # those of little score change places; of ten tags one differs, of few attributes half. Bounds are 3 dB and half
+        # as much again beyond the worst. Language, of minilm-sample in ONNX Runtime: 21.5 dB, best entry 0.89, 0.018
+        # nats. Core ML runs here in its reference executor only and was not measured: it has the bounds of the others.
         "int8": replace(
-            TOLERANCES["int8"],
-            proposals=0.8,
-            matched=0.1,
-            tags=0.7,
-            attributes=0.3,
-            feature_cosine=0.99,
-            feature_sqnr=17.0,
-            score=0.25,
+            TOLERANCES["int8"], proposals=0.8, matched=0.1, tags=0.7, attributes=0.3, feature_sqnr=17.0, score=0.25
         ),
-        # tee-sample: 0.97, 0.2, 0.93, 0.9995, 29.5 dB, 0.05; tee-lite-sample: 0.99, 0.6, 0.92, 0.996, 21.4 dB, 0.08.
+        # tee-sample: 0.97, 0.2, 0.93, 0.9995, 29.5 dB, 0.05. But one tee-lite-sample keeps 99.7 % of its mAP on 100
+        # scenes with features at 8.5 to 13.8 dB and 0.80, tags 0.75, attributes 0.5, scores within 0.38: of a task
+        # numbers say little, which --evaluate is for. Half of a layer's weights is 6 dB, and is found.
         "onnx int8": replace(
             TOLERANCES["onnx int8"],
             proposals=0.9,
             matched=0.1,
-            tags=0.7,
+            tags=0.65,
             attributes=0.3,
-            feature_cosine=0.99,
-            feature_sqnr=18.0,
-            score=0.15,
+            feature_cosine=0.75,
+            feature_sqnr=7.5,
+            score=0.45,
         ),
     }
 )
-"""Likewise of trained weights, where they differ from `TOLERANCES`. At fp32 they do not: features of trained detectors come
-at 117 dB and more in three formats, logits of a whole trained model at 122 in ExecuTorch."""
+"""Likewise of trained weights, where they differ from `TOLERANCES`. At fp32 they do not: features of trained detectors
+come at 117 dB and more in three formats, logits of a whole trained model at 122 in ExecuTorch."""
 
 
 LAYER_SQNR = 15.0
