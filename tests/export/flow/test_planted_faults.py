@@ -64,7 +64,7 @@ class TestAnArtifact:
         assert found.least is not None
         assert found.least >= proof.floor == 0.97
 
-    def test_with_half_a_range_is_refused(
+    def test_with_half_of_a_layer_s_weights_is_refused(
         self, runtime: str, learnt: Learnt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         planted = FAULTS[runtime](monkeypatch)
