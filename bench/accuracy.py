@@ -14,42 +14,29 @@ Exit code 1: an artifact keeps less than --floor.
 import argparse
 import statistics
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.records.file import read
 from bench.records.scores import SCORES, ScoreRecord, write_scores
 from bench.reporting.cells import wide_console
+from bench.scores.candidates import candidates
 from bench.scores.means import mean_of_results
-from bench.scores.scored import (
-    HEADLINES,
-    Candidate,
-    Runner,
-    Score,
-    candidates,
-    opened,
-    possible_tasks,
-    results_file,
-    score,
-)
 from bench.scores.showing import ScoredRow, retention_picture, retention_table
 from bench.session.flags import add_threads_flag
+from export.verify.scores import FLOOR, HEADLINES, Examination, Runner, possible_tasks, results_file
 from minivlm.command_line import known_argument, list_argument, number_argument, path_argument, positive, script_parser
 from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable, run_command
 from minivlm.evaluation.building import Settings, TaskData
 from minivlm.inference.backend import load_torch_detector
-from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import check_outputs, replacing, size_bytes, write_text
 from minivlm.storage.json_text import json_text
 from minivlm.weights.checkpoint import weights_file
 from minivlm.weights.shipped import checkpoint_argument
 
 RESULT, PICTURE = "accuracy.json", "accuracy.png"
-FLOOR = 0.97
-"""Share of each task's score that a proof wants."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -66,9 +53,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = candidates(arguments.artifacts or (), reference)
     tasks = chosen_tasks(arguments.tasks, possible_tasks(files, reference))
     latencies = {} if arguments.records is None else latencies_of(arguments.records)
-    rows, data = [], TaskData(files)
+    examination = Examination(
+        reference=reference,
+        data=TaskData(files),
+        tasks=tasks,
+        settings=Settings(limit=arguments.limit),
+        folder=arguments.output,
+        threads=arguments.threads,
+        resume=arguments.resume,
+    )
+    rows = []
     for candidate in found:
-        scores = score_all(arguments, data, candidate, reference, tasks, steps, notes)
+        scores = examination.score(candidate, steps, notes.append)
         known = latencies.get(candidate.sha256 or "")
         rows.append(ScoredRow(candidate=candidate, scores=scores, latency_ms=known))
     write_results(rows, reference, outputs[:2])
@@ -135,36 +131,6 @@ def latencies_of(records: Path) -> dict[str, float]:
         if record.ok and record.artifact is not None:
             medians.setdefault(record.artifact.sha256, []).append(record.median)
     return {digest: statistics.median(found) for digest, found in medians.items()}
-
-
-def score_all(
-    arguments: argparse.Namespace,
-    data: TaskData,
-    candidate: Candidate,
-    reference: Runner,
-    tasks: Sequence[str],
-    steps: Steps,
-    notes: list[str],
-) -> Mapping[str, Score]:
-    """Score a candidate on all tasks; its detector looks at each picture once for all of them."""
-    with steps.stage(f"open {candidate.name}"):
-        backend = opened(candidate, reference, arguments.threads)
-    scores = {}
-    with tempfile.TemporaryDirectory() as regions:
-        pipeline = Pipeline(backend, features=Path(regions), note=notes.append)
-        for task in tasks:
-            with steps.counting(f"{candidate.name}: {task}", every=100) as progress:
-                scores[task] = score(
-                    task,
-                    data,
-                    candidate,
-                    pipeline,
-                    Settings(limit=arguments.limit),
-                    folder=arguments.output,
-                    resume=arguments.resume,
-                    progress=progress,
-                )
-    return scores
 
 
 def score_records(rows: Sequence[ScoredRow], reference: Runner, arguments: argparse.Namespace) -> list[ScoreRecord]:

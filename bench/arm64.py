@@ -127,7 +127,7 @@ def verify_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Veri
 def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Verification:
     """Compare an artifact on ARM kernels with PyTorch and with itself on this machine's."""
     sidecar = Sidecar.read(artifact)
-    tolerances = tolerances_of(sidecar.runtime, sidecar.precision)
+    tolerances = tolerances_of(sidecar.runtime, sidecar.precision, random=sidecar.weights.random)
     calls: Calls = [(method.name, inputs) for method in job.methods for inputs in method.verification_inputs]
     with steps.step(f"run {artifact.name} here"):
         program: Program = open_program(artifact)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench.records.media import for_terminal
 from bench.reporting.plot_style import COLOURS, OTHER, STYLE, make_figure, plain_numbers
-from bench.scores.scored import HEADLINES, PYTORCH, Candidate, Score
+from export.verify.scores import HEADLINES, PYTORCH, Candidate, Score
 from minivlm.evaluation.bootstrap import Difference
 
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from export.core.format import PRECISIONS
-from minivlm.command_line import known_argument, list_argument
+from minivlm.command_line import known_argument, list_argument, path_argument, positive
 
 
 def add_runtimes_flag(parser: argparse.ArgumentParser, known: Sequence[str], *older: str) -> None:
@@ -32,4 +32,21 @@ def add_precision_flag(parser: argparse.ArgumentParser, default: Sequence[str]) 
         default=list(default),
         metavar="A,B",
         help=f"of {', '.join(PRECISIONS)} (default: {','.join(default)})",
+    )
+
+
+def add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of data that an artifact must still do its tasks on."""
+    parser.add_argument(
+        "--evaluate",
+        type=path_argument,
+        metavar="DIR",
+        help="data, as minivlm evaluate reads it, to score the model and the artifact on: in every task that both can "
+        "be scored in, the artifact must keep 97 %% of the model's score",
+    )
+    parser.add_argument(
+        "--evaluate-limit",
+        type=positive,
+        metavar="N",
+        help="the first N examples of each task, of retrieval pictures with their texts (default: 100)",
     )

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.core.flags import add_evaluate_flags
 from export.core.format import Family, Format
 from export.core.formats import check_precision, family_of, support_table
 from minivlm.command_line import integer_argument, path_argument, script_parser, seed
+from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.weights.checkpoint import read_info
 from minivlm.weights.shipped import checkpoint_argument
 
 CALIBRATION_SAMPLES = 6
+EVALUATE_LIMIT = 100
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class ExportRequest:
         calibration_samples: Views of them to measure ranges on.
         keep_float: Patterns of module names that int8 leaves in float.
         artifact: File to write; None takes the name that `export.core.formats.artifact_path` gives.
+        evaluate: Folder of data that the artifact must do its tasks on; None where no task is scored.
+        evaluate_limit: Examples of each task.
     """
 
     runtime: str
@@ -49,6 +54,8 @@ class ExportRequest:
     calibration_samples: int = CALIBRATION_SAMPLES
     keep_float: tuple[str, ...] = ()
     artifact: Path | None = None
+    evaluate: Path | None = None
+    evaluate_limit: int = EVALUATE_LIMIT
 
 
 IMAGE_SIZE = re.compile(r"([1-9][0-9]{0,8}|0)(?:[xX]([1-9][0-9]{0,8}|0))?")
@@ -116,6 +123,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         metavar="PATTERN",
         help="modules that int8 leaves in float, such as 'backbone.bifpn.*'; may be repeated",
     )
+    add_evaluate_flags(parser)
     parser.add_argument("--seed", type=seed, help="of random weights (default: 0)")
     arguments = parser.parse_args(argv)
     if arguments.model is None and arguments.checkpoint is None:
@@ -141,6 +149,8 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         calibration=arguments.calibration,
         calibration_samples=samples,
         keep_float=tuple(arguments.keep_float),
+        evaluate=arguments.evaluate,
+        evaluate_limit=arguments.evaluate_limit or EVALUATE_LIMIT,
     )
 
 
@@ -167,6 +177,24 @@ def check_effects(arguments: argparse.Namespace, model: str) -> None:
             raise UserError(f"{flag} goes with --precision int8: at {arguments.precision} no range is measured")
     if arguments.keep_float and arguments.precision == "fp32":
         raise UserError("--keep-float goes with fewer bits, and fp32 is float: leave it out, or take --precision int8")
+    check_evaluation(arguments, model)
+
+
+def check_evaluation(arguments: argparse.Namespace, model: str) -> None:
+    """Refuse to score what has no score.
+
+    Raises:
+        UserError: The weights are random, the model does no task, the folder holds no data, or it is none.
+    """
+    if arguments.evaluate is None:
+        if arguments.evaluate_limit is not None:
+            raise UserError("--evaluate-limit goes with --evaluate DIR: name the data, or leave it out")
+        return
+    if arguments.checkpoint is None or read_info(arguments.checkpoint).random:
+        raise UserError("--evaluate goes with trained weights, and scores of random ones mean nothing: leave it out")
+    if family_of(model) is Family.TRANSFORMER:
+        raise UserError(f"--evaluate goes with a model that does a task, and {model} is a transformer: leave it out")
+    find_data(arguments.evaluate, DataFiles())
 
 
 def check_writable(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from export.core.feeding import Feeding
 from export.core.interface import Interface, TensorSpec
 from export.core.metric import Metric
+from export.core.task_proof import TaskProof
 from minivlm.errors import UserError, printable
 from minivlm.models.registry import get_config
 from minivlm.models.sizes import ModelConfig, with_sizes
@@ -67,6 +68,7 @@ class Sidecar:
         feeding: How inputs are made and what outputs mean.
         quantization: By rule in the order of the recipe, which layers with weights it decided; see `by_rule`.
         sizes: Of the model, see `minivlm.models.sizes`; those that are missing are the registry's.
+        tasks: What it keeps of its model's scores; None where they were not compared.
     """
 
     model: str
@@ -86,6 +88,7 @@ class Sidecar:
     feeding: Feeding = field(default_factory=Feeding)
     quantization: Sequence[Mapping[str, Any]] = field(default_factory=list)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    tasks: TaskProof | None = None
     format: int = FORMAT
 
     def write(self, artifact: Path) -> None:

@@ -8,16 +8,19 @@ from export.core.request import parse_request
 from export.core.sidecar import Sidecar, sidecar_path
 from export.flow.exporting import ExportResult, export_model
 from minivlm.console import Steps
+from minivlm.errors import printable
 
 
 def metric_lines(sidecar: Sidecar, target: Format) -> list[str]:
-    """Return one line a method, and one for the whole, for the closing message."""
+    """Return one line a method, one for the whole and one a task, for the closing message."""
     lines = [
         f"  {item.name}: {item.macs / 1e9:.2f} GMAC, {item.delegated_macs:.1%} of them in {target.title}; "
         + ", ".join(str(metric) for metric in item.parity)
         for item in sidecar.methods
     ]
-    return [*lines, "  whole: " + ", ".join(str(metric) for metric in sidecar.proof)] if sidecar.proof else lines
+    if sidecar.proof:
+        lines.append("  whole: " + ", ".join(str(metric) for metric in sidecar.proof))
+    return [*lines, *(f"  {printable(str(task))}" for task in (sidecar.tasks.tasks if sidecar.tasks else ()))]
 
 
 def next_command(result: ExportResult) -> str:

@@ -1,7 +1,7 @@
 """What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, prove, describe."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from export.core.metric import Metric
 from export.core.precision import by_rule, in_float
 from export.core.request import ExportRequest
 from export.core.sidecar import MethodReport, Sidecar, labels_folder, sidecar_path, tool_versions
+from export.flow.examining import examiner
 from export.runtime.artifact_backend import ArtifactBackend
 from export.runtime.program import Program
 from export.verify.captions import verify_captions
@@ -47,37 +48,58 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
 
     Raises:
         UserError: The model cannot be had or exported, the output cannot be written, or the artifact does not compute
-            what the model computes; then no artifact is left behind.
+            what the model computes or, where that was asked for, does not do what it does; then no artifact is left
+            behind.
     """
     exporter: Exporter = exporter_of(FORMATS[request.runtime])
     with steps.step("load the model"):
         job = prepare(request, exporter.rules[request.precision], steps.say)
     report_calibration(job.recipe.calibration, steps)
-    with steps.step("run it in PyTorch"):
-        expected = {
-            method.name: [run_reference(method, inputs) for inputs in method.verification_inputs]
-            for method in job.methods
-        }
     artifact = request.artifact or artifact_path(request.output, job.model.name, exporter.format, request.precision)
     labels = [labels_folder(artifact)] if job.labels is not None else []
     inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
     for output in (artifact, sidecar_path(artifact), labels_folder(artifact)):
         check_output(output, inputs)
     # The artifact last: a reader meets the old three, the new three, or is told that they do not belong together.
-    with publishing([*labels, sidecar_path(artifact), artifact]) as folder:
+    with examiner(job, steps) as judge, publishing([*labels, sidecar_path(artifact), artifact]) as folder:
         partial = folder / artifact.name
-        built = exporter.build(job.methods, job.recipe, partial, steps)
-        tolerances = tolerances_of(exporter.format.runtime, request.precision)
-        with steps.step(f"run it in {exporter.format.title}"):
-            program: Program = program_class(exporter.format)(partial)
-            reports = [report(method, expected[method.name], program, tolerances, built) for method in job.methods]
-        whole = verify_whole(job, program, tolerances, steps)
-        check_metrics(job, reports, whole, exporter, steps)
-        if job.labels is not None:
-            write_labels(labels_folder(partial), job.labels)
-        sidecar = describe(job, exporter.format, built, partial, reports, whole, steps)
-        sidecar.write(partial)
+        sidecar = convert(job, exporter, partial, steps)
+        if judge is not None:
+            proof = judge.examine(partial, f"{request.runtime} {request.precision}")
+            sidecar = replace(sidecar, tasks=proof, seconds=rounded(steps.seconds))
+            sidecar.write(partial)
     return ExportResult(artifact, sidecar)
+
+
+def convert(job: Job, exporter: Exporter, path: Path, steps: Steps) -> Sidecar:
+    """Write an artifact with its labels and its sidecar, once it computes what the model computes.
+
+    Raises:
+        UserError: It cannot be made, or it does not.
+    """
+    target, precision = exporter.format, job.recipe.precision
+    with steps.step("run it in PyTorch"):
+        expected = {
+            method.name: [run_reference(method, inputs) for inputs in method.verification_inputs]
+            for method in job.methods
+        }
+    built = exporter.build(job.methods, job.recipe, path, steps)
+    tolerances = tolerances_of(target.runtime, precision, random=job.model.origin.random)
+    with steps.step(f"run it in {target.title}"):
+        program: Program = program_class(target)(path)
+        reports = [report(method, expected[method.name], program, tolerances, built) for method in job.methods]
+    whole = verify_whole(job, program, tolerances, steps)
+    check_metrics(job, reports, whole, exporter, steps)
+    if job.labels is not None:
+        write_labels(labels_folder(path), job.labels)
+    sidecar = describe(job, target, built, path, reports, whole, steps)
+    sidecar.write(path)
+    return sidecar
+
+
+def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of each step, to a hundredth."""
+    return {name: round(value, 2) for name, value in seconds.items()}
 
 
 def report(
@@ -181,7 +203,7 @@ def describe(
         photo=job.request.photo.name,
         bytes=size_bytes(artifact),
         sha256=sha256(artifact),
-        seconds={name: round(seconds, 2) for name, seconds in steps.seconds.items()},
+        seconds=rounded(steps.seconds),
         versions=tool_versions(*target.packages),
         sizes=sizes_of(config),
         words={file.name: sha256(file) for file in labels},

@@ -1,7 +1,7 @@
 """What an artifact must reach in its verification: every threshold of the project, in one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 
@@ -115,11 +115,43 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
 """Per precision, or per "runtime precision" where one runtime differs."""
 
 
+TRAINED: Mapping[str, Tolerances] = MappingProxyType(
+    {
+        # Set from int8 artifacts of trained detectors (tee-sample, tee-lite-sample) that keep 99.4 % of their mAP and
+        # more, on up to 14 pictures and the same upside down, composed scenes and both photos of scikit-learn. The
+        # worst of ExecuTorch: 0.89 of proposals, features 20.1 dB and 0.995, scores within 0.16; of LiteRT 0.93,
+        # 23.6 dB, 0.998, 0.07. What hangs on a few boxes scatters all the same: 0.15 to 1 of regions are matched, as
+        # those of little score change places; of ten tags one differs, of few attributes half. Bounds are 3 dB and half
+        # as much again beyond the worst. Language, of minilm-sample in ONNX Runtime: 21.5 dB, best entry 0.89, 0.018
+        # nats. Core ML runs here in its reference executor only and was not measured: it has the bounds of the others.
+        "int8": replace(
+            TOLERANCES["int8"], proposals=0.8, matched=0.1, tags=0.7, attributes=0.3, feature_sqnr=17.0, score=0.25
+        ),
+        # tee-sample: 0.97, 0.2, 0.93, 0.9995, 29.5 dB, 0.05. But one tee-lite-sample keeps 99.7 % of its mAP on 100
+        # scenes with features at 8.5 to 13.8 dB and 0.80, tags 0.75, attributes 0.5, scores within 0.38: of a task
+        # numbers say little, which --evaluate is for. Half of a layer's weights is 6 dB, and is found.
+        "onnx int8": replace(
+            TOLERANCES["onnx int8"],
+            proposals=0.9,
+            matched=0.1,
+            tags=0.65,
+            attributes=0.3,
+            feature_cosine=0.75,
+            feature_sqnr=7.5,
+            score=0.45,
+        ),
+    }
+)
+"""Likewise of trained weights, where they differ from `TOLERANCES`. At fp32 they do not: features of trained detectors
+come at 117 dB and more in three formats, logits of a whole trained model at 122 in ExecuTorch."""
+
+
 LAYER_SQNR = 15.0
 """dB of a layer's output in the quantized model, errors before it included, below which it is reported as degraded."""
 
 
-def tolerances_of(runtime: str, precision: str) -> Tolerances:
-    """Return what a runtime's artifact of a precision must reach."""
-    own = f"{runtime} {precision}"
-    return TOLERANCES[own if own in TOLERANCES else precision]
+def tolerances_of(runtime: str, precision: str, *, random: bool = True) -> Tolerances:
+    """Return what a runtime's artifact of a precision must reach, of random or of trained weights."""
+    names = (f"{runtime} {precision}", precision)
+    tables = (TOLERANCES,) if random else (TRAINED, TOLERANCES)
+    return next(table[name] for table in tables for name in names if name in table)

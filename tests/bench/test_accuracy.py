@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from bench import accuracy
-from bench.scores.scored import PYTORCH, results_file
 from export.core.formats import FORMATS, artifact_path
 from export.flow.command import run_exporter
 from export.runtime.artifact_detector import open_detector
+from export.verify.scores import PYTORCH, results_file
 from minivlm.cli.main import main as minivlm
 from minivlm.errors import UserError
 from minivlm.evaluation import building

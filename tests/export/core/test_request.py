@@ -12,6 +12,7 @@ from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.weights.checkpoint import CheckpointInfo, save
 from minivlm.weights.loading import create_model
+from tests.evaluation.made import data_folder
 from tests.tiny import save_photo
 
 TARGET = replace(FORMATS["executorch"], precisions=dict.fromkeys(Family, ("fp32", "int8")))
@@ -159,3 +160,33 @@ class TestWritable:
         monkeypatch.setattr("export.core.request.os.access", lambda path, mode: False)
         with pytest.raises(UserError, match="is not writable: choose another with --output"):
             check_writable(tmp_path)
+
+
+class TestEvaluation:
+    """What has no score is refused before any work, in one line."""
+
+    def test_with_data_and_trained_weights_is_taken(self, tmp_path):
+        folder, data = random_checkpoint(tmp_path / "run", "tee-tiny"), data_folder(tmp_path / "data")
+        flags = ["--checkpoint", str(folder), "--output", str(tmp_path / "out"), "--evaluate", str(data)]
+        assert parse_request("Export.", TARGET, flags).evaluate_limit == 100
+        request = parse_request("Export.", TARGET, [*flags, "--evaluate-limit", "7"])
+        assert (request.evaluate, request.evaluate_limit) == (data, 7)
+
+    def test_of_random_weights_means_nothing(self, tmp_path):
+        reason = "--evaluate goes with trained weights"
+        assert reason in refusal("--model", "tee-tiny", "--evaluate", str(tmp_path))
+        save(tmp_path / "run", create_model("tee-tiny"), CheckpointInfo("tee-tiny", origin="a seed", random=True))
+        assert reason in refusal("--checkpoint", str(tmp_path / "run"), "--evaluate", str(tmp_path))
+
+    def test_of_a_transformer_alone_has_no_task(self, tmp_path):
+        folder = random_checkpoint(tmp_path / "run", "minilm-tiny")
+        assert "minilm-tiny is a transformer" in refusal("--checkpoint", str(folder), "--evaluate", str(tmp_path))
+
+    def test_needs_data(self, tmp_path):
+        folder = random_checkpoint(tmp_path / "run", "tee-tiny")
+        (tmp_path / "empty").mkdir()
+        assert "holds no data" in refusal("--checkpoint", str(folder), "--evaluate", str(tmp_path / "empty"))
+        assert "is no folder" in refusal("--checkpoint", str(folder), "--evaluate", str(tmp_path / "none"))
+
+    def test_a_limit_alone_would_do_nothing(self):
+        assert "goes with --evaluate DIR" in refusal("--model", "tee-tiny", "--evaluate-limit", "7")

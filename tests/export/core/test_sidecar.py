@@ -18,11 +18,13 @@ from export.core.sidecar import (
     sidecar_path,
     tool_versions,
 )
+from export.core.task_proof import TaskProof
 from minivlm.errors import UserError
 from minivlm.models.registry import vision_language_config
 from minivlm.storage.files import sha256
 from minivlm.weights.labels import random_labels
 from minivlm.weights.loading import WeightsOrigin
+from tests.export.core.test_task_proof import VQA
 
 CONTENT = b"some program"
 SIDECAR = Sidecar(
@@ -48,6 +50,7 @@ SIDECAR = Sidecar(
     sha256=hashlib.sha256(CONTENT).hexdigest(),
     seconds={"lower": 1.5},
     versions={"torch": "2"},
+    tasks=TaskProof(data="test", floor=0.97, tasks=[VQA]),
 )
 
 
@@ -161,6 +164,12 @@ class TestAFieldOfAnotherType:
 def test_a_field_of_another_type_is_named(artifact, field, value):
     sidecar_path(artifact).write_text(json.dumps({**FIELDS, field: value}))
     assert f"({field}" in refusal(artifact)
+
+
+def test_from_before_tasks_were_scored_is_read(artifact):
+    content = {key: value for key, value in FIELDS.items() if key != "tasks"}
+    sidecar_path(artifact).write_text(json.dumps(content))
+    assert Sidecar.read(artifact) == replace(SIDECAR, tasks=None)
 
 
 def test_keys_of_a_later_version_are_left_alone(artifact):

@@ -1,0 +1,87 @@
+"""An int8 artifact that goes wrong in one layer is refused; as it was made it is kept.
+
+The fault: the scales of one layer's weights are half of what they should be. The detector knows its pictures
+by heart, and all that it says passes through the layer.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from export.backends.onnx import exporter as onnx_exporter
+from export.core.formats import FORMATS, artifact_path
+from export.core.sidecar import Sidecar
+from export.flow.command import run_exporter
+from minivlm.errors import UserError
+from tests.export.learnt import Learnt, learn_by_heart
+
+Plant = Callable[[pytest.MonkeyPatch], list[str]]
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Learnt:
+    return learn_by_heart(tmp_path_factory.mktemp("learnt"))
+
+
+def export(learnt: Learnt, runtime: str, folder: Path) -> Path:
+    """Export by the command line, calibrated on the pictures and judged on them."""
+    flags = ["--checkpoint", str(learnt.checkpoint), "--precision", "int8", "--output", str(folder)]
+    flags += ["--photo", str(learnt.images / "0.png"), "--calibration", str(learnt.images)]
+    run_exporter(FORMATS[runtime], "", [*flags, "--evaluate", str(learnt.data)])
+    return artifact_path(folder, "tee-tiny", FORMATS[runtime], "int8")
+
+
+def plant_in_onnx(patch: pytest.MonkeyPatch) -> list[str]:
+    """Halve the scales of the box head's first weights, in the file: its ranges have room for twice what matters."""
+    planted: list[str] = []
+    plain = onnx_exporter.write_graph
+
+    def with_fault(model: onnx.ModelProto, path: Path) -> None:
+        for item in model.graph.initializer:
+            if item.name.endswith("box_head.fc1.weight_scale"):
+                item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item) / 2, item.name))
+                planted.append(item.name)
+        plain(model, path)
+
+    patch.setattr(onnx_exporter, "write_graph", with_fault)
+    return planted
+
+
+FAULTS: dict[str, Plant] = {"onnx": plant_in_onnx}
+
+
+@pytest.mark.parametrize("runtime", FAULTS)
+class TestAnArtifact:
+    def test_as_it_was_made_keeps_its_task(self, runtime: str, learnt: Learnt, tmp_path: Path) -> None:
+        proof = Sidecar.read(export(learnt, runtime, tmp_path)).tasks
+        assert proof is not None
+        (found,) = proof.tasks
+        assert (proof.data, found.task, found.examples) == ("data", "detection", len(list(learnt.images.iterdir())))
+        assert found.least is not None
+        assert found.least >= proof.floor == 0.97
+
+    def test_with_half_of_a_layer_s_weights_is_refused(
+        self, runtime: str, learnt: Learnt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        planted = FAULTS[runtime](monkeypatch)
+        with pytest.raises(UserError, match="and was not kept") as refused:
+            export(learnt, runtime, tmp_path)
+        assert planted
+        assert "\n" not in str(refused.value)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sidecar_says_what_was_kept_of_what(learnt: Learnt, tmp_path: Path) -> None:
+    """fp32 in ONNX Runtime finds what PyTorch finds: arithmetic gives shares of 1."""
+    flags = ["--checkpoint", str(learnt.checkpoint), "--output", str(tmp_path), "--photo", str(learnt.images / "0.png")]
+    run_exporter(FORMATS["onnx"], "", [*flags, "--evaluate", str(learnt.data), "--evaluate-limit", "3"])
+    content = json.loads((tmp_path / "tee-tiny-onnx-fp32.json").read_text())["tasks"]
+    (found,) = content["tasks"]
+    assert (found["task"], found["metric"], found["examples"]) == ("detection", "VG mAP@.5", 3)
+    assert (found["share"], found["paired_share"]) == (pytest.approx(1.0, abs=1e-6), 1.0)
+    assert found["pytorch"] > 0.0
+    assert len(found["data_sha256"]) == 64
