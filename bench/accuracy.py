@@ -24,7 +24,7 @@ from bench.scores.candidates import candidates
 from bench.scores.means import mean_of_results
 from bench.scores.showing import ScoredRow, retention_picture, retention_table
 from bench.session.flags import add_threads_flag
-from export.verify.scores import FLOOR, HEADLINES, Examination, Runner, possible_tasks, results_file
+from export.verify.scores import FLOOR, HEADLINES, SEARCHED, Examination, Runner, possible_tasks, results_file
 from minivlm.command_line import known_argument, list_argument, number_argument, path_argument, positive, script_parser
 from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tasks=tasks,
         settings=Settings(limit=arguments.limit),
         folder=arguments.output,
+        searched=arguments.searched,
         threads=arguments.threads,
         resume=arguments.resume,
     )
@@ -100,6 +101,13 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(HEADLINES)} (default: all that can be done)",
     )
     add("--limit", type=positive, metavar="N", help="take only the first N examples of each task")
+    add(
+        "--searched",
+        type=positive,
+        default=SEARCHED,
+        metavar="N",
+        help="pictures of retrieval, each compared with the texts of all (default: %(default)s)",
+    )
     add("--floor", type=number_argument, default=FLOOR, metavar="SHARE", help="least to keep (default: %(default)s)")
     add_threads_flag(parser)
     add("--records", type=path_argument, metavar="FILE", help="of bench/run.py, for latencies")

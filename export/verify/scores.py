@@ -1,7 +1,7 @@
 """What a model or an artifact scores in each task, and what the artifact keeps of the model's score."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -24,6 +24,8 @@ PYTORCH = "pytorch fp32"
 """Name of what all others are held against."""
 FLOOR = 0.97
 """Share of each task's score that a proof wants."""
+SEARCHED = 20
+"""Pictures of retrieval, unless somebody says how many."""
 TOLD = 100
 """Examples after which it is said how many were put to a model."""
 HEADLINES: Mapping[str, str] = MappingProxyType(
@@ -95,6 +97,8 @@ class Examination:
         data: Read once for all.
         tasks: Names.
         settings: Of the tasks.
+        searched: Pictures of retrieval at most, each of which is compared with the texts of all: a hundred are 50,000
+            comparisons.
         folder: Gets NAME/TASK.jsonl.
         threads: Of the artifacts' runtimes; None leaves their default.
         resume: Go on with what is in the folder.
@@ -105,6 +109,7 @@ class Examination:
     tasks: Sequence[str]
     settings: Settings
     folder: Path
+    searched: int = SEARCHED
     threads: int | None = None
     resume: bool = False
 
@@ -145,9 +150,10 @@ class Examination:
         self, task: str, candidate: Candidate, pipeline: Pipeline, progress: Callable[[int, int], None]
     ) -> Score:
         kept, artifact = results_file(self.folder, candidate.name, task), candidate.artifact
-        sitting = begin_sitting(
-            task, self.data, pipeline, self.settings, artifact=artifact, kept=kept, resume=self.resume
-        )
+        settings = self.settings
+        if task == "retrieval":
+            settings = replace(settings, limit=min(self.searched, settings.limit or self.searched))
+        sitting = begin_sitting(task, self.data, pipeline, settings, artifact=artifact, kept=kept, resume=self.resume)
         outcome = sitting.finish(progress)
         if artifact is None:
             return Score(outcome=outcome, kept=None)

@@ -29,7 +29,9 @@ def flags(checkpoint: Path, data: Path, output: Path, *more: str) -> list[str]:
     return ["--checkpoint", str(checkpoint), "--evaluate", str(data), "--output", str(output), *more]
 
 
-def test_every_task_that_data_and_model_allow_is_scored(checkpoint: Path, tmp_path: Path, capsys) -> None:
+def test_every_task_that_data_and_model_allow_is_scored(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """fp32 in ONNX Runtime decides as PyTorch does: shares are 1, or of nothing."""
     run_exporter(FORMATS["onnx"], "", flags(checkpoint, data_folder(tmp_path / "data"), tmp_path / "out"))
     (sidecar,) = (tmp_path / "out").glob("*.json")
@@ -40,7 +42,7 @@ def test_every_task_that_data_and_model_allow_is_scored(checkpoint: Path, tmp_pa
         assert one["artifact"] == pytest.approx(one["pytorch"], abs=1e-6)
         assert one["share"] is None or one["share"] == pytest.approx(1.0)
     assert any(one["share"] is not None for one in proof["tasks"])
-    printed = capsys.readouterr()
+    printed = capfd.readouterr()
     assert "scoring the artifact on the same" in printed.err
     assert "nlvr2: accuracy" in printed.out
 
