@@ -97,21 +97,24 @@ class TestCheckpoints:
         assert {path.name for path in folder.iterdir()} <= known
 
 
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return Pipeline.load(checkpoint=assets() / "sample")
+
+
 class TestSample:
-    def test_its_captions_of_the_shipped_scenes_are_of_its_vocabulary(self) -> None:
-        pipeline = Pipeline.load(checkpoint=assets() / "sample")
+    def test_its_captions_of_the_shipped_scenes_are_of_its_vocabulary(self, pipeline: Pipeline) -> None:
         words = set(read_lines(assets() / "sample" / "vocab.txt", "words", ""))
         for picture in sorted((SCENES / "images").iterdir()):
             said = pipeline.caption(pipeline.regions(picture)).text
             assert len(said.split()) >= 2
             assert set(re.findall(r"[a-z]+", said)) <= words
 
-    def test_it_names_counts_and_places_what_is_in_a_scene(self) -> None:
+    def test_it_names_counts_and_places_what_is_in_a_scene(self, pipeline: Pipeline) -> None:
         """Answers are people's of the shipped questions, that is, of the scenes' own truth: three of four, at least."""
         files, _ = find_data(SCENES, DataFiles())
         questions = read_questions(files.questions, files.annotations, PictureFolder(SCENES / "images")).examples
-        pipeline = Pipeline.load(checkpoint=assets() / "sample")
-        seen = {one.picture: pipeline.regions(one.picture) for one in questions}
+        seen = {picture: pipeline.regions(picture) for picture in {one.picture for one in questions}}
         scores = [
             accuracy(pipeline.answer(seen[one.picture], one.question).best[0].text, one.answers) for one in questions
         ]

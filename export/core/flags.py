@@ -48,5 +48,5 @@ def add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
         "--evaluate-limit",
         type=positive,
         metavar="N",
-        help="the first N examples of each task, of retrieval pictures with their texts (default: 100)",
+        help="the first N examples of each task, of retrieval 20 pictures at most (default: 100)",
     )
