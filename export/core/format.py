@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "int4")
+INTEGERS = ("int8", "int4")
+"""Precisions in which layers compute with whole numbers: a detector's, in ranges measured on photos."""
 
 
 class Family(StrEnum):

@@ -9,6 +9,7 @@ from torch import nn
 
 from export.core.calibration import Calibration, calibration_set
 from export.core.catalogue import exportable_methods
+from export.core.format import INTEGERS
 from export.core.formats import FORMATS
 from export.core.methods import Method
 from export.core.precision import Rule, fits_name, kept_in_float
@@ -58,10 +59,10 @@ def prepare(request: ExportRequest, rules: tuple[Rule, ...], say: Callable[[str]
 def make_recipe(
     request: ExportRequest, model: NamedModel, rules: tuple[Rule, ...], say: Callable[[str], None] | None
 ) -> Recipe:
-    """Return the recipe of a request; a detector in int8 comes with photos."""
+    """Return the recipe of a request; a detector in whole numbers comes with photos."""
     rules = (*kept_in_float(request.keep_float), *rules)
     module = model.module.vision if isinstance(model.module, VisionLanguageModel) else model.module
-    if request.precision != "int8" or not isinstance(module, TEE):
+    if request.precision not in INTEGERS or not isinstance(module, TEE):
         return Recipe(request.precision, rules)
     size = request.image_size or module.config.image_size
     calibration = calibration_set(

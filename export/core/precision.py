@@ -49,12 +49,14 @@ class Rule:
         mode: How their numbers are kept.
         kinds: Of the layers.
         bits: Of what is rounded.
+        group: Weights of a row, one after another, that share a scale; 0 where all of a row do.
     """
 
     modules: tuple[str, ...]
     mode: Mode
     kinds: tuple[Kind, ...] = tuple(Kind)
     bits: int = 8
+    group: int = 0
 
     def fits(self, module: str, kind: Kind) -> bool:
         """Tell whether a layer, by its module's dotted name within whatever wraps it, falls under this rule."""
@@ -63,7 +65,30 @@ class Rule:
     def __str__(self) -> str:
         kinds = "" if self.kinds == tuple(Kind) else f" ({', '.join(self.kinds)})"
         rounded = "" if self.mode is Mode.FLOAT else f", {self.bits} bits"
-        return f"{', '.join(self.modules)}{kinds}: {self.mode}{rounded}"
+        grouped = f" in groups of {self.group}" if self.group else ""
+        return f"{', '.join(self.modules)}{kinds}: {self.mode}{rounded}{grouped}"
+
+
+GROUP = 32
+"""Weights that share a scale where they are rounded to 4 bits: the most that every format's kernels take."""
+
+
+def four_bits(mode: Mode, rest: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Return a table for int4: the transformer's matrices in 4 bits, all else as another table has it.
+
+    Not the projection of regions: its rows of 1,030 numbers do not divide into groups.
+
+    Args:
+        mode: How the matrices are used.
+        rest: The table of int8.
+    """
+    matrices = ("encoder", "pooler", "caption_head")
+    return (Rule(matrices, mode, (Kind.LINEAR,), bits=4, group=GROUP), *rest)
+
+
+HALF_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
+"""Parts of a detector that compute in fp16. The rest works on pixels and row numbers: areas up to 512 x 512 overflow
+65,504, and from 2,048 on not every whole number exists."""
 
 
 OTHERWISE = Rule(("*",), Mode.FLOAT)

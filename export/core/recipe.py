@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from export.core.calibration import Calibration
+from export.core.format import INTEGERS
 from export.core.methods import Method
-from export.core.precision import Decision, Kind, Mode, Rule, deciding_rule
+from export.core.precision import Decision, Kind, Rule, deciding_rule
 
 
 @dataclass(frozen=True)
@@ -15,18 +16,23 @@ class Recipe:
     """Precision of an artifact.
 
     Attributes:
-        precision: "fp32", "fp16" or "int8".
+        precision: One of `export.core.format.PRECISIONS`.
         rules: Which layers are stored and computed in what, first match wins.
-        calibration: For a detector in int8, else None.
+        calibration: For a detector in whole numbers, else None.
     """
 
     precision: str
     rules: tuple[Rule, ...] = ()
     calibration: Calibration | None = None
 
-    def mode_of(self, module: str, kind: Kind) -> Mode:
-        """Return how a layer's numbers are kept, by its module's dotted name within whatever wraps it."""
-        return deciding_rule(self.rules, module, kind).mode
+    @property
+    def integers(self) -> bool:
+        """Whether layers compute with whole numbers."""
+        return self.precision in INTEGERS
+
+    def rule_of(self, module: str, kind: Kind) -> Rule:
+        """Return the rule that decides about a layer, by its module's dotted name within whatever wraps it."""
+        return deciding_rule(self.rules, module, kind)
 
     def decide(self, layers: Iterable[tuple[str, Kind]]) -> list[Decision]:
         """Return what is decided about layers with weights, by name and kind."""

@@ -94,6 +94,21 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             own_divergence=2.0,
             tokens=0.0,
         ),
+        # TODO
+        "int4": Tolerances(
+            proposals=0.5,
+            matched=0.15,
+            tags=0.9,
+            attributes=0.4,
+            feature_cosine=0.98,
+            feature_sqnr=15.0,
+            score=0.3,
+            tensor_sqnr=1.0,
+            top_1=0.1,
+            divergence=5,
+            own_divergence=20.0,
+            tokens=0.0,
+        ),
         # Fewer layers compute in int8 than elsewhere: 0.93, 0.60, 0.97, 0.9986, 25.5 dB, 0.13. MiniLM: 18 dB. At
         # 26 dB 0.91 to 0.97 of the attributes are left.
         "onnx int8": Tolerances(

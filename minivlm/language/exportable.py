@@ -111,7 +111,7 @@ class Step(nn.Module):
         token_ids = torch.cat([last_token, self.mask_token])[None]
         positions = torch.cat([position, position + 1])[None]
         rows = self.transformer.embed(token_ids, self.token_types, positions)
-        written = torch.where(self.slots < position, 0.0, HIDDEN)[None, None]  # (1, 1, M)
+        written = torch.where(self.slots < position, 0.0, HIDDEN)[None, None].to(context_mask.dtype)  # (1, 1, M)
         past_mask = torch.cat([context_mask, written], dim=2)
         mask = torch.cat([torch.cat([past_mask, past_mask], dim=1), self.own_mask], dim=2)  # (1, 2, C + M + 2)
         kept: list[KeysValues] = []

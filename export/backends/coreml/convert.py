@@ -12,12 +12,9 @@ import torch
 
 from export.backends.coreml.translation import hide_nms, translations
 from export.core.methods import Method
+from export.core.precision import HALF_PARTS
 from export.rewrites.modules import prepared
 from minivlm.ops import unrolled
-
-HALF_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
-"""Parts of a detector that compute in fp16. The rest works on pixels and row numbers: areas up to 512 x 512 overflow
-65,504, and from 2,048 on not every whole number exists."""
 
 SEPARATOR = "__"
 """Stands for the dot of a layer's dotted name, which MIL names cannot hold."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from export.core.methods import Method
+from export.rewrites.half import computing_half
 from export.rewrites.modules import prepared, replace_nms
 from minivlm.ops import NMS, unrolled
 
@@ -42,10 +43,17 @@ class NativeNMS(nn.Module):
         return filled.clamp(min=0), filled >= 0
 
 
-def onnx_graph(method: Method) -> onnx.ModelProto:
-    """Trace a method; its nodes are named after the modules they come from."""
+def onnx_graph(method: Method, precision: str = "fp32") -> onnx.ModelProto:
+    """Trace a method; its nodes are named after the modules they come from.
+
+    Args:
+        method: What to trace.
+        precision: "fp32", or "fp16" for a graph whose inputs and outputs are still float32.
+    """
     module = prepared(method.module, repeat=unrolled)
     replace_nms(module, NativeNMS)
+    if precision == "fp16":
+        module = computing_half(module, detector=method.detector)
     with torch.no_grad():
         program: Any = torch.onnx.export(
             module,

@@ -29,9 +29,10 @@ class OnnxExporter:
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
         with steps.step("trace with torch.onnx"):
-            graphs = {method.name: onnx_graph(method) for method in methods}
+            traced = "fp16" if recipe.precision == "fp16" else "fp32"
+            graphs = {method.name: onnx_graph(method, traced) for method in methods}
         decided: list[Decision] = []
-        if recipe.precision == "int8":
+        if recipe.integers:
             with steps.step("quantize"):
                 for method in methods:
                     graphs[method.name], made = quantize(graphs[method.name], method, recipe)

@@ -1,7 +1,8 @@
-"""int8 ONNX graphs, by ONNX Runtime's own quantizers.
+"""int8 and int4 ONNX graphs, by ONNX Runtime's own quantizers.
 
 A detector computes in int8 where ONNX Runtime's integer kernels win against its float ones, and stores int8 weights
-where the bytes are. A transformer is quantized dynamically: activations get their scale as they come.
+where the bytes are. A transformer is quantized dynamically: activations get their scale as they come. In int4 its matrices are stored in groups of 4-bit
+weights; the detector and the embeddings are those of int8.
 """
 
 import tempfile
@@ -14,6 +15,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from export.backends.onnx.convert import layer_of
+from export.backends.onnx.groups import store_in_groups
 from export.backends.onnx.rounding import round_for_inputs, round_to_nearest, second_moments
 from export.core.exporter import LayerOutput
 from export.core.methods import Method
@@ -29,7 +31,7 @@ def quantize(model: onnx.ModelProto, method: Method, recipe: Recipe) -> tuple[on
     """Quantize a graph of `onnx_graph`.
 
     Returns:
-        The int8 graph, and what was decided about its layers with weights.
+        The graph, and what was decided about its layers with weights.
     """
     layers = layers_of(model, method)
     decisions = recipe.decide((layer_of(node), kind_of(node)) for node in layers)
@@ -110,10 +112,18 @@ def _quantize_transformer(
 ) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    fine: dict[int, list[str]] = {}
+    for node in layers[Mode.DYNAMIC]:
+        group = recipe.rule_of(layer_of(node), kind_of(node)).group
+        if group:
+            fine.setdefault(group, []).append(node.name)
+    stored = model
+    for group, names in fine.items():
+        stored = store_in_groups(stored, names, group)
     excluded = [node.name for mode, nodes in layers.items() if mode is not Mode.DYNAMIC for node in nodes]
     return _written(
         lambda path: quantize_dynamic(
-            model,
+            stored,
             path,
             weight_type=QuantType.QInt8,
             per_channel=True,

@@ -1,9 +1,9 @@
-"""Which layers of a model become int8 in ONNX Runtime, and how."""
+"""Which layers of a model become int8 or int4 in ONNX Runtime, and how."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from export.core.precision import Kind, Mode, Rule
+from export.core.precision import Kind, Mode, Rule, four_bits
 
 INT8 = (
     # 1.1 of 3.5 GMAC, three times faster so. Integer convolutions were tried and win nothing. All of them take 15 ms
@@ -25,5 +25,7 @@ INT8 = (
     Rule(("*",), Mode.DYNAMIC, (Kind.LINEAR, Kind.EMBEDDING)),
 )
 
-RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType({"fp32": (), "int8": INT8})
+RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {"fp32": (), "fp16": (), "int8": INT8, "int4": four_bits(Mode.DYNAMIC, INT8)}
+)
 """By precision."""
