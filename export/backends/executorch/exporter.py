@@ -21,14 +21,14 @@ class ExecuTorchExporter:
 
     def build(self, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
         """See `Exporter`."""
-        with steps.step("quantize and trace" if recipe.precision == "int8" else "trace with torch.export"):
+        with steps.step("quantize and trace" if recipe.integers else "trace with torch.export"):
             programs = {method.name: export_program(method, recipe) for method in methods}
         with steps.step("lower to XNNPACK"):
             lowered = lower(programs)
         with steps.step("write the file"), path.open("wb") as file:
             lowered.program.write_to_file(file)
         outside = lowered.macs_outside
-        decided = [] if recipe.precision == "fp32" else [one for method in methods for one in decisions(method, recipe)]
+        decided = [one for method in methods for one in decisions(method, recipe)] if recipe.integers else []
         return Built({method.name: 1.0 - outside[method.name] / total_macs(method) for method in methods}, decided)
 
     def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from export.backends.executorch.quantize import quantized
 from export.backends.executorch.rewrites import for_executorch
 from export.core.interface import Interface, TensorSpec, prepared
 from export.core.methods import Method
 from export.core.recipe import Recipe
+from export.rewrites.half import computing_half
 from export.runtime.program import require_method
 from minivlm.errors import UserError
 from minivlm.quiet import without_announcements
@@ -44,10 +45,17 @@ class LoweredProgram:
 
 
 def export_program(method: Method, recipe: Recipe) -> Any:
-    """Trace a method with `torch.export`, with the rounding of int8 in it if the recipe wants it."""
+    """Trace a method with `torch.export`, with the rounding that the recipe wants in it."""
     with torch.no_grad():
-        module = quantized(method, recipe) if recipe.precision == "int8" else for_executorch(method.module)
-        return torch.export.export(module, method.example)
+        return torch.export.export(lowerable(method, recipe), method.example)
+
+
+def lowerable(method: Method, recipe: Recipe) -> nn.Module:
+    """Return a method's module in the form that is lowered."""
+    if recipe.integers:
+        return quantized(method, recipe)
+    module = for_executorch(method.module)
+    return computing_half(module, detector=method.detector) if recipe.precision == "fp16" else module
 
 
 def lower(programs: dict[str, Any]) -> LoweredProgram:

@@ -1,8 +1,9 @@
-"""int8 for ExecuTorch by torchao's PT2E: static for a detector's backbone, dynamic for linear layers.
+"""int8 and int4 for ExecuTorch by torchao: static for a detector's backbone, dynamic for linear layers.
 
 Static means that the range of every activation is measured beforehand and a map is eight bits from one convolution to
 the next. Dynamic means that a linear layer's weights are eight bits, each row that comes in is scaled by its own range,
-and what goes out is float: scores, boxes and region features never share a scale.
+and what goes out is float: scores, boxes and region features never share a scale. Matrices in 4 bits are dynamic, too,
+with a scale a group of weights; torchao puts them in before the rest is traced.
 """
 
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ from export.core.recipe import Recipe
 
 
 def quantized(method: Method, recipe: Recipe) -> GraphModule:
-    """Return a method's module, in the form for ExecuTorch and with the rounding of int8 in it, to be traced again."""
+    """Return a method's module, in the form for ExecuTorch and with all rounding in it, to be traced again."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    module = with_byte_embeddings(for_executorch(method.module), recipe)
+    module = with_grouped_weights(with_byte_embeddings(for_executorch(method.module), recipe), recipe)
     observed = prepare_pt2e(traced(module, method.example), make_quantizer(recipe))
     for sample in recipe.samples(method):
         observed(*sample)
@@ -117,7 +118,20 @@ def with_byte_embeddings(module: nn.Module, recipe: Recipe) -> nn.Module:
 
 
 def _rounded(recipe: Recipe, embedding: str) -> bool:
-    return recipe.mode_of(embedding, Kind.EMBEDDING) is Mode.WEIGHT_ONLY
+    return recipe.rule_of(embedding, Kind.EMBEDDING).mode is Mode.WEIGHT_ONLY
+
+
+def with_grouped_weights(module: nn.Module, recipe: Recipe) -> nn.Module:
+    """Store in groups of 4-bit weights, in place, the linear layers that are to be; returns the module."""
+    from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerGroup, quantize_
+
+    def group_of(layer: nn.Module, name: str) -> int:
+        return recipe.rule_of(name, Kind.LINEAR).group if isinstance(layer, nn.Linear) else 0
+
+    for group in sorted({group_of(layer, name) for name, layer in module.named_modules()} - {0}):
+        config = Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int4, weight_granularity=PerGroup(group))
+        quantize_(module, config, filter_fn=lambda layer, name, group=group: group_of(layer, name) == group)
+    return module
 
 
 def spell_out(graph: GraphModule) -> None:
@@ -149,13 +163,17 @@ def module_of(node: Node) -> str:
 
 
 def make_quantizer(recipe: Recipe) -> Any:
-    """Return the quantizer of a recipe: a static one for what it measures ranges of, a dynamic one for rows."""
+    """Return the quantizer of a recipe: a static one for what it measures ranges of, a dynamic one for rows.
+
+    What `with_grouped_weights` has changed, it leaves alone.
+    """
     from torchao.quantization.pt2e.quantizer import ComposableQuantizer
 
     from export.backends.executorch.quantizer import DynamicQuantizer, StaticQuantizer
 
     def chosen(node: Node, mode: Mode) -> bool:
-        return recipe.mode_of(module_of(node), node_kind(node)) is mode
+        rule = recipe.rule_of(module_of(node), node_kind(node))
+        return rule.mode is mode and not rule.group
 
     return ComposableQuantizer(
         [

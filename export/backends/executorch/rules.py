@@ -1,9 +1,9 @@
-"""Which layers of a model become int8 in ExecuTorch, and how."""
+"""Which layers of a model become int8 or int4 in ExecuTorch, and how."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from export.core.precision import Kind, Mode, Rule
+from export.core.precision import Kind, Mode, Rule, four_bits
 
 INT8 = (
     # Each rounding of a map costs 40 dB, and a block has nine. On one photo, with random weights, everything in int8
@@ -19,5 +19,7 @@ INT8 = (
     Rule(("*",), Mode.WEIGHT_ONLY, (Kind.EMBEDDING,)),
 )
 
-RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType({"fp32": (), "int8": INT8})
+RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {"fp32": (), "fp16": (), "int8": INT8, "int4": four_bits(Mode.DYNAMIC, INT8)}
+)
 """By precision."""

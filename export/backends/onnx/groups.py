@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 import onnx
-from onnx import helper, numpy_helper
 
 INTEGER_PRODUCTS = 4
 """MatMulNBits' accuracy level at which rows are rounded to int8, each group by its own range, before they are
@@ -11,20 +10,17 @@ multiplied."""
 
 
 def store_in_groups(model: onnx.ModelProto, names: Collection[str], group: int) -> onnx.ModelProto:
-    """Return a copy in which some matrix products read 4-bit weights.
+    """Return a graph in which some matrix products read 4-bit weights.
 
     Args:
-        model: A graph of `onnx_graph`.
-        names: Of its MatMul and Gemm nodes to change.
+        model: Where the products are; it is changed.
+        names: Of MatMul nodes, those that are there.
         group: Weights along a row that share a scale.
     """
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-    spelt_out = onnx.ModelProto()
-    spelt_out.CopyFrom(model)
-    spell_out_gemms(spelt_out.graph, names)
     quantizer = MatMulNBitsQuantizer(
-        spelt_out,
+        model,
         bits=4,
         block_size=group,
         is_symmetric=True,
@@ -34,22 +30,3 @@ def store_in_groups(model: onnx.ModelProto, names: Collection[str], group: int) 
     quantizer.process()
     stored: onnx.ModelProto = quantizer.model.model
     return stored
-
-
-def spell_out_gemms(graph: onnx.GraphProto, names: Collection[str]) -> None:
-    """Write Gemm nodes, x W' + b, as MatMul and, if there is a b, Add, in place; the MatMul keeps the node's name."""
-    weights = {item.name: item for item in graph.initializer}
-    added = set()
-    for position in reversed(range(len(graph.node))):
-        node = graph.node[position]
-        if node.op_type != "Gemm" or node.name not in names:
-            continue
-        (rows, weight, *biases), (result,) = node.input, node.output
-        turned, product = f"{weight}_turned", f"{result}_product" if biases else result
-        if turned not in added:
-            added.add(turned)
-            graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(weights[weight]).T.copy(), turned))
-        graph.node.remove(node)
-        for bias in biases:
-            graph.node.insert(position, helper.make_node("Add", [product, bias], [result], name=f"{node.name}_bias"))
-        graph.node.insert(position, helper.make_node("MatMul", [rows, turned], [product], name=node.name))

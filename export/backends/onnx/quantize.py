@@ -112,25 +112,31 @@ def _quantize_transformer(
 ) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    fine: dict[int, list[str]] = {}
+    excluded = [node.name for mode, nodes in layers.items() if mode is not Mode.DYNAMIC for node in nodes]
+    grouped: dict[int, list[str]] = {}
     for node in layers[Mode.DYNAMIC]:
         group = recipe.rule_of(layer_of(node), kind_of(node)).group
         if group:
-            fine.setdefault(group, []).append(node.name)
-    stored = model
-    for group, names in fine.items():
-        stored = store_in_groups(stored, names, group)
-    excluded = [node.name for mode, nodes in layers.items() if mode is not Mode.DYNAMIC for node in nodes]
-    return _written(
+            grouped.setdefault(group, []).append(node.name)
+    excluded += [name for names in grouped.values() for name in names]
+    made = _written(
         lambda path: quantize_dynamic(
-            stored,
+            model,
             path,
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=list(TRANSFORMER_OPERATORS),
-            nodes_to_exclude=[*excluded, *(f"{name}_MatMul" for name in excluded)],  # what a Gemm becomes
+            nodes_to_exclude=[*excluded, *map(product_of, excluded)],
         )
     )
+    for group, names in grouped.items():
+        made = store_in_groups(made, [*names, *map(product_of, names)], group)
+    return made
+
+
+def product_of(gemm: str) -> str:
+    """Return the name of the MatMul that ONNX Runtime's quantizer, rounding it or not, makes of a Gemm."""
+    return f"{gemm}_MatMul"
 
 
 def _written(write: Callable[[Path], None]) -> onnx.ModelProto:
