@@ -1,7 +1,7 @@
 """What an artifact format is: what it can hold, and which code makes and runs it. Data, nothing else."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +16,12 @@ class Family(StrEnum):
     DETECTOR = "detector"
     TRANSFORMER = "transformer"
     WHOLE = "whole"
+
+
+def by_family(precisions: Sequence[str]) -> Mapping[Family, tuple[str, ...]]:
+    """Return what a format can hold of each family: all of it, but of a detector no int4, which would be its int8."""
+    of_detectors = tuple(name for name in precisions if name != "int4")
+    return {family: of_detectors if family is Family.DETECTOR else tuple(precisions) for family in Family}
 
 
 @dataclass(frozen=True, kw_only=True)

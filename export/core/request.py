@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.core.flags import add_evaluate_flags
-from export.core.format import Family, Format
+from export.core.format import INTEGERS, PRECISIONS, Family, Format
 from export.core.formats import check_precision, family_of, support_table
 from minivlm.command_line import integer_argument, path_argument, script_parser, seed
 from minivlm.datasets.folder import DataFiles, find_data
@@ -97,7 +97,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     parser.add_argument(
         "--checkpoint", type=checkpoint_argument, metavar="DIR", help="weights; without it they are random"
     )
-    parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
+    parser.add_argument("--precision", default="fp32", help=f"{' | '.join(PRECISIONS)} (default: %(default)s)")
     parser.add_argument(
         "--image-size", type=parse_image_size, metavar="N|HxW", help="vision input in pixels (default: the model's own)"
     )
@@ -108,7 +108,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         "--photo", type=path_argument, help="photo for the verification (default: one that comes with scikit-learn)"
     )
     parser.add_argument(
-        "--calibration", type=path_argument, metavar="DIR", help="photos for int8 (default: one from scikit-learn)"
+        "--calibration", type=path_argument, metavar="DIR", help="photos for int8 and int4 (default: one from scikit-learn)"
     )
     parser.add_argument(
         "--num-calibration-samples",
@@ -121,7 +121,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         action="append",
         default=[],
         metavar="PATTERN",
-        help="modules that int8 leaves in float, such as 'backbone.bifpn.*'; may be repeated",
+        help="modules that int8 and int4 leave in float, such as 'backbone.bifpn.*'; may be repeated",
     )
     add_evaluate_flags(parser)
     parser.add_argument("--seed", type=seed, help="of random weights (default: 0)")
@@ -173,8 +173,8 @@ def check_effects(arguments: argparse.Namespace, model: str) -> None:
     ):
         if value is not None and family is Family.TRANSFORMER:
             raise UserError(f"{flag} goes with a vision model, and {model}'s ranges are not measured: leave it out")
-        if value is not None and arguments.precision != "int8":
-            raise UserError(f"{flag} goes with --precision int8: at {arguments.precision} no range is measured")
+        if value is not None and arguments.precision not in INTEGERS:
+            raise UserError(f"{flag} goes with --precision {' or '.join(INTEGERS)}: at {arguments.precision} no range is measured")
     if arguments.keep_float and arguments.precision == "fp32":
         raise UserError("--keep-float goes with fewer bits, and fp32 is float: leave it out, or take --precision int8")
     check_evaluation(arguments, model)

@@ -154,7 +154,7 @@ def check_metrics(
     if not texts:
         return
     weakest = None
-    if job.recipe.precision == "int8":
+    if job.recipe.integers:
         with steps.step("look for the layer that goes wrong"):
             suspects = [method for method in job.methods if failed[method.name]]
             found = (weakest_layer(method, exporter.layers(method, job.recipe)) for method in suspects)

@@ -30,7 +30,7 @@ class CoreMLExporter:
             for method in methods:
                 with steps.step(f"convert {method.name}"):
                     model = convert(method, "fp32" if recipe.precision == "fp32" else "fp16")
-                if recipe.precision == "int8":
+                if recipe.integers:
                     with steps.step(f"quantize {method.name}"):
                         model, made = quantize(model, method, recipe)
                     decided += made

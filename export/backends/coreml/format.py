@@ -1,13 +1,13 @@
 """Core ML: what an artifact can hold, and which code makes and runs it."""
 
-from export.core.format import PRECISIONS, Family, Format
+from export.core.format import PRECISIONS, Format, by_family
 
 FORMAT = Format(
     runtime="coreml",
     title="Core ML",
     suffix="mlpackage",
     whole_suffix="mlpackage",
-    precisions=dict.fromkeys(Family, PRECISIONS),
+    precisions=by_family(PRECISIONS),
     exporter="export.backends.coreml.exporter:CoreMLExporter",
     program="export.backends.coreml.program:CoreMLProgram",
     extra="coreml",

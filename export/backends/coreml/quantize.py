@@ -1,4 +1,4 @@
-"""int8 for Core ML: which layers take 8-bit weights and which 8-bit inputs too, by coremltools' own quantizer.
+"""int8 and int4 for Core ML: which layers take narrow weights and which 8-bit inputs too, by coremltools' quantizer.
 
 coremltools measures activation ranges by running the model on a Mac. Here the reference executor runs it, and the
 ranges are handed to the same graph pass that coremltools would have handed its own to.
@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from export.backends.coreml.convert import layer_of, save
 from export.backends.coreml.mil.executor import MilFunction, read_functions
 from export.core.methods import Method
-from export.core.precision import Decision, Kind, Mode
+from export.core.precision import Decision, Kind, Mode, Rule
 from export.core.recipe import Recipe
 
 WEIGHTS: Mapping[str, str] = {"conv": "weight", "linear": "weight", "gather": "x"}
@@ -24,13 +24,22 @@ SMALLEST = 2048
 """Weights of fewer numbers stay as they are: with the scales there would be nothing to save."""
 
 
-def weighted(function: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield every layer with a stored weight: its dotted name, its operation, and the weight's operation."""
+def weighted(function: Any, module: nn.Module) -> Iterator[tuple[str, Any, Any]]:
+    """Yield every layer with a stored weight: its dotted name, its operation, and the weight's operation.
+
+    An operation that was fused of a product and a sum has lost its layer's name: there the weight tells it.
+
+    Args:
+        function: Of a converted program.
+        module: What it was converted from.
+    """
+    owners = {f"p_{name.replace('.', '_')}": name.rpartition(".")[0] for name, _ in module.named_parameters()}
     for operation in function.operations:
         if operation.op_type in WEIGHTS:
             weight = operation.inputs[WEIGHTS[operation.op_type]].op
             if weight is not None and weight.op_type == "const" and weight.outputs[0].val.size >= SMALLEST:
-                yield layer_of(operation.outputs[0].name), operation, weight
+                owner = owners.get(weight.outputs[0].name.removesuffix("_to_fp16"), "")
+                yield layer_of(operation.outputs[0].name) or owner, operation, weight
 
 
 def kind_of(operation: Any) -> Kind:
@@ -58,20 +67,29 @@ def quantize(model: Any, method: Method, recipe: Recipe) -> tuple[Any, list[Deci
         package = Path(folder, "float.mlpackage")
         save(model, package)
         function = read_functions(package)["main"]
-    layers = list(weighted(function))
+    layers = list(weighted(function, method.module))
     decisions = recipe.decide((layer, kind_of(operation)) for layer, operation, _ in layers)
-    modes = [decision.rule.mode for decision in decisions]
-    static = [operation for (_, operation, _), mode in zip(layers, modes, strict=True) if mode is Mode.STATIC]
+    rules = [decision.rule for decision in decisions]
+    static = [operation for (_, operation, _), rule in zip(layers, rules, strict=True) if rule.mode is Mode.STATIC]
     if static:
         model = _quantize_inputs(model, static, _ranges(function, static, recipe.samples(method), list(method.inputs)))
-    per_channel = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
     chosen = {
-        weight.outputs[0].name: per_channel
-        for (_, _, weight), mode in zip(layers, modes, strict=True)
-        if mode is not Mode.FLOAT
+        weight.outputs[0].name: _stored(rule)
+        for (_, _, weight), rule in zip(layers, rules, strict=True)
+        if rule.mode is not Mode.FLOAT
     }
     quantized = optimize.linear_quantize_weights(model, optimize.OptimizationConfig(op_name_configs=chosen))
     return quantized, decisions
+
+
+def _stored(rule: Rule) -> Any:
+    """Return coremltools' way of storing a weight as a rule has it, a scale a row or a group."""
+    import coremltools.optimize.coreml as optimize
+
+    grouped = {"granularity": "per_block", "block_size": rule.group} if rule.group else {}
+    return optimize.OpLinearQuantizerConfig(
+        mode="linear_symmetric", dtype=f"int{rule.bits}", weight_threshold=0, **grouped
+    )
 
 
 def _ranges(

@@ -1,9 +1,9 @@
-"""Which layers of a model become int8 in Core ML, and how; float is fp16 there, or fp32 if that was asked for."""
+"""Which layers of a model become int8 or int4 in Core ML, and how; float is fp16 there, or fp32 if that was asked for."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from export.core.precision import WEIGHTED, Kind, Mode, Rule
+from export.core.precision import WEIGHTED, Kind, Mode, Rule, four_bits
 
 INT8 = (
     # Small ones, through which an error spreads over a whole map or all boxes.
@@ -16,5 +16,7 @@ INT8 = (
     Rule(("*",), Mode.WEIGHT_ONLY, WEIGHTED),
 )
 
-RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType({"fp32": (), "fp16": (), "int8": INT8})
+RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {"fp32": (), "fp16": (), "int8": INT8, "int4": four_bits(Mode.WEIGHT_ONLY, INT8)}
+)
 """By precision."""

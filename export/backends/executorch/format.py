@@ -1,13 +1,13 @@
 """ExecuTorch with XNNPACK: what an artifact can hold, and which code makes and runs it."""
 
-from export.core.format import Family, Format
+from export.core.format import PRECISIONS, Format, by_family
 
 FORMAT = Format(
     runtime="executorch",
     title="ExecuTorch with XNNPACK",
     suffix="pte",
     whole_suffix="pte",
-    precisions=dict.fromkeys(Family, ("fp32","fp16","int8","int4")),
+    precisions=by_family(PRECISIONS),
     exporter="export.backends.executorch.exporter:ExecuTorchExporter",
     program="export.backends.executorch.program:ExecuTorchProgram",
     extra="",

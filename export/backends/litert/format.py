@@ -1,13 +1,13 @@
 """LiteRT: what an artifact can hold, and which code makes and runs it."""
 
-from export.core.format import PRECISIONS, Family, Format
+from export.core.format import PRECISIONS, Format, by_family
 
 FORMAT = Format(
     runtime="litert",
     title="LiteRT",
     suffix="tflite",
     whole_suffix="tflite",
-    precisions=dict.fromkeys(Family, PRECISIONS),
+    precisions=by_family(PRECISIONS),
     exporter="export.backends.litert.exporter:LiteRTExporter",
     program="export.backends.litert.program:LiteRTProgram",
     extra="litert",

@@ -1,13 +1,13 @@
 """ONNX Runtime: what an artifact can hold, and which code makes and runs it."""
 
-from export.core.format import Family, Format
+from export.core.format import PRECISIONS, Format, by_family
 
 FORMAT = Format(
     runtime="onnx",
     title="ONNX Runtime",
     suffix="onnx",
     whole_suffix="onnxpackage",
-    precisions=dict.fromkeys(Family, ("fp32","fp16","int8","int4")),
+    precisions=by_family(PRECISIONS),
     exporter="export.backends.onnx.exporter:OnnxExporter",
     program="export.backends.onnx.program:OnnxProgram",
     extra="onnx",
