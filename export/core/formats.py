@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from export.core.format import PRECISIONS, Family, Format
+from export.core.precision import GROUP
 from minivlm.errors import UserError, closest
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.registry import get_config
@@ -85,6 +86,22 @@ def check_precision(target: Format, model: str, precision: str) -> None:
         ways = [" or ".join(supported)] if supported else []
         ways += [f"{' or '.join(others)} for {precision}"] if others else []
         raise UserError(f"{target.title} takes no {precision} {family} such as {model}: choose {', or '.join(ways)}")
+    if precision == "int4":
+        _check_groups(model)
+
+
+def _check_groups(model: str) -> None:
+    """Refuse a transformer whose matrices do not divide into groups of 4-bit weights.
+
+    Raises:
+        UserError: Saying how wide it is.
+    """
+    config = get_config(model)
+    language = config.language if isinstance(config, VisionLanguageConfig) else config
+    if isinstance(language, TransformerConfig):
+        for width in (language.hidden, language.intermediate):
+            if width % GROUP:
+                raise UserError(f"int4 has groups of {GROUP} weights, and rows of {model} have {width}: choose int8")
 
 
 def support_table() -> str:

@@ -108,7 +108,10 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         "--photo", type=path_argument, help="photo for the verification (default: one that comes with scikit-learn)"
     )
     parser.add_argument(
-        "--calibration", type=path_argument, metavar="DIR", help="photos for int8 and int4 (default: one from scikit-learn)"
+        "--calibration",
+        type=path_argument,
+        metavar="DIR",
+        help="photos for int8 and int4 (default: one from scikit-learn)",
     )
     parser.add_argument(
         "--num-calibration-samples",
@@ -174,7 +177,9 @@ def check_effects(arguments: argparse.Namespace, model: str) -> None:
         if value is not None and family is Family.TRANSFORMER:
             raise UserError(f"{flag} goes with a vision model, and {model}'s ranges are not measured: leave it out")
         if value is not None and arguments.precision not in INTEGERS:
-            raise UserError(f"{flag} goes with --precision {' or '.join(INTEGERS)}: at {arguments.precision} no range is measured")
+            raise UserError(
+                f"{flag} goes with --precision {' or '.join(INTEGERS)}: at {arguments.precision} no range is measured"
+            )
     if arguments.keep_float and arguments.precision == "fp32":
         raise UserError("--keep-float goes with fewer bits, and fp32 is float: leave it out, or take --precision int8")
     check_evaluation(arguments, model)

@@ -58,10 +58,12 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             tokens=1.0,
         ),
         # LiteRT rounds weights only: features 53 dB, scores within 0.007. Core ML, as its reference executor computes
-        # it, rounds all but boxes: features 46 dB, tensors 43 to 67.
+        # it, rounds all but boxes: features 46 dB, tensors 43 to 67. ONNX Runtime and ExecuTorch round the same parts:
+        # features 49 dB, tensors 43 to 70. A trained detector keeps a dozen regions of a photo, of which one gave way to
+        # its neighbour: 0.89 and 0.91 matched, features 50 dB.
         "fp16": Tolerances(
             proposals=0.95,
-            matched=0.9,
+            matched=0.8,
             tags=0.95,
             attributes=0.9,
             feature_cosine=0.999,

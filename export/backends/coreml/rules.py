@@ -1,4 +1,4 @@
-"""Which layers of a model become int8 or int4 in Core ML, and how; float is fp16 there, or fp32 if that was asked for."""
+"""Which layers of a model become int8 or int4 in Core ML, and how; float is fp16 there, or fp32 if asked for."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -79,6 +79,10 @@ def number_ends(model: Any, methods: Sequence[Method]) -> None:
         order = [*first, *between, *last]
         new = {old: number for number, old in enumerate(order)} | {-1: -1}
         graph.tensors = [graph.tensors[old] for old in order]
+        for tensor in graph.tensors:  # groups of weights have their scales in a tensor
+            details = tensor.quantization.details if tensor.quantization is not None else None
+            if hasattr(details, "blockSize"):
+                details.scales, details.zeroPoints = new[details.scales], new.get(details.zeroPoints, -1)
         for holder in (graph, *graph.operators):
             holder.inputs = [new[int(index)] for index in holder.inputs]
             holder.outputs = [new[int(index)] for index in holder.outputs]

@@ -19,13 +19,14 @@ def store_in_groups(model: onnx.ModelProto, names: Collection[str], group: int) 
     """
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
+    others = [node.name for node in model.graph.node if node.name not in names]
     quantizer = MatMulNBitsQuantizer(
         model,
         bits=4,
         block_size=group,
         is_symmetric=True,
         accuracy_level=INTEGER_PRODUCTS,
-        nodes_to_include=list(names),
+        nodes_to_exclude=others,
     )
     quantizer.process()
     stored: onnx.ModelProto = quantizer.model.model

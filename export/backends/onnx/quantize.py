@@ -1,8 +1,8 @@
 """int8 and int4 ONNX graphs, by ONNX Runtime's own quantizers.
 
 A detector computes in int8 where ONNX Runtime's integer kernels win against its float ones, and stores int8 weights
-where the bytes are. A transformer is quantized dynamically: activations get their scale as they come. In int4 its matrices are stored in groups of 4-bit
-weights; the detector and the embeddings are those of int8.
+where the bytes are. A transformer is quantized dynamically: activations get their scale as they come. In int4 its
+matrices are stored in groups of 4-bit weights; the detector and the embeddings are those of int8.
 """
 
 import tempfile
