@@ -227,7 +227,11 @@ class TestMistakes:
         ("argv", "parts"),
         [
             (["--model", "minivl"], ["unknown model 'minivl'", "did you mean minivlm"]),
-            (["--model", "tee-tiny", "--precision", "int4"], ["unknown precision 'int4'", "did you mean int8"]),
+            (
+                ["--model", "tee-tiny", "--precision", "int4"],
+                ["takes no int4 detector such as tee-tiny", "choose fp32 or fp16 or int8"],
+            ),
+            (["--model", "tee-tiny", "--precision", "int44"], ["unknown precision 'int44'", "did you mean int4"]),
             (["--model", "tee-tiny", "--image-size", "big"], ["image size 'big'", "such as 384x512"]),
             (["--model", "tee-tiny", "--image-size", "100x128"], ["100x128", "multiples of 32", "for example 96x128"]),
             (["--model", "tee-tiny", "--image-size", "0"], ["0x0", "multiples of 32", "for example 32x32"]),

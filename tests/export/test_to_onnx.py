@@ -19,7 +19,13 @@ from minivlm.weights.labels import read_labels
 from minivlm.weights.loading import create_model
 from tests.tiny import CONFIG
 
-MADE = [("tee-tiny", "fp32"), ("minilm-tiny", "fp32"), ("minivlm-tiny", "int8")]
+MADE = [
+    ("tee-tiny", "fp32"),
+    ("tee-tiny", "fp16"),
+    ("minilm-tiny", "fp32"),
+    ("minilm-tiny", "int4"),
+    ("minivlm-tiny", "int8"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,31 @@ class TestDetector:
         assert torch.equal(scores > 0.0, given_scores > 0.0)
         # a thousandth of a pixel
         torch.testing.assert_close(given["proposals"], expected["proposals"], atol=1e-3, rtol=0)
+
+
+class TestHalf:
+    def test_weights_are_float16_and_inputs_and_outputs_float32(self, exported):
+        graph = onnx.load(exported("tee-tiny", "onnx", "fp16").artifact).graph
+        types = {item.name: item.data_type for item in graph.initializer}
+        for node in graph.node:
+            if node.op_type in ("Conv", "Gemm"):
+                assert types[node.input[1]] == onnx.TensorProto.FLOAT16, node.name
+        floats = {item.type.tensor_type.elem_type for item in (*graph.input, *graph.output)}
+        assert floats == {onnx.TensorProto.FLOAT, onnx.TensorProto.INT64}  # tags and attributes are numbers of lines
+
+
+class TestInt4:
+    def test_every_matrix_but_the_regions_projection_reads_4_bits(self, exported):
+        graph = onnx.load(exported("minilm-tiny", "onnx", "int4").artifact).graph
+        fine = [layer_of(node) for node in graph.node if node.op_type == "MatMulNBits"]
+        assert len(fine) == 2 * 6 + 3  # two layers of six matrices, the pooler, the caption head's two
+        assert [layer_of(node) for node in graph.node if node.op_type == "MatMulInteger"] == ["region_projection"]
+
+    def test_the_sidecar_says_so(self, exported):
+        told = json.loads(exported("minilm-tiny", "onnx", "int4").sidecar.read_text())["quantization"]
+        bits = {layer: item["bits"] for item in told for layer in item["layers"]}
+        assert bits["encoder.layers.1.output"] == 4
+        assert bits["region_projection"] == bits["embeddings.words"] == 8
 
 
 class TestWholeModel:

@@ -82,7 +82,7 @@ def number_ends(model: Any, methods: Sequence[Method]) -> None:
         for tensor in graph.tensors:  # groups of weights have their scales in a tensor
             details = tensor.quantization.details if tensor.quantization is not None else None
             if hasattr(details, "blockSize"):
-                details.scales, details.zeroPoints = new[details.scales], new.get(details.zeroPoints, -1)
+                details.scales = new[details.scales]  # symmetric: zeroPoints names no tensor
         for holder in (graph, *graph.operators):
             holder.inputs = [new[int(index)] for index in holder.inputs]
             holder.outputs = [new[int(index)] for index in holder.outputs]

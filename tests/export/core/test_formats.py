@@ -73,6 +73,18 @@ def test_an_unsupported_precision_is_refused_with_what_there_is():
         check_precision(SOME, "minivlm", "fp32")
 
 
+@pytest.mark.parametrize("runtime", FORMATS)
+def test_int4_is_of_matrices_that_a_detector_has_not(runtime):
+    with pytest.raises(UserError, match=r"takes no int4 detector such as tee-0: choose fp32 or fp16 or int8$"):
+        check_precision(FORMATS[runtime], "tee-0", "int4")
+
+
+def test_int4_is_of_rows_that_divide_into_groups():
+    check_precision(FORMATS["onnx"], "minivlm", "int4")  # rows of 384 and 1,536 numbers
+    with pytest.raises(UserError, match="int4 has groups of 32 weights, and rows of tinybert-4 have 312: choose int8"):
+        check_precision(FORMATS["onnx"], "tinybert-4", "int4")
+
+
 def test_a_misspelt_precision_is_answered_with_the_nearest():
     with pytest.raises(UserError, match="unknown precision 'int88': did you mean int8"):
         check_precision(SOME, "minilm", "int88")

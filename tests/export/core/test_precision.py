@@ -88,6 +88,29 @@ class TestTables:
             assert rule.bits == 8
 
 
+@pytest.mark.parametrize("runtime", [name for name, tables in TABLES.items() if "int4" in tables])
+class TestInt4:
+    def test_the_transformer_s_matrices_have_4_bits_in_groups_of_32(self, runtime):
+        for layer in ("encoder.layers.3.attention.query", "transformer.caption_head.decoder", "pooler.dense"):
+            rule = deciding_rule(TABLES[runtime]["int4"], layer, Kind.LINEAR)
+            assert (rule.bits, rule.group) == (4, 32)
+            assert str(rule).endswith("4 bits in groups of 32")
+
+    @pytest.mark.parametrize(
+        ("layer", "kind"),
+        [
+            ("embeddings.words", Kind.EMBEDDING),
+            ("transformer.region_projection", Kind.LINEAR),  # 1,030 numbers do not divide into groups of 32
+            ("head.classifier", Kind.LINEAR),
+            ("detector.box_head.fc1", Kind.LINEAR),
+            (f"{BLOCK}.5.0.conv_pw", Kind.CONVOLUTION),
+        ],
+    )
+    def test_all_else_is_as_in_int8(self, runtime, layer, kind):
+        expected = deciding_rule(TABLES[runtime]["int8"], layer, kind)
+        assert deciding_rule(TABLES[runtime]["int4"], layer, kind) == expected
+
+
 class TestDecisions:
     static, late = Rule(("a",), Mode.STATIC), Rule(("b",), Mode.FLOAT)
     decisions = (

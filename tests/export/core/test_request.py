@@ -123,7 +123,7 @@ class TestFlagsThatWouldDoNothing:
                 ("--model", "minilm", "--num-calibration-samples", "6"),
                 "--num-calibration-samples goes with a",
             ),
-            (("--model", "tee-0", "--calibration", "d"), "--calibration goes with --precision int8: at fp32"),
+            (("--model", "tee-0", "--calibration", "d"), "--calibration goes with --precision int8 or int4: at"),
             (
                 ("--model", "minivlm", "--num-calibration-samples", "6"),
                 "--num-calibration-samples goes with --",
