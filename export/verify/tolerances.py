@@ -59,8 +59,8 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         ),
         # LiteRT rounds weights only: features 53 dB, scores within 0.007. Core ML, as its reference executor computes
         # it, rounds all but boxes: features 46 dB, tensors 43 to 67. ONNX Runtime and ExecuTorch round the same parts:
-        # features 49 dB, tensors 43 to 70. A trained detector keeps a dozen regions of a photo, and one of them gave way
-        # to its neighbour: 0.89 and 0.91 matched, features 50 dB.
+        # features 49 dB, tensors 43 to 70. A trained detector keeps a dozen regions of a photo, and one of them gave
+        # way to its neighbour: 0.89 and 0.91 matched, features 50 dB.
         "fp16": Tolerances(
             proposals=0.95,
             matched=0.8,
@@ -98,8 +98,9 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         ),
         # Detectors are those of int8. 32 normal weights in 15 steps leave 21 dB of a layer. Of tiny random transformers
         # ONNX Runtime and ExecuTorch leave 9 to 17 dB, best entry 0.54 to 0.63, 0.08 to 0.20 nats, along captions 0.86.
-        # Weights alone, rounded so in PyTorch: minivlm with random weights 9 to 21 dB, 0.09 to 0.14 nats; a trained sample
-        # 21 to 35 dB, 0.04 nats. Two logits of a random head that lie close keep 1.2 dB. Another model's would be at -3.
+        # Weights alone, rounded so in PyTorch: minivlm with random weights 9 to 21 dB, 0.09 to 0.14 nats; a trained
+        # sample 15 to 35 dB, 0.04 nats. Two logits of a random head that lie close keep 1.2 dB; another model's would
+        # be at -3.
         "int4": Tolerances(
             proposals=0.5,
             matched=0.15,
