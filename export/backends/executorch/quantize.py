@@ -125,11 +125,13 @@ def with_grouped_weights(module: nn.Module, recipe: Recipe) -> nn.Module:
     """Store in groups of 4-bit weights, in place, the linear layers that are to be; returns the module."""
     from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerGroup, quantize_
 
+    four_bits: torch.dtype = getattr(torch, "int4")  # noqa: B009 - not in PyTorch's stubs
+
     def group_of(layer: nn.Module, name: str) -> int:
         return recipe.rule_of(name, Kind.LINEAR).group if isinstance(layer, nn.Linear) else 0
 
     for group in sorted({group_of(layer, name) for name, layer in module.named_modules()} - {0}):
-        config = Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int4, weight_granularity=PerGroup(group))
+        config = Int8DynamicActivationIntxWeightConfig(weight_dtype=four_bits, weight_granularity=PerGroup(group))
         quantize_(module, config, filter_fn=lambda layer, name, group=group: group_of(layer, name) == group)
     return module
 

@@ -81,7 +81,7 @@ def number_ends(model: Any, methods: Sequence[Method]) -> None:
         graph.tensors = [graph.tensors[old] for old in order]
         for tensor in graph.tensors:  # groups of weights have their scales in a tensor
             details = tensor.quantization.details if tensor.quantization is not None else None
-            if hasattr(details, "blockSize"):
+            if details is not None and hasattr(details, "blockSize"):
                 details.scales = new[details.scales]  # symmetric: zeroPoints names no tensor
         for holder in (graph, *graph.operators):
             holder.inputs = [new[int(index)] for index in holder.inputs]
