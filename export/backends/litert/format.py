@@ -1,13 +1,13 @@
 """LiteRT: what an artifact can hold, and which code makes and runs it."""
 
-from export.core.format import Format, by_family
+from export.core.format import PRECISIONS, Format, by_family
 
 FORMAT = Format(
     runtime="litert",
     title="LiteRT",
     suffix="tflite",
     whole_suffix="tflite",
-    precisions=by_family(("fp32", "fp16", "int8")),
+    precisions=by_family(PRECISIONS),
     exporter="export.backends.litert.exporter:LiteRTExporter",
     program="export.backends.litert.program:LiteRTProgram",
     extra="litert",

@@ -79,6 +79,10 @@ def number_ends(model: Any, methods: Sequence[Method]) -> None:
         order = [*first, *between, *last]
         new = {old: number for number, old in enumerate(order)} | {-1: -1}
         graph.tensors = [graph.tensors[old] for old in order]
+        for tensor in graph.tensors:  # groups of weights have their scales in a tensor
+            details = tensor.quantization.details if tensor.quantization is not None else None
+            if details is not None and hasattr(details, "blockSize"):
+                details.scales = new[details.scales]  # symmetric: zeroPoints names no tensor
         for holder in (graph, *graph.operators):
             holder.inputs = [new[int(index)] for index in holder.inputs]
             holder.outputs = [new[int(index)] for index in holder.outputs]

@@ -1,4 +1,4 @@
-"""Storing a converted model's weights in 8 or 16 bits, by ai-edge-quantizer.
+"""Storing a converted model's weights in 4, 8 or 16 bits, by ai-edge-quantizer.
 
 The tensors' names say which module an operator belongs to, see `export.backends.litert.convert`.
 """
@@ -21,7 +21,7 @@ from export.backends.litert.graph import (
     tensor_name,
 )
 from export.core.methods import Method
-from export.core.precision import Decision, Kind, Mode, deciding_rule
+from export.core.precision import Decision, Kind, Mode, Rule, deciding_rule
 from export.core.recipe import Recipe
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -64,14 +64,14 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
 
     made = quantizer.Quantizer(content)
     placed = [item for method in methods for item in operators(content, method.name)]
-    groups: dict[tuple[str, Mode, int], list[str]] = {}
+    alike: dict[tuple[str, Rule], list[str]] = {}
     for item in placed:
         if item.kind in KINDS:
             rule = deciding_rule(recipe.rules, item.module, KINDS[item.kind])
             if rule.mode is not Mode.FLOAT:
-                groups.setdefault((item.kind, rule.mode, rule.bits), []).append(item.output)
-    for (operation, mode, bits), outputs in groups.items():
-        _add(made, operation, mode, bits, outputs)
+                alike.setdefault((item.kind, rule), []).append(item.output)
+    for (operation, rule), outputs in alike.items():
+        _add(made, operation, rule, outputs)
     ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None
     model = parsed(made.quantize(ranges, enable_progress_report=False).quantized_model)
     number_ends(model, methods)  # behind static layers there are new tensors
@@ -112,7 +112,7 @@ def calibrate(content: bytes, made: Any, methods: Sequence[Method], recipe: Reci
     return measured.get_model_qsvs()
 
 
-def _add(made: Any, operation: str, mode: Mode, bits: int, outputs: Sequence[str]) -> None:
+def _add(made: Any, operation: str, rule: Rule, outputs: Sequence[str]) -> None:
     """Add one rule for all operators of a kind: the quantizer tries every rule on every operator.
 
     With a rule for each, a whole model took ten minutes, most of them to compile patterns again and again.
@@ -120,11 +120,12 @@ def _add(made: Any, operation: str, mode: Mode, bits: int, outputs: Sequence[str
     from ai_edge_quantizer import qtyping
 
     these, name = f"^(?:{'|'.join(map(re.escape, outputs))});", qtyping.TFLOperationName(operation)
-    match mode:
+    match rule.mode:
         case Mode.STATIC:
-            made.add_static_config(these, name, activation_num_bits=bits, weight_num_bits=bits)
+            made.add_static_config(these, name, activation_num_bits=rule.bits, weight_num_bits=rule.bits)
         case Mode.DYNAMIC:
-            made.add_dynamic_config(these, name, num_bits=bits)
+            shared = f"BLOCKWISE_{rule.group}" if rule.group else "CHANNELWISE"
+            made.add_dynamic_config(these, name, num_bits=rule.bits, granularity=qtyping.QuantGranularity(shared))
         case _:
             made.update_quantization_recipe(these, name, _stored_half(), "float_casting")
 

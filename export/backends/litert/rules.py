@@ -1,9 +1,9 @@
-"""Which layers of a model are stored and computed in 8 or 16 bits in LiteRT."""
+"""Which layers of a model are stored and computed in 4, 8 or 16 bits in LiteRT."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from export.core.precision import MATRICES, WEIGHTED, Mode, Rule
+from export.core.precision import MATRICES, WEIGHTED, Mode, Rule, four_bits
 
 INT8 = (
     # These decide where boxes are, and cost nothing.
@@ -22,6 +22,11 @@ INT8 = (
 )
 
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
-    {"fp32": (), "fp16": (Rule(("*",), Mode.WEIGHT_ONLY, WEIGHTED, bits=16),), "int8": INT8}
+    {
+        "fp32": (),
+        "fp16": (Rule(("*",), Mode.WEIGHT_ONLY, WEIGHTED, bits=16),),
+        "int8": INT8,
+        "int4": four_bits(Mode.DYNAMIC, INT8),
+    }
 )
 """By precision."""
