@@ -37,7 +37,7 @@ from export.flow.exporting import export_model
 from export.runtime.program import Program, open_program
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.metrics import worst
-from export.verify.tolerances import tolerances_of
+from export.verify.tolerances import tolerances_for
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
@@ -127,7 +127,7 @@ def verify_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Veri
 def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Verification:
     """Compare an artifact on ARM kernels with PyTorch and with itself on this machine's."""
     sidecar = Sidecar.read(artifact)
-    tolerances = tolerances_of(sidecar.runtime, sidecar.precision, random=sidecar.weights.random)
+    tolerances = tolerances_for(sidecar)
     calls: Calls = [(method.name, inputs) for method in job.methods for inputs in method.verification_inputs]
     with steps.step(f"run {artifact.name} here"):
         program: Program = open_program(artifact)

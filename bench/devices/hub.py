@@ -27,6 +27,7 @@ from export.core.format import Family
 from export.core.formats import FORMATS, family_of, require_runtime
 from export.core.sidecar import Sidecar
 from export.runtime.program import Program, open_program
+from export.verify.tolerances import tolerances_for
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.models.registry import build
@@ -175,14 +176,14 @@ class HostedPhones:
         told, outputs = self._jobs.results(task)
         profile = read_profile(told)
         given = {method.name: parcel.outputs(outputs)}
-        missed = misses([method], self._programs[path], given, case.runtime, case.precision)
+        sidecar = Sidecar.read(path)
+        missed = misses([method], self._programs[path], given, tolerances_for(sidecar))
         if missed:
             raise RefusedError(f"the phone computes something else: {'; '.join(missed)}")
         unit = case.accelerator.upper()
         if profile.layers and unit not in profile.layers:
             ran = ", ".join(f"{count} on the {name}" for name, count in profile.layers.items())
             raise RefusedError(f"no layer ran on the {unit}: {ran}")
-        sidecar = Sidecar.read(path)
         return Record(
             run=run,
             round=number,

@@ -25,6 +25,7 @@ from export.core.formats import FORMATS, family_of
 from export.core.methods import Method
 from export.core.sidecar import Sidecar, labels_folder, sidecar_path
 from export.runtime.program import open_program
+from export.verify.tolerances import tolerances_for
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.models.registry import build
@@ -197,7 +198,7 @@ class Phone:
 
     def _verify(self, case: Case, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
-        return misses(self._methods[path], open_program(path), given, case.runtime, case.precision)
+        return misses(self._methods[path], open_program(path), given, tolerances_for(Sidecar.read(path)))
 
     def _failed(self, case: Case, run: str, number: int, failure: Failure, record: Record | None = None) -> Record:
         """Return a failed record, with what the app wrote of its surroundings if it wrote one."""

@@ -15,7 +15,7 @@ from export.core.methods import Method
 from export.core.sidecar import Sidecar
 from export.runtime.program import Program
 from export.verify.comparison import compare
-from export.verify.tolerances import tolerances_of
+from export.verify.tolerances import Tolerances
 from minivlm.errors import UserError
 from minivlm.models.vision_language import VisionLanguageConfig
 from minivlm.weights.labels import read_labels
@@ -104,7 +104,7 @@ def _tensor(pull: Callable[[str], bytes | None], output: Mapping[str, Any]) -> T
 
 
 def misses(
-    methods: Sequence[Method], program: Program, given: Mapping[str, Sequence[Tensor]], runtime: str, precision: str
+    methods: Sequence[Method], program: Program, given: Mapping[str, Sequence[Tensor]], tolerances: Tolerances
 ) -> list[str]:
     """Compare a phone's outputs with those of the same artifact here; returns what misses its tolerance.
 
@@ -112,10 +112,8 @@ def misses(
         methods: As written.
         program: The artifact on this machine.
         given: Outputs of the phone, by method.
-        runtime: Of the artifact.
-        precision: Of the artifact.
+        tolerances: Of the artifact.
     """
-    tolerances = tolerances_of(runtime, precision)
     found = []
     for method in methods:
         if method.name not in given:

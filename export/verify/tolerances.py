@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from export.core.sidecar import Sidecar
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerances:
@@ -171,8 +173,13 @@ LAYER_SQNR = 15.0
 """dB of a layer's output in the quantized model, errors before it included, below which it is reported as degraded."""
 
 
-def tolerances_of(runtime: str, precision: str, *, random: bool = True) -> Tolerances:
+def tolerances_of(runtime: str, precision: str, *, random: bool) -> Tolerances:
     """Return what a runtime's artifact of a precision must reach, of random or of trained weights."""
     names = (f"{runtime} {precision}", precision)
     tables = (TOLERANCES,) if random else (TRAINED, TOLERANCES)
     return next(table[name] for table in tables for name in names if name in table)
+
+
+def tolerances_for(artifact: Sidecar) -> Tolerances:
+    """Return what an artifact must reach wherever it runs."""
+    return tolerances_of(artifact.runtime, artifact.precision, random=artifact.weights.random)

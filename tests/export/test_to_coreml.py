@@ -51,7 +51,9 @@ class TestPart:
         inputs[0] = torch.randint(400, (1, 35), generator=generator)
         inputs[3] = torch.randn(1, 50, 1030, generator=generator)
         given = CoreMLProgram(made.artifact).run("forward", inputs)
-        for metric in compare(method, run_reference(method, inputs), given, tolerances_of("coreml", "int8")):
+        for metric in compare(
+            method, run_reference(method, inputs), given, tolerances_of("coreml", "int8", random=True)
+        ):
             assert metric.passed, str(metric)
 
     def test_every_weight_matrix_and_the_word_embeddings_are_8_bit(self, made):
@@ -122,7 +124,7 @@ class TestProgram:
         method = fusion_method("forward", create_model("minilm-tiny"))
         reference = program.reference("forward").run(method.inputs)
         own = program.run("forward", method.example)
-        for metric in compare(method, tuple(reference.values()), own, tolerances_of("coreml", "fp16")):
+        for metric in compare(method, tuple(reference.values()), own, tolerances_of("coreml", "fp16", random=True)):
             assert metric.passed, str(metric)
 
 

@@ -5,21 +5,20 @@ by heart, and all that it says passes through the layer.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-import onnx
 import pytest
-from onnx import numpy_helper
 
-from export.backends.onnx import exporter as onnx_exporter
-from export.core.formats import FORMATS, artifact_path
+from export.core.exporter import Built, Exporter
+from export.core.formats import FORMATS, artifact_path, exporter_of
+from export.core.methods import Method
+from export.core.recipe import Recipe
 from export.core.sidecar import Sidecar
 from export.flow.command import run_exporter
+from minivlm.console import Steps
 from minivlm.errors import UserError
 from tests.export.learnt import Learnt, learn_by_heart
-
-Plant = Callable[[pytest.MonkeyPatch], list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +34,37 @@ def export(learnt: Learnt, runtime: str, folder: Path) -> Path:
     return artifact_path(folder, "tee-tiny", FORMATS[runtime], "int8")
 
 
-def plant_in_onnx(patch: pytest.MonkeyPatch) -> list[str]:
-    """Halve the scales of the box head's first weights, in the file: its ranges have room for twice what matters."""
+def plant(patch: pytest.MonkeyPatch, runtime: str) -> list[str]:
+    """Let an exporter see half of the box head's first weights: the same whole numbers, their scales halved.
+
+    Returns:
+        Grows by the name of each weight that was halved.
+    """
     planted: list[str] = []
-    plain = onnx_exporter.write_graph
+    exporter = type(exporter_of(FORMATS[runtime]))
+    plain = exporter.build
 
-    def with_fault(model: onnx.ModelProto, path: Path) -> None:
-        for item in model.graph.initializer:
-            if item.name.endswith("box_head.fc1.weight_scale"):
-                item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item) / 2, item.name))
-                planted.append(item.name)
-        plain(model, path)
+    def with_fault(self: Exporter, methods: Sequence[Method], recipe: Recipe, path: Path, steps: Steps) -> Built:
+        weights = {
+            id(weight): (name, weight.data)
+            for method in methods
+            for name, weight in method.module.named_parameters()
+            if name.endswith("box_head.fc1.weight")
+        }
+        for name, weight in weights.values():
+            planted.append(name)
+            weight /= 2
+        try:
+            return plain(self, methods, recipe, path, steps)
+        finally:
+            for _, weight in weights.values():
+                weight *= 2
 
-    patch.setattr(onnx_exporter, "write_graph", with_fault)
+    patch.setattr(exporter, "build", with_fault)
     return planted
 
 
-FAULTS: dict[str, Plant] = {"onnx": plant_in_onnx}
-
-
-@pytest.mark.parametrize("runtime", FAULTS)
+@pytest.mark.parametrize("runtime", FORMATS)
 class TestAnArtifact:
     def test_as_it_was_made_keeps_its_task(self, runtime: str, learnt: Learnt, tmp_path: Path) -> None:
         proof = Sidecar.read(export(learnt, runtime, tmp_path)).tasks
@@ -67,7 +77,7 @@ class TestAnArtifact:
     def test_with_half_of_a_layer_s_weights_is_refused(
         self, runtime: str, learnt: Learnt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        planted = FAULTS[runtime](monkeypatch)
+        planted = plant(monkeypatch, runtime)
         with pytest.raises(UserError, match="and was not kept") as refused:
             export(learnt, runtime, tmp_path)
         assert planted

@@ -65,4 +65,12 @@ class TestComputingHalf:
 
     def test_of_a_transformer_everything_does(self):
         module = computing_half(create_model("minilm-tiny"), detector=False)
-        assert {weight.dtype for weight in module.parameters()} == {torch.float16}
+        wide = [norm for norm in module.modules() if isinstance(norm, nn.LayerNorm)]
+        of_norms = {id(weight) for norm in wide for weight in norm.parameters()}
+        assert {weight.dtype for weight in module.parameters() if id(weight) not in of_norms} == {torch.float16}
+
+    def test_but_layer_norms_are_float32(self):
+        module = computing_half(create_model("minilm-tiny"), detector=False)
+        norms = [norm for norm in module.modules() if isinstance(norm, nn.LayerNorm)]
+        assert norms
+        assert {weight.dtype for norm in norms for weight in norm.parameters()} == {torch.float32}

@@ -146,7 +146,6 @@ class TestEveryRuntime:
         program = open_program(exported("minilm-tiny", runtime, precision).artifact)
         method = fusion_method("forward", create_model("minilm-tiny"))
         inputs = [*method.example[:4], torch.full_like(method.example[4], hidden)]
-        metrics = compare(
-            method, run_reference(method, inputs), program.run("forward", inputs), tolerances_of(runtime, precision)
-        )
+        bounds = tolerances_of(runtime, precision, random=True)
+        metrics = compare(method, run_reference(method, inputs), program.run("forward", inputs), bounds)
         assert all(metric.passed for metric in metrics), [str(metric) for metric in metrics]

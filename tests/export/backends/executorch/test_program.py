@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.backends.executorch.program import ExecuTorchProgram, graph_macs
+from export.backends.executorch.program import ExecuTorchProgram, graph_macs, lower
+from export.rewrites.half import HalfPart
 from minivlm.errors import UserError
 from minivlm.quiet import quiet
 
@@ -33,6 +34,23 @@ class TestGraphMacs:
 
     def test_element_wise_work_does_not_count(self):
         assert graph_macs(edge_graph(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)), torch.zeros(1, 2, 4, 4))) == 0
+
+
+class TestHalf:
+    def test_layer_norm_of_large_rows_is_what_its_formula_says(self, tmp_path):
+        """Normal numbers come out of a LayerNorm as they went in, whatever they were multiplied by; float16 has 2^-11.
+
+        The kernel's own float16 sums squares of these beyond 65,504.
+        """
+        rows = torch.randn(4, 256, generator=torch.Generator().manual_seed(0))
+        expected = (rows - rows.mean(1, keepdim=True)) / rows.std(1, unbiased=False, keepdim=True)
+        module = HalfPart(nn.Sequential(nn.LayerNorm(256)))
+        with quiet():
+            lowered = lower({"forward": torch.export.export(module.eval(), (20.0 * rows,))})
+        with (tmp_path / "norm.pte").open("wb") as file:
+            lowered.program.write_to_file(file)
+        (given,) = ExecuTorchProgram(tmp_path / "norm.pte").run("forward", [20.0 * rows])
+        torch.testing.assert_close(given, expected, rtol=2**-9, atol=2**-9)
 
 
 class TestProgram:
