@@ -21,13 +21,16 @@ class Steps:
 
     What libraries print meanwhile stays hidden, see `quiet`.
 
+    Args:
+        console: Where it is shown; None takes stderr.
+
     Attributes:
         seconds: Name -> seconds, in the order in which they were first done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         # A descriptor of its own: what is shown here must get past `quiet`.
-        self.console = Console(file=message_stream(), highlight=False)
+        self.console = console or Console(file=message_stream(), highlight=False)
         self.seconds: dict[str, float] = {}
 
     @contextmanager

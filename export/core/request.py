@@ -90,6 +90,12 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     """
     parser = script_parser(description)
     parser.epilog = f"what each format takes:\n{support_table()}"
+    add_request_flags(parser)
+    return read_request(parser.parse_args(argv), target)
+
+
+def add_request_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of what is exported, how and where to."""
     parser.add_argument(
         "--model",
         help="tee-0..3, tee-lite-0 (not the paper's), a transformer such as minilm, or minivlm for both in one file",
@@ -128,7 +134,14 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     )
     add_evaluate_flags(parser)
     parser.add_argument("--seed", type=seed, help="of random weights (default: 0)")
-    arguments = parser.parse_args(argv)
+
+
+def read_request(arguments: argparse.Namespace, target: Format) -> ExportRequest:
+    """Check the flags of `add_request_flags`, and bring them together.
+
+    Raises:
+        UserError: See `parse_request`.
+    """
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
     model = arguments.model or read_info(arguments.checkpoint).model

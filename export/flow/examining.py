@@ -89,7 +89,7 @@ def examiner(job: Job, steps: Steps) -> Iterator[Examiner | None]:
         yield None
         return
     with TemporaryDirectory() as results:
-        examination = _examination(request, request.evaluate, job, Path(results))
+        examination = examination_of(request, request.evaluate, job.model.name, Path(results))
         steps.say(f"  scoring the model on {printable(request.evaluate.name)}: {', '.join(examination.tasks)}")
         reference = examination.score(Candidate(name=PYTORCH), steps, steps.say)
         if not any(score.headline for score in reference.values()):
@@ -100,7 +100,18 @@ def examiner(job: Job, steps: Steps) -> Iterator[Examiner | None]:
         yield Examiner(data=request.evaluate.name, examination=examination, reference=reference, steps=steps)
 
 
-def _examination(request: ExportRequest, folder: Path, job: Job, results: Path) -> Examination:
+def examination_of(request: ExportRequest, folder: Path, model: str, results: Path) -> Examination:
+    """Return the tasks that a model does on a folder of data.
+
+    Args:
+        request: Which model, and how many examples.
+        folder: The data.
+        model: Its name, for people.
+        results: Folder for what is said of every example.
+
+    Raises:
+        UserError: The model can do no task with this data.
+    """
     files, _ = find_data(folder, DataFiles())
     # Loaded anew: a conversion may change the module that it converts.
     reference = load_torch_detector(request.model, checkpoint=request.checkpoint)
@@ -108,7 +119,7 @@ def _examination(request: ExportRequest, folder: Path, job: Job, results: Path) 
     if not tasks:
         there = ", ".join(files.kinds) or "pictures only"
         raise UserError(
-            f"--evaluate {folder} has {there}, and {job.model.name} can do no task with that: give boxes, captions,"
+            f"--evaluate {folder} has {there}, and {model} can do no task with that: give boxes, captions,"
             " questions with answers or statements"
         )
     settings = Settings(limit=request.evaluate_limit)

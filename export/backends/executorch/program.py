@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from export.backends.executorch.quantize import quantized
+from export.backends.executorch.quantize import quantized, spell_out_swish
 from export.backends.executorch.rewrites import for_executorch
 from export.core.interface import Interface, TensorSpec, prepared
 from export.core.methods import Method
@@ -55,7 +55,11 @@ def lowerable(method: Method, recipe: Recipe) -> nn.Module:
     if recipe.integers:
         return quantized(method, recipe)
     module = for_executorch(method.module)
-    return computing_half(module, detector=method.detector) if recipe.precision == "fp16" else module
+    if recipe.precision != "fp16":
+        return module
+    graph = torch.export.export(computing_half(module, detector=method.detector), method.example).module()
+    spell_out_swish(graph)
+    return graph
 
 
 def lower(programs: dict[str, Any]) -> LoweredProgram:

@@ -139,13 +139,22 @@ def with_grouped_weights(module: nn.Module, recipe: Recipe) -> nn.Module:
 def spell_out(graph: GraphModule) -> None:
     """Write operators in the forms that are quantized, in place, before ranges are measured.
 
-    SiLU becomes x * sigmoid(x). A mean in stages becomes a plain one: sums of int8 are exact, and XNNPACK has no
-    pooling of averages in int8.
+    A mean in stages becomes a plain one: sums of int8 are exact, and XNNPACK has no pooling of averages in int8.
     """
     aten = torch.ops.aten
     for node in list(graph.graph.nodes):
         if node.target == aten.mean.dim and node.args[0].target == aten.avg_pool2d.default:
             node.replace_input_with(node.args[0], node.args[0].args[0])
+    spell_out_swish(graph)
+
+
+def spell_out_swish(graph: GraphModule) -> None:
+    """Write SiLU as x * sigmoid(x), in place.
+
+    As one operator it is quantized by nobody, and in float16 ExecuTorch computes it in float32, outside the delegate.
+    """
+    aten = torch.ops.aten
+    for node in list(graph.graph.nodes):
         if node.target in (aten.silu.default, aten.silu_.default):
             (feature,) = node.args
             with graph.graph.inserting_before(node):

@@ -64,7 +64,11 @@ def plant(patch: pytest.MonkeyPatch, runtime: str) -> list[str]:
     return planted
 
 
-@pytest.mark.parametrize("runtime", FORMATS)
+SLOW = ("executorch", "coreml")
+"""Formats whose exports, or whose reference executor, take minutes for what the others do in seconds."""
+
+
+@pytest.mark.parametrize("runtime", [pytest.param(name, marks=[pytest.mark.full] * (name in SLOW)) for name in FORMATS])
 class TestAnArtifact:
     def test_as_it_was_made_keeps_its_task(self, runtime: str, learnt: Learnt, tmp_path: Path) -> None:
         proof = Sidecar.read(export(learnt, runtime, tmp_path)).tasks

@@ -66,3 +66,12 @@ def test_second_moments_are_sums_over_cells_and_samples():
     moments = second_moments(model, ["y"], [{"x": sample} for sample in samples])
     expected = 4.0 * np.einsum("nbihw,nbjhw->ij", samples, samples, dtype=np.float64)
     np.testing.assert_allclose(moments["y"], expected, rtol=1e-6)
+
+
+def test_second_moments_of_nothing_are_none():
+    """Where every 1x1 convolution is kept in float."""
+    model = parse_model(
+        """<ir_version: 10, opset_import: ["" : 20]>
+        same (float[1, 3, 2, 2] x) => (float[1, 3, 2, 2] z) { z = Identity(x) }"""
+    )
+    assert second_moments(model, [], [{"x": np.zeros((1, 3, 2, 2), np.float32)}]) == {}

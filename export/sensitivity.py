@@ -1,0 +1,115 @@
+"""Find out what rounding a block of a model costs and what it gains, for a table of rules that is found, not guessed.
+
+    python export/sensitivity.py --format litert --model tee-0
+    python export/sensitivity.py --format onnx --checkpoint sample --model tee-sample --evaluate scenes/val
+    python export/sensitivity.py --format executorch --checkpoint DIR --precision int4 --threads 2
+
+Each block is rounded alone, then one after another, the most harmless first; every trial is exported, compared with
+PyTorch, timed turn by turn with the float artifact and, with --evaluate, scored on the data's tasks. A star marks what
+no other trial beats in quality and time. OUTPUT gets MODEL-FORMAT-PRECISION-sensitivity.json.
+"""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Table
+
+from export.core.format import INTEGERS
+from export.core.formats import FORMATS, exporter_of
+from export.core.job import prepare, report_calibration
+from export.core.request import ExportRequest, add_request_flags, read_request
+from export.flow.examining import examination_of
+from export.flow.sensitivity import Study, Trial, front
+from minivlm.command_line import integer_argument, known_argument, positive, script_parser
+from minivlm.console import Steps
+from minivlm.errors import UserError, run_command
+from minivlm.storage.files import check_output, write_text
+from minivlm.storage.json_text import json_text
+
+TURNS = 10
+OUTPUT = Path("results/sensitivity")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = script_parser(__doc__)
+    add = parser.add_argument
+    add("--format", type=known_argument("format", FORMATS), required=True, help=f"one of {', '.join(FORMATS)}")
+    add_request_flags(parser)
+    add("--turns", type=integer_argument, default=TURNS, metavar="N", help="each one's time is taken in (default: 10)")
+    add("--threads", type=positive, default=1, metavar="N", help="of the runtime (default: %(default)s)")
+    parser.set_defaults(precision="int8", output=OUTPUT)
+    arguments = parser.parse_args(argv)
+    if arguments.precision not in INTEGERS:
+        raise UserError(f"--precision {arguments.precision} rounds no block by rules: choose {' or '.join(INTEGERS)}")
+    if arguments.turns < 2:
+        raise UserError(f"--turns {arguments.turns}: give at least 2, of which a spread can be told")
+    request = read_request(arguments, FORMATS[arguments.format])
+    trials = study(request, arguments.turns, arguments.threads, argv)
+    wide = None if sys.stdout.isatty() else 200
+    Console(highlight=False, width=wide).print(table(trials))
+
+
+def study(request: ExportRequest, turns: int, threads: int, argv: Sequence[str] | None) -> list[Trial]:
+    """Make and judge all trials, and write what was found."""
+    exporter, steps = exporter_of(FORMATS[request.runtime]), Steps()
+    with steps.stage("load the model"):
+        job = prepare(request, exporter.rules[request.precision], steps.say)
+    report_calibration(job.recipe.calibration, steps)
+    result = request.output / f"{job.model.name}-{request.runtime}-{request.precision}-sensitivity.json"
+    check_output(result, [path for path in (request.photo, request.checkpoint) if path is not None])
+    with TemporaryDirectory() as folder:
+        work = Path(folder)
+        judge = None
+        if request.evaluate is not None:
+            judge = examination_of(request, request.evaluate, job.model.name, work / "results")
+        made = Study(
+            job=job, exporter=exporter, folder=work, turns=turns, threads=threads, steps=steps, examination=judge
+        )
+        trials = []
+        for number, trial in enumerate(made.run(), start=1):
+            trials.append(trial)
+            steps.say(f"{number}. {said(trial)}")
+    best = {trial.name for trial in front(trials)}
+    content = {
+        "kind": "sensitivity",
+        "command": shlex.join(["python", "export/sensitivity.py", *(sys.argv[1:] if argv is None else argv)]),
+        "model": job.model.name,
+        "weights": job.model.origin.description,
+        "runtime": request.runtime,
+        "precision": request.precision,
+        "threads": threads,
+        "trials": [trial.as_json() | {"front": trial.name in best} for trial in trials],
+    }
+    write_text(result, f"{json_text(content)}\n")
+    steps.say(f"wrote {result}")
+    return trials
+
+
+def said(trial: Trial) -> str:
+    """Return a trial in a line."""
+    speed = "" if trial.speed is None else f", {trial.speed.median:.2f} times as fast as float"
+    shares = "".join(f", {task} {share:.1%}" for task, share in trial.shares.items())
+    return f"{trial.name}: {trial.decibels:.1f} dB, {trial.bytes / 1e6:.1f} MB{speed}{shares}"
+
+
+def table(trials: Sequence[Trial]) -> Table:
+    """Return a line for each trial."""
+    tasks = list(dict.fromkeys(task for trial in trials for task in trial.shares))
+    shown = Table("", "rounded", "dB", *(f"{task} kept" for task in tasks), "times as fast", "MB", box=None)
+    best = {trial.name for trial in front(trials)}
+    for trial in trials:
+        speed = trial.speed
+        fast = "not measured" if speed is None else f"{speed.median:.2f} ({speed.low:.2f} to {speed.high:.2f})"
+        shares = [f"{trial.shares[task]:.1%}" if task in trial.shares else "" for task in tasks]
+        mark = "*" if trial.name in best else ""
+        shown.add_row(mark, trial.name, f"{trial.decibels:.1f}", *shares, fast, f"{trial.bytes / 1e6:.2f}")
+    return shown
+
+
+if __name__ == "__main__":
+    run_command(main)
