@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.backends.executorch.program import ExecuTorchProgram, graph_macs, lower
+from export.backends.executorch.program import ExecuTorchProgram, export_program, graph_macs, lower
+from export.core.methods import Method
+from export.core.recipe import Recipe
 from export.rewrites.half import HalfPart
 from minivlm.errors import UserError
 from minivlm.quiet import quiet
@@ -36,6 +38,15 @@ class TestGraphMacs:
         assert graph_macs(edge_graph(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)), torch.zeros(1, 2, 4, 4))) == 0
 
 
+class OneResult(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        return (self.network(x),)
+
+
 class TestHalf:
     def test_layer_norm_of_large_rows_is_what_its_formula_says(self, tmp_path):
         """Normal numbers come out of a LayerNorm as they went in, whatever they were multiplied by; float16 has 2^-11.
@@ -51,6 +62,14 @@ class TestHalf:
             lowered.program.write_to_file(file)
         (given,) = ExecuTorchProgram(tmp_path / "norm.pte").run("forward", [20.0 * rows])
         torch.testing.assert_close(given, expected, rtol=2**-9, atol=2**-9)
+
+    def test_convolutions_with_swish_between_them_are_one_piece(self):
+        network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.SiLU(), nn.Conv2d(8, 8, 1), nn.SiLU()).eval()
+        method = Method("forward", OneResult(network), {"x": torch.zeros(1, 3, 8, 8)}, ("y",))
+        with quiet():
+            lowered = lower({"forward": export_program(method, Recipe("fp16"))})
+        (plan,) = lowered.program.executorch_program.execution_plan
+        assert [delegate.id for delegate in plan.delegates] == ["XnnpackBackend"]
 
 
 class TestProgram:
