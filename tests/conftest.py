@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 
 from export.core.formats import FORMATS, artifact_path
@@ -40,17 +42,28 @@ class Exported:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of tests, however many processes share it."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def exported(shared_folder: Path) -> Callable[..., Exported]:
     """Export a model by a format's command line on first use; converting takes seconds to half a minute."""
 
     @cache
     def export(model: str, runtime: str = "executorch", precision: str = "fp32") -> Exported:
         target = FORMATS[runtime]
-        folder = tmp_path_factory.mktemp(f"{model}-{runtime}-{precision}")
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            run_exporter(target, "", ["--model", model, "--precision", precision, "--output", str(folder)])
-        return Exported(artifact_path(folder, model, target, precision), printed.getvalue())
+        folder = shared_folder / f"exported-{model}-{runtime}-{precision}"
+        told = folder.with_name(f"{folder.name}.txt")
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if not told.exists():
+                printed = io.StringIO()
+                with contextlib.redirect_stdout(printed):
+                    run_exporter(target, "", ["--model", model, "--precision", precision, "--output", str(folder)])
+                told.write_text(printed.getvalue())
+        return Exported(artifact_path(folder, model, target, precision), told.read_text())
 
     return export
 
