@@ -184,7 +184,10 @@ class Study:
         shares = {}
         if self.examination is not None:
             scores = self.examination.score(Candidate(name=name, artifact=artifact), self.steps, self.steps.say)
-            shares = {task: score.kept.share for task, score in scores.items() if score.kept is not None}
+            kept = {task: score.kept.share for task, score in scores.items() if score.kept is not None}
+            shares = {
+                task: share for task, share in kept.items() if share is not None
+            }  # None: there is nothing to keep
         return Trial(
             name=name,
             blocks=tuple(blocks),
