@@ -142,11 +142,11 @@ def without_announcements() -> Iterator[None]:
 
 @contextmanager
 def overheard() -> Iterator[Callable[[], str]]:
-    """Keep off the terminal what native code says on stderr, and give what tells it: all since the block began.
+    """Keep off the terminal what native code says, and give what tells what it said on stderr since the block began.
 
     Where several threads do this at once, each is told what the others' code says meanwhile.
     """
-    with _STDERR.entered() as held:
+    with _held_back(_STDOUT), _STDERR.entered() as held:
         start = _size(held)
         yield lambda: _since(held, start)
 

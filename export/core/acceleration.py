@@ -97,3 +97,13 @@ class AcceleratorProof:
         """What misses its bound, by method."""
         single = [f"{item.name}: {metric}" for item in self.methods for metric in item.parity if not metric.passed]
         return [*single, *(str(metric) for metric in self.whole if not metric.passed)]
+
+    @property
+    def lines(self) -> list[str]:
+        """What people read of it: where it ran, then a line for each method and for the whole."""
+        lines = [f"on {self.accelerator} in {self.computed} ({self.adapter}):"]
+        for item in self.methods:
+            lines.append(f"  {item.name}: {item.placement}; {', '.join(map(str, item.parity))}")
+        if self.whole:
+            lines.append(f"  whole: {', '.join(map(str, self.whole))}")
+        return lines

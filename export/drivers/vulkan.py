@@ -90,7 +90,9 @@ def find_driver() -> Driver:
         return cached
     if loader and installed:
         return Driver()
-    raise UserError(f"LiteRT's GPU accelerator needs a Vulkan driver, and there is none: {SETUP} sets up one in software")
+    raise UserError(
+        f"LiteRT's GPU accelerator needs a Vulkan driver, and there is none: {SETUP} sets up one in software"
+    )
 
 
 def read_cached(folder: Path) -> Driver | None:

@@ -155,3 +155,9 @@ def tolerances_of(runtime: str, precision: str, *, random: bool = True) -> Toler
     names = (f"{runtime} {precision}", precision)
     tables = (TOLERANCES,) if random else (TRAINED, TOLERANCES)
     return next(table[name] for table in tables for name in names if name in table)
+
+
+LEAST_ACCELERATED_MACS = 0.99
+"""Share of a method's multiply-adds that an accelerator must run."""
+MOST_PIECES = 3
+"""In which it may do so: every border costs a copy and a wait. A detector has three parts with indices between them."""

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class GPUProgram:
     @property
     def adapter(self) -> Adapter:
         """See `AcceleratedProgram`."""
-        for method in self.methods:
+        for method in (*self._loaded, *self.methods):
             found = self._method(method).adapter
             if found is not None:
                 return found
@@ -182,7 +183,9 @@ class OnGPU:
     def __init__(self, piece: Piece, *, exact: bool) -> None:
         self._piece = piece
         self._exact = exact
+        self._native: dict[str, Any] = {}
         self._compile()
+        weakref.finalize(self, _release, self._native)
 
     def _compile(self) -> None:
         from ai_edge_litert.compiled_model import CompiledModel, GpuOptions, HardwareAccelerator, Options
@@ -190,16 +193,20 @@ class OnGPU:
         options = Options(HardwareAccelerator.GPU, gpu_options=GpuOptions(enforce_f32=self._exact))
         with overheard() as said:
             try:
-                self._model: Any = CompiledModel.from_buffer(self._piece.content, options=options)
+                self._native.clear()
+                model: Any = CompiledModel.from_buffer(self._piece.content, options=options)
             except RuntimeError as error:
                 raise UserError(_reason(said(), str(error))) from None
             self.adapter = _adapter(said())
             self._shapes = {
                 name: tuple(int(size) for size in told["shape"])
-                for name, told in self._model.get_output_tensor_details(NAME).items()
+                for name, told in model.get_output_tensor_details(NAME).items()
             }
-            self._given = {str(i): self._model.create_input_buffer_by_name(NAME, str(i)) for i in self._piece.inputs}
-            self._found = {name: self._model.create_output_buffer_by_name(NAME, name) for name in self._shapes}
+            self._native["given"] = {
+                str(index): model.create_input_buffer_by_name(NAME, str(index)) for index in self._piece.inputs
+            }
+            self._native["found"] = {name: model.create_output_buffer_by_name(NAME, name) for name in self._shapes}
+            self._native["model"] = model
 
     def __call__(self, known: Mapping[int, np.ndarray[Any, Any]]) -> Arrays:
         """Compute the piece's outputs from what is known.
@@ -219,13 +226,20 @@ class OnGPU:
         raise AssertionError
 
     def _run(self, known: Mapping[int, np.ndarray[Any, Any]]) -> Arrays:
-        for name, buffer in self._given.items():
+        given, found = self._native["given"], self._native["found"]
+        for name, buffer in given.items():
             buffer.write(np.ascontiguousarray(known[int(name)]))
-        self._model.run_by_name(NAME, self._given, self._found)
+        self._native["model"].run_by_name(NAME, given, found)
         return {
-            int(name): self._found[name].read(int(np.prod(shape)), np.float32).reshape(shape)
+            int(name): found[name].read(int(np.prod(shape)), np.float32).reshape(shape)
             for name, shape in self._shapes.items()
         }
+
+
+def _release(native: dict[str, Any]) -> None:
+    """Let go of what LiteRT holds, which it announces."""
+    with without_announcements():
+        native.clear()
 
 
 def _specs(graph: Any, ends: Sequence[Any]) -> list[TensorSpec]:

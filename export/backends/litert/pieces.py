@@ -84,11 +84,12 @@ def cut(model: Any, method: str) -> Cut:
     for place in sorted(set(stages.values())):
         operators = [operator for operator in work.running if stages[id(operator)] == place]
         pieces.append(_piece(work, operators, ends, accelerated=place[1] == 0))
-    named = [
-        {end.name.decode(): int(end.tensorIndex) for end in sorted(part, key=lambda end: int(end.tensorIndex))}
-        for part in (signature.inputs, signature.outputs)
-    ]
-    return Cut(tuple(pieces), *named, refused=tuple(sorted(work.refused)))
+    return Cut(tuple(pieces), _numbers(signature.inputs), _numbers(signature.outputs), tuple(sorted(work.refused)))
+
+
+def _numbers(ends: Sequence[Any]) -> dict[str, int]:
+    """Return the numbers of a signature's ends by name, in the order of the method."""
+    return {end.name.decode(): int(end.tensorIndex) for end in sorted(ends, key=lambda end: int(end.tensorIndex))}
 
 
 def _piece(work: "Work", operators: Sequence[Any], ends: Collection[int], *, accelerated: bool) -> Piece:
@@ -191,10 +192,10 @@ class Work:
         return found
 
     def _index_arithmetic(self) -> set[int]:
-        """Return the ids of the operators in float that lead to an index or a comparison, each followed back to the
-        work or to the gather that it comes from.
+        """Return the ids of the operators in float that lead to an index or a comparison.
 
-        What a convolution or matrix product computes is a prediction, and may be approximate.
+        Each is followed back to the work or the gather that it comes from. What a convolution or matrix product
+        computes is a prediction, and may be approximate.
         """
         found: set[int] = set()
         tensors: set[int] = set()
