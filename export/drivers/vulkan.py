@@ -87,7 +87,8 @@ def find_driver() -> Driver:
         return Driver()
     cached = read_cached(cache_folder())
     if cached is not None:
-        return cached
+        # Of a driver that is named, the loader is all that may be missing, and it needs nothing else.
+        return Driver(cached.libraries[-1:]) if named else cached
     if loader and installed:
         return Driver()
     raise UserError(
