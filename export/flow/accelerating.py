@@ -69,7 +69,7 @@ def prove_accelerated(job: Job, expected: Results, target: Format, path: Path, s
                 )
             before = given
             stored = "fp16" if "fp16" in (job.recipe.precision, computed) else computed
-            tolerances = tolerances_of(target.runtime, stored, random=job.model.origin.random)
+            tolerances = tolerances_of(f"{target.runtime} {accelerator}", stored, random=job.model.origin.random)
             methods = [_judged(method, expected[method.name], given, program, tolerances) for method in job.methods]
             whole = verify_whole(job, program, tolerances)
         proofs.append(AcceleratorProof(accelerator, computed, program.adapter, methods, whole))

@@ -1,4 +1,4 @@
-"""Cutting a method for an accelerator: what goes there, what must not, and that the pieces compute what the whole does."""
+"""Cutting a method for an accelerator: what goes there, what must not, and that pieces compute what the whole does."""
 
 from collections import Counter
 from pathlib import Path
