@@ -1,10 +1,12 @@
 """Running a .tflite file on LiteRT's GPU accelerator, piece by piece; what is between the pieces runs on the CPU."""
 
+import atexit
 import os
 import re
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,7 @@ class OnGPU:
         self._native: dict[str, Any] = {}
         self._compile()
         weakref.finalize(self, _release, self._native)
+        _end_in_silence()
 
     def _compile(self) -> None:
         from ai_edge_litert.compiled_model import CompiledModel, GpuOptions, HardwareAccelerator, Options
@@ -234,6 +237,12 @@ class OnGPU:
             int(name): found[name].read(int(np.prod(shape)), np.float32).reshape(shape)
             for name, shape in self._shapes.items()
         }
+
+
+@cache
+def _end_in_silence() -> None:
+    """Keep off the terminal what LiteRT announces after Python's end, when all else was said."""
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 
 
 def _release(native: dict[str, Any]) -> None:
