@@ -141,6 +141,17 @@ def without_announcements() -> Iterator[None]:
 
 
 @contextmanager
+def overheard() -> Iterator[Callable[[], str]]:
+    """Keep off the terminal what native code says, and give what tells what it said on stderr since the block began.
+
+    Where several threads do this at once, each is told what the others' code says meanwhile.
+    """
+    with _held_back(_STDOUT), _STDERR.entered() as held:
+        start = _size(held)
+        yield lambda: _since(held, start)
+
+
+@contextmanager
 def _held_back(stream: Shared[IO[bytes] | None]) -> Iterator[None]:
     with stream.entered() as held:
         start = _size(held)
@@ -158,11 +169,15 @@ def _size(held: IO[bytes] | None) -> int:
 
 def _tail(held: IO[bytes] | None, start: int) -> list[str]:
     """Return the last lines since `start`, without moving the place at which others go on writing."""
+    return _since(held, max(start, _size(held) - LAST_BYTES)).splitlines()[-LAST_LINES:]
+
+
+def _since(held: IO[bytes] | None, start: int) -> str:
+    """Return what was held back from a place on."""
     if held is None:
-        return []
+        return ""
     _flush()
-    content = os.pread(held.fileno(), LAST_BYTES, max(start, _size(held) - LAST_BYTES))
-    return content.decode(errors="replace").splitlines()[-LAST_LINES:]
+    return os.pread(held.fileno(), max(0, _size(held) - start), start).decode(errors="replace")
 
 
 def _flush() -> None:

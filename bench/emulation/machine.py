@@ -8,14 +8,14 @@ of it is unpacked into one folder, and QEMU's user mode runs its programs.
 import json
 import platform
 import shutil
-import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from export.drivers.debian import Apt, missing_tools, native_architecture, run, unpack
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.storage.files import assembling, write_text
@@ -99,7 +99,7 @@ def check_host() -> None:
     """
     if platform.machine() in ("aarch64", "arm64"):
         raise UserError("this machine is arm64 itself, nothing needs emulating: measure with python bench/run.py")
-    missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
+    missing = missing_tools()
     if platform.system() != "Linux" or missing:
         raise UserError(
             f"the emulated arm64 machine is made of Debian packages, and this system has no "
@@ -113,39 +113,18 @@ def download_system(state: Path) -> list[Path]:
     Args:
         state: Folder for apt's lists and downloads.
     """
-    apt = ["apt-get", *_private(state, "arm64")]
-    run([*apt, "update"], "apt cannot read package lists")
-    run(
-        [*apt, "--yes", "--download-only", "--no-install-recommends", "install", *DEBIAN_PACKAGES],
+    apt = Apt(state, "arm64")
+    apt.update()
+    return apt.download_with_all_needed(
+        DEBIAN_PACKAGES,
         "apt finds no arm64 packages (Ubuntu keeps them in its ports archive: add that to apt's sources)",
     )
-    return sorted((state / "cache/archives").glob("*.deb"))
-
-
-def _private(state: Path, architecture: str) -> list[str]:
-    """Return the options that give apt a state of its own, in which nothing is installed."""
-    for name in ("state/lists/partial", "cache/archives/partial"):
-        (state / name).mkdir(parents=True, exist_ok=True)
-    (state / "state/status").touch()
-    options = {
-        "APT::Architecture": architecture,
-        "APT::Architectures": architecture,
-        "Dir::State": state / "state",
-        "Dir::State::status": state / "state/status",
-        "Dir::Cache": state / "cache",
-        "Debug::NoLocking": "1",  # only root may lock
-    }
-    return [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
 
 
 def _download_emulator(state: Path) -> list[Path]:
-    folder = state / "emulator"
-    folder.mkdir(parents=True)
-    native = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-    apt = ["apt-get", *_private(folder, native)]
-    run([*apt, "update"], "apt cannot read package lists")
-    run([*apt, "download", "qemu-user-static"], "apt finds no qemu-user-static: install it", folder)
-    return list(folder.glob("*.deb"))
+    apt = Apt(state / "emulator", native_architecture())
+    apt.update()
+    return apt.download("qemu-user-static", "apt finds no qemu-user-static: install it")
 
 
 def _drop_other_emulators(kept: Path) -> None:
@@ -153,12 +132,6 @@ def _drop_other_emulators(kept: Path) -> None:
     for program in kept.parent.iterdir():
         if program != kept:
             program.unlink()
-
-
-def unpack(packages: Sequence[Path], folder: Path) -> None:
-    """Unpack Debian packages without installing them."""
-    for package in packages:
-        run(["dpkg-deb", "--extract", str(package), str(folder)], f"{package.name} cannot be unpacked")
 
 
 def _describe_processor(root: Path) -> None:
@@ -190,15 +163,3 @@ def download_wheels(versions: Mapping[str, str], folder: Path) -> None:
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder / "packages")
-
-
-def run(command: Sequence[str], complaint: str, folder: Path | None = None) -> None:
-    """Run a program that sets something up.
-
-    Raises:
-        UserError: It failed; `complaint`, and the last line it wrote.
-    """
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise UserError(f"{complaint}: {said[-1] if said else f'exit code {done.returncode}'}")

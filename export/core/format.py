@@ -2,8 +2,10 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from export.core.acceleration import Accelerator
 
 PRECISIONS = ("fp32", "fp16", "int8", "int4")
 INTEGERS = ("int8", "int4")
@@ -43,6 +45,7 @@ class Format:
         script: Path, from the project's folder, of its own command; "" where `python -m export` is all there is.
         system: What `platform.system` must say for the runtime to be there, empty if any will do. Elsewhere a reference
             executor proves artifacts, and its time means nothing.
+        accelerators: By name, what artifacts can run on besides the CPU.
     """
 
     runtime: str
@@ -58,6 +61,7 @@ class Format:
     bindings: tuple[str, ...] = ()
     script: str = ""
     system: str = ""
+    accelerators: Mapping[str, Accelerator] = field(default_factory=dict)
 
     @property
     def runs_here(self) -> bool:

@@ -8,9 +8,10 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any
 
+from export.core.acceleration import CPU
 from export.core.format import PRECISIONS, Family, Format
 from export.core.precision import GROUP
-from minivlm.errors import UserError, closest
+from minivlm.errors import UserError, closest, unknown
 from minivlm.language.transformer import TransformerConfig
 from minivlm.models.registry import get_config
 from minivlm.models.vision_language import VisionLanguageConfig
@@ -159,11 +160,39 @@ def exporter_of(target: Format) -> Any:
     return resolve_name(target.exporter)()
 
 
-def program_class(target: Format) -> Any:
+def program_class(target: Format, accelerator: str = CPU) -> Any:
     """Return a format's `export.runtime.program.Program`, a class that takes a path and a number of threads.
+
+    Args:
+        target: The format.
+        accelerator: That it runs on, known to go with the format; see `check_accelerator`.
 
     Raises:
         UserError: Its runtime is not installed.
     """
     require_runtime(target)
-    return resolve_name(target.program)
+    return resolve_name(target.program if accelerator == CPU else target.accelerators[accelerator].program)
+
+
+def check_accelerator(target: Format, precision: str, accelerator: str) -> None:
+    """Refuse an accelerator that does not go with a format, or with what its artifacts are stored in.
+
+    Raises:
+        UserError: It is unknown, or does not; naming what does.
+    """
+    known = [CPU, *dict.fromkeys(name for found in FORMATS.values() for name in found.accelerators)]
+    if accelerator not in known:
+        raise UserError(unknown("accelerator", accelerator, known))
+    if accelerator == CPU:
+        return
+    if accelerator not in target.accelerators:
+        others = [found.title for found in FORMATS.values() if accelerator in found.accelerators]
+        raise UserError(
+            f"{target.title} has no accelerator {accelerator} here: leave it out, or take {', '.join(others)}"
+        )
+    taken = target.accelerators[accelerator].precisions
+    if precision not in taken:
+        raise UserError(
+            f"{target.title}'s {accelerator} would compute {precision} in float: take an artifact in "
+            + " or ".join(taken)
+        )

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.core.acceleration import CPU
 from export.core.flags import add_evaluate_flags
 from export.core.format import INTEGERS, PRECISIONS, Family, Format
-from export.core.formats import check_precision, family_of, support_table
+from export.core.formats import check_accelerator, check_precision, family_of, support_table
 from minivlm.command_line import integer_argument, path_argument, script_parser, seed
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable
@@ -40,6 +41,7 @@ class ExportRequest:
         artifact: File to write; None takes the name that `export.core.formats.artifact_path` gives.
         evaluate: Folder of data that the artifact must do its tasks on; None where no task is scored.
         evaluate_limit: Examples of each task.
+        accelerator: That the artifact is proven on, besides the CPU; "cpu" is none.
     """
 
     runtime: str
@@ -56,6 +58,7 @@ class ExportRequest:
     artifact: Path | None = None
     evaluate: Path | None = None
     evaluate_limit: int = EVALUATE_LIMIT
+    accelerator: str = CPU
 
 
 IMAGE_SIZE = re.compile(r"([1-9][0-9]{0,8}|0)(?:[xX]([1-9][0-9]{0,8}|0))?")
@@ -91,6 +94,13 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     parser = script_parser(description)
     parser.epilog = f"what each format takes:\n{support_table()}"
     add_request_flags(parser)
+    if target.accelerators:
+        parser.add_argument(
+            "--accelerator",
+            default=CPU,
+            metavar="NAME",
+            help=f"of {', '.join([CPU, *target.accelerators])}: prove the artifact there, too (default: %(default)s)",
+        )
     return read_request(parser.parse_args(argv), target)
 
 
@@ -146,6 +156,7 @@ def read_request(arguments: argparse.Namespace, target: Format) -> ExportRequest
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
     model = arguments.model or read_info(arguments.checkpoint).model
     check_precision(target, model, arguments.precision)
+    check_accelerator(target, arguments.precision, accelerator := vars(arguments).get("accelerator", CPU))
     check_effects(arguments, model)
     samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
     if samples < 1:
@@ -167,6 +178,7 @@ def read_request(arguments: argparse.Namespace, target: Format) -> ExportRequest
         keep_float=tuple(arguments.keep_float),
         evaluate=arguments.evaluate,
         evaluate_limit=arguments.evaluate_limit or EVALUATE_LIMIT,
+        accelerator=accelerator,
     )
 
 

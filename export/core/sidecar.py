@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from export.core.acceleration import AcceleratorProof
 from export.core.feeding import Feeding
 from export.core.interface import Interface, TensorSpec
 from export.core.metric import Metric
@@ -69,6 +70,7 @@ class Sidecar:
         quantization: By rule in the order of the recipe, which layers with weights it decided; see `by_rule`.
         sizes: Of the model, see `minivlm.models.sizes`; those that are missing are the registry's.
         tasks: What it keeps of its model's scores; None where they were not compared.
+        accelerators: On which other devices than the CPU it was proven, and in what they computed.
     """
 
     model: str
@@ -89,6 +91,7 @@ class Sidecar:
     quantization: Sequence[Mapping[str, Any]] = field(default_factory=list)
     sizes: Mapping[str, int] = field(default_factory=dict)
     tasks: TaskProof | None = None
+    accelerators: Sequence[AcceleratorProof] = ()
     format: int = FORMAT
 
     def write(self, artifact: Path) -> None:

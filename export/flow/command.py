@@ -20,6 +20,7 @@ def metric_lines(sidecar: Sidecar, target: Format) -> list[str]:
     ]
     if sidecar.proof:
         lines.append("  whole: " + ", ".join(str(metric) for metric in sidecar.proof))
+    lines += [f"  {printable(line)}" for proof in sidecar.accelerators for line in proof.lines]
     return [*lines, *(f"  {printable(str(task))}" for task in (sidecar.tasks.tasks if sidecar.tasks else ()))]
 
 

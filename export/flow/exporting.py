@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from export.core.exporter import Built, Exporter
@@ -18,17 +17,16 @@ from export.core.metric import Metric
 from export.core.precision import by_rule, in_float
 from export.core.request import ExportRequest
 from export.core.sidecar import MethodReport, Sidecar, labels_folder, sidecar_path, tool_versions
+from export.flow.accelerating import Results, prove_accelerated, require_accelerator
 from export.flow.examining import examiner
-from export.runtime.artifact_backend import ArtifactBackend
+from export.flow.whole import verify_whole
 from export.runtime.program import Program
-from export.verify.captions import verify_captions
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.layers import weakest_layer
 from export.verify.metrics import worst
 from export.verify.tolerances import Tolerances, tolerances_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.inference.backend import TorchBackend
 from minivlm.models.sizes import sizes_of
 from minivlm.storage.files import check_output, sha256, size_bytes
 from minivlm.storage.publishing import publishing
@@ -52,6 +50,7 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
             behind.
     """
     exporter: Exporter = exporter_of(FORMATS[request.runtime])
+    require_accelerator(exporter.format, request.accelerator)
     with steps.step("load the model"):
         job = prepare(request, exporter.rules[request.precision], steps.say)
     report_calibration(job.recipe.calibration, steps)
@@ -77,30 +76,47 @@ def convert(job: Job, exporter: Exporter, path: Path, steps: Steps) -> Sidecar:
     Raises:
         UserError: It cannot be made, or it does not.
     """
-    sidecar = convert_unjudged(job, exporter, path, steps)
+    with steps.step("run it in PyTorch"):
+        expected = run_references(job)
+    sidecar = convert_unjudged(job, exporter, path, expected, steps)
     check_metrics(job, sidecar.methods, sidecar.proof, exporter, steps)
+    accelerators = prove_accelerated(job, expected, exporter.format, path, steps)
+    if accelerators:
+        sidecar = replace(sidecar, accelerators=accelerators, seconds=rounded(steps.seconds))
+        sidecar.write(path)
     return sidecar
 
 
-def convert_unjudged(job: Job, exporter: Exporter, path: Path, steps: Steps) -> Sidecar:
+def run_references(job: Job) -> Results:
+    """Return what PyTorch computes in every method of all inputs of the verification."""
+    return {
+        method.name: [run_reference(method, inputs) for inputs in method.verification_inputs] for method in job.methods
+    }
+
+
+def convert_unjudged(job: Job, exporter: Exporter, path: Path, expected: Results, steps: Steps) -> Sidecar:
     """Write an artifact with its labels and its sidecar, which says how exact it is, however little that may be.
+
+    Args:
+        job: What to convert.
+        exporter: Of the format.
+        path: Where to.
+        expected: See `run_references`.
+        steps: Shows what is done.
 
     Raises:
         UserError: It cannot be made.
     """
     target, precision = exporter.format, job.recipe.precision
-    with steps.step("run it in PyTorch"):
-        expected = {
-            method.name: [run_reference(method, inputs) for inputs in method.verification_inputs]
-            for method in job.methods
-        }
     built = exporter.build(job.methods, job.recipe, path, steps)
     tolerances = tolerances_of(target.runtime, precision, random=job.model.origin.random)
     with steps.step(f"run it in {target.title}"):
         program: Program = program_class(target)(path)
         reports = [report(method, expected[method.name], program, tolerances, built) for method in job.methods]
-    whole = verify_whole(job, program, tolerances, steps)
+    whole: list[Metric] = []
     if job.labels is not None:
+        with steps.step("write captions with both"):
+            whole = verify_whole(job, program, tolerances)
         write_labels(labels_folder(path), job.labels)
     sidecar = describe(job, target, built, path, reports, whole, steps)
     sidecar.write(path)
@@ -122,32 +138,6 @@ def report(
     told = program.interface(method.name).named(list(method.inputs), method.outputs)
     macs = total_macs(method)
     return MethodReport(method.name, told.inputs, told.outputs, metrics, macs, built.delegated[method.name])
-
-
-@torch.no_grad()
-def verify_whole(job: Job, program: Program, tolerances: Tolerances, steps: Steps) -> list[Metric]:
-    """Compare captions of the held-out photos; a model that writes none has nothing to compare."""
-    if job.labels is None:
-        return []
-    finder = next(method for method in job.methods if method.detector)
-    height, width = finder.inputs["image"].shape[2:]
-    reference = TorchBackend(job.model, job.labels)
-    artifact = ArtifactBackend(
-        program,
-        model=job.model.name,
-        config=reference.config,
-        origin=job.model.origin,
-        labels=job.labels,
-        image_size=(height, width),
-        detector_hash="",
-    )
-    with steps.step("write captions with both"):
-        return worst(
-            [
-                verify_captions(reference, artifact, image, extent, tolerances)
-                for image, extent in finder.verification_inputs
-            ]
-        )
 
 
 def check_metrics(

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from export.core.methods import Method
 from export.core.precision import Mode, Rule, kept_in_float
 from export.core.recipe import Recipe
 from export.core.sidecar import Sidecar, labels_folder
-from export.flow.exporting import convert_unjudged
+from export.flow.accelerating import Results
+from export.flow.exporting import convert_unjudged, run_references
 from export.runtime.program import Program
 from export.verify.scores import PYTORCH, Candidate, Examination
 from minivlm.console import Steps
@@ -161,6 +163,10 @@ class Study:
             some, name = harmless[:count], f"+ {harmless[count - 1]}"
             yield self._trial(name, some, self._made(name, self._recipe(some, every, rules)))
 
+    @cached_property
+    def _expected(self) -> Results:
+        return run_references(self.job)
+
     def _recipe(self, blocks: Sequence[str], every: Sequence[str], rules: Sequence[Rule]) -> Recipe:
         return replace(self.job.recipe, rules=rules_for(blocks, every, rules))
 
@@ -171,7 +177,8 @@ class Study:
             if old.is_dir():
                 shutil.rmtree(old)
         with self.steps.stage(f"export {name}"):
-            convert_unjudged(replace(self.job, recipe=recipe), self.exporter, path, Steps(Console(quiet=True)))
+            job = replace(self.job, recipe=recipe)
+            convert_unjudged(job, self.exporter, path, self._expected, Steps(Console(quiet=True)))
         return path
 
     @property

@@ -4,15 +4,17 @@ Nothing of the PyTorch model is built: its sizes come from the registry, the wei
 mean from the folder beside it.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from export.core.acceleration import CPU
 from export.core.sidecar import Sidecar
-from export.runtime.program import Program, load_program, require_artifact
+from export.runtime.program import Program, load_accelerated, load_program, require_artifact
 from minivlm.errors import UserError
 from minivlm.images.preprocess import NetworkInput, letterbox
 from minivlm.inference.detector import DetectorConfig
@@ -134,19 +136,34 @@ class ArtifactBackend:
         return torch.cat(rows)
 
 
-def open_backend(path: Path, threads: int | None = None) -> ArtifactBackend:
+def open_backend(
+    path: Path, threads: int | None = None, accelerator: str = CPU, note: Callable[[str], None] | None = None
+) -> ArtifactBackend:
     """Open an artifact for the pipeline.
 
     Args:
         path: An artifact of a whole model, of any format, with its sidecar and labels beside it.
         threads: Of the runtime; None leaves its default.
+        accelerator: That runs its convolutions and matrix products.
+        note: Told what the accelerator is.
 
     Raises:
-        UserError: A file is missing, the artifact is not what its sidecar describes, or it is of a part only.
+        UserError: A file is missing, the artifact is not what its sidecar describes, it is of a part only, or the
+            accelerator does not go with it.
     """
     require_artifact(path)
     sidecar = Sidecar.read(path)
-    return backend_of(path, sidecar, load_program(path, threads))
+    if accelerator == CPU:
+        return backend_of(path, sidecar, load_program(path, threads))
+    program = load_accelerated(path, sidecar.precision, accelerator, threads)
+    backend = backend_of(path, sidecar, program)
+    # Regions that are kept for later are those of one device: others compute others.
+    backend.detector_hash = hashlib.sha256(f"{accelerator} {sidecar.sha256}".encode()).hexdigest()
+    program.load("regions")
+    if note is not None:
+        slow = ": its seconds say nothing of a device's" if program.adapter.software else ""
+        note(f"ran on {accelerator}, {program.adapter}{slow}")
+    return backend
 
 
 def backend_of(path: Path, sidecar: Sidecar, program: Program) -> ArtifactBackend:

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from export.core.formats import format_of, program_class
+from export.core.acceleration import Adapter, Placement
+from export.core.formats import check_accelerator, format_of, program_class
 from export.core.interface import Interface
 from export.core.sidecar import Sidecar, sidecar_path
 from minivlm.errors import UserError
@@ -59,6 +60,32 @@ class Program(Protocol):
         ...
 
 
+class AcceleratedProgram(Program, Protocol):
+    """A loaded artifact on an accelerator. Its class also takes `computed`, one of `Accelerator.computed`."""
+
+    @staticmethod
+    def require() -> None:
+        """Refuse a machine without the accelerator, before anything is converted.
+
+        Raises:
+            UserError: Saying how to get it.
+        """
+        ...
+
+    @property
+    def adapter(self) -> Adapter:
+        """What the accelerator is, as its driver says."""
+        ...
+
+    def placement(self, method: str) -> Placement:
+        """Return where a method's work runs.
+
+        Raises:
+            UserError: The artifact has no such method, or the accelerator does not take it.
+        """
+        ...
+
+
 def require_method(method: str, methods: Sequence[str]) -> None:
     """Refuse a method that an artifact lacks.
 
@@ -101,4 +128,22 @@ def require_artifact(path: Path) -> None:
 def load_program(path: Path, threads: int | None = None) -> Program:
     """Load an artifact that was held against its sidecar already; see `open_program`."""
     program: Program = program_class(format_of(path))(path, threads)
+    return program
+
+
+def load_accelerated(path: Path, precision: str, accelerator: str, threads: int | None = None) -> AcceleratedProgram:
+    """Load an artifact on an accelerator.
+
+    Args:
+        path: That was held against its sidecar already.
+        precision: What it is stored in.
+        accelerator: Other than "cpu".
+        threads: Of what runs on the CPU; None leaves the runtime's default.
+
+    Raises:
+        UserError: The accelerator is unknown, goes with neither the format nor the precision, or is not there.
+    """
+    target = format_of(path)
+    check_accelerator(target, precision, accelerator)
+    program: AcceleratedProgram = program_class(target, accelerator)(path, threads)
     return program

@@ -2,7 +2,7 @@
 
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -217,16 +217,26 @@ def _start(
             load_photo(photo)  # says why not
     stages, report = Steps(), Report(arguments.command)
     with stages.stage("load"):
-        pipeline = Pipeline(backend_of(arguments), features=arguments.features, note=report.notes.append)
+        pipeline = Pipeline(
+            backend_of(arguments, report.notes.append), features=arguments.features, note=report.notes.append
+        )
         if head is not None:
             pipeline.require(head, *texts)
     return stages, report, pipeline
 
 
-def backend_of(arguments: Namespace) -> Backend | TorchDetector:
-    """Open the model or artifact that a command line names."""
+def backend_of(arguments: Namespace, note: Callable[[str], None] | None = None) -> Backend | TorchDetector:
+    """Open the model or artifact that a command line names.
+
+    Args:
+        arguments: Of the command.
+        note: Told what an artifact runs on, where that is named.
+    """
+    accelerator = vars(arguments).get("accelerator")
     if arguments.artifact is not None:
-        return _artifact_backend(arguments)
+        return _artifact_backend(arguments, {} if accelerator is None else {"accelerator": accelerator, "note": note})
+    if accelerator is not None:
+        raise UserError("--accelerator goes with --artifact FILE, which it runs: add that, or leave it out")
     if arguments.checkpoint is not None and arguments.seed is not None:
         raise UserError("--seed is for random weights, and --checkpoint has its own: leave one of the two out")
     default = DEFAULT_MODEL if arguments.checkpoint is None else None
@@ -234,7 +244,7 @@ def backend_of(arguments: Namespace) -> Backend | TorchDetector:
     return load_torch_detector(name, checkpoint=arguments.checkpoint, seed=arguments.seed or 0)
 
 
-def _artifact_backend(arguments: Namespace) -> Backend:
+def _artifact_backend(arguments: Namespace, device: Mapping[str, object]) -> Backend:
     for flag in ("checkpoint", "seed"):
         if getattr(arguments, flag) is not None:
             raise UserError(f"--{flag} does not go with --artifact, which has its weights inside: leave it out")
@@ -242,7 +252,7 @@ def _artifact_backend(arguments: Namespace) -> Backend:
     openers = tuple(entry_points(group="minivlm.backends"))
     if not openers:
         raise UserError(f"nothing is installed that runs {arguments.artifact}: install this project whole")
-    backend: Backend = openers[0].load()(Path(arguments.artifact))
+    backend: Backend = openers[0].load()(Path(arguments.artifact), **device)
     if arguments.model not in (None, backend.model):
         raise UserError(f"{arguments.artifact} holds {backend.model}, not {arguments.model}: leave --model out")
     return backend

@@ -8,7 +8,7 @@ from minivlm.cli import commands, data_commands
 from minivlm.cli.card_commands import add_card
 from minivlm.cli.check_commands import add_check
 from minivlm.cli.evaluate_commands import add_evaluate
-from minivlm.cli.model_flags import DEFAULT_MODEL, add_model_flags
+from minivlm.cli.model_flags import DEFAULT_MODEL, add_accelerator_flag, add_model_flags
 from minivlm.cli.pseudo_label_commands import add_pseudo_label
 from minivlm.cli.show_commands import add_show
 from minivlm.cli.train_commands import add_train
@@ -250,6 +250,7 @@ def _task(subparsers: Any, name: str, run: Any, summary: str, example: str) -> a
     """Add a subcommand with the flags that all tasks share."""
     parser = _command(subparsers, name, run, summary, example)
     add_model_flags(parser)
+    add_accelerator_flag(parser)
     parser.add_argument(
         "--features", type=path_argument, metavar="DIR", help="keep the photos' regions there, and use kept ones"
     )

@@ -8,6 +8,13 @@ from minivlm.weights.shipped import checkpoint_argument
 DEFAULT_MODEL = "minivlm"
 
 
+def add_accelerator_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of what an artifact runs on."""
+    parser.add_argument(
+        "--accelerator", type=name_argument, metavar="NAME", help="gpu: run an artifact of LiteRT there (default: cpu)"
+    )
+
+
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.add_argument(

@@ -223,6 +223,7 @@ class TestMistakes:
             (["caption", "PHOTO", "--checkpoint", "nowhere", "--seed", "1"], "leave one of the two out"),
             (["caption", "PHOTO", "--artifact", "x.pte", "--checkpoint", "y"], "--checkpoint does not go"),
             (["caption", "PHOTO", "--artifact", "x.pte", "--seed", "0"], "--seed does not go"),
+            (["caption", "PHOTO", "--accelerator", "gpu"], "--accelerator goes with --artifact FILE"),
             (["caption", "missing\n.jpg"], "does not exist"),
             (["caption", "FOLDER"], "is a directory"),
             (["caption", "EMPTY", "--model", NAME], "is empty"),

@@ -1,5 +1,6 @@
 """LiteRT: what an artifact can hold, and which code makes and runs it."""
 
+from export.core.acceleration import Accelerator
 from export.core.format import PRECISIONS, Format, by_family
 
 FORMAT = Format(
@@ -15,4 +16,11 @@ FORMAT = Format(
     packages=("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "timm"),
     bindings=("ai_edge_litert.interpreter", "tflite_runtime.interpreter"),
     script="export/to_tflite.py",
+    accelerators={
+        "gpu": Accelerator(
+            program="export.backends.litert.accelerated:GPUProgram",
+            precisions=("fp32", "fp16"),
+            computed=("fp32", "fp16"),
+        )
+    },
 )

@@ -125,6 +125,69 @@ def macs(model: Any, graph: Any, operator: Any) -> int:
     return 0
 
 
+def constant(model: Any, graph: Any, index: int) -> bool:
+    """Return whether a tensor's values are part of the model."""
+    data = model.buffers[graph.tensors[index].buffer].data
+    return data is not None and len(data) > 0
+
+
+def signature_graph(model: Any, name: str) -> tuple[Any, Any]:
+    """Return a signature, by its name, and its subgraph."""
+    signature = next(item for item in model.signatureDefs if item.signatureKey.decode() == name)
+    return signature, model.subgraphs[signature.subgraphIndex]
+
+
+def part(
+    model: Any, graph: Any, operators: Sequence[Any], inputs: Sequence[int], outputs: Sequence[int], name: str
+) -> bytes:
+    """Return a model of some of a subgraph's operators, with one signature and no other model's constants.
+
+    Args:
+        model: That the subgraph is in; it is left as it is.
+        graph: The subgraph.
+        operators: In the order of execution.
+        inputs: Numbers of the tensors that are given to them; in the signature these are the names.
+        outputs: Likewise of the tensors that they give.
+        name: Of the signature.
+    """
+    used = [*inputs, *(int(index) for one in operators for index in (*one.inputs, *one.outputs) if index >= 0)]
+    tensors = {index: number for number, index in enumerate(dict.fromkeys(used))} | {-1: -1}
+    buffers = {0: 0}  # the schema's empty one
+    single = copy.copy(model)
+    single.subgraphs, single.metadata, single.metadataBuffer = [copy.copy(graph)], [], None
+    (own,) = single.subgraphs
+    own.tensors = [_moved(graph.tensors[index], buffers) for index in tensors if index >= 0]
+    single.buffers = [model.buffers[index] for index in buffers]
+    own.operators = []
+    for operator in operators:
+        moved = copy.copy(operator)
+        moved.inputs = [tensors[int(index)] for index in operator.inputs]
+        moved.outputs = [tensors[int(index)] for index in operator.outputs]
+        own.operators.append(moved)
+    own.inputs, own.outputs = [tensors[index] for index in inputs], [tensors[index] for index in outputs]
+    signature = copy.copy(model.signatureDefs[0])
+    signature.signatureKey, signature.subgraphIndex = name.encode(), 0
+    signature.inputs, signature.outputs = (
+        [_end(model, str(index), tensors[index]) for index in ends] for ends in (inputs, outputs)
+    )
+    single.signatureDefs = [signature]
+    return packed(single)
+
+
+def _moved(tensor: Any, buffers: dict[int, int]) -> Any:
+    """Return a tensor that refers to its buffer by the number of it in `buffers`, which grows by those that lack."""
+    moved = copy.copy(tensor)
+    moved.buffer = buffers.setdefault(int(tensor.buffer), len(buffers))
+    return moved
+
+
+def _end(model: Any, name: str, index: int) -> Any:
+    """Return an end of a signature, of the class that the model's own are of."""
+    end = copy.copy(model.signatureDefs[0].outputs[0])
+    end.name, end.tensorIndex = name.encode(), index
+    return end
+
+
 def only(model: Any, graph: Any) -> Any:
     """Return a model with one of a model's subgraphs, which a plain interpreter runs, and every buffer."""
     single = copy.copy(model)

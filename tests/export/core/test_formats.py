@@ -9,6 +9,7 @@ from export.core.format import Family
 from export.core.formats import (
     FORMATS,
     artifact_path,
+    check_accelerator,
     check_precision,
     exporter_of,
     family_of,
@@ -109,3 +110,22 @@ def test_running_an_artifact_needs_one_of_the_runtime_s_modules_and_none_of_the_
         require_tools(target)
     with pytest.raises(UserError, match="needs no_such_tools"):
         require_runtime(replace(target, bindings=("no_such_runtime",)))
+
+
+class TestAccelerators:
+    def test_every_format_runs_on_the_cpu_in_every_precision(self):
+        for target in FORMATS.values():
+            check_accelerator(target, "int8", "cpu")
+
+    def test_a_misspelt_one_is_answered_with_the_nearest(self):
+        with pytest.raises(UserError, match=r"^unknown accelerator 'gpuu': did you mean gpu or cpu\?$"):
+            check_accelerator(FORMATS["litert"], "fp32", "gpuu")
+
+    def test_a_format_without_it_names_those_that_have_it(self):
+        with pytest.raises(UserError, match="ONNX Runtime has no accelerator gpu here: leave it out, or take LiteRT"):
+            check_accelerator(FORMATS["onnx"], "fp32", "gpu")
+
+    def test_a_precision_that_it_would_not_compute_is_refused(self):
+        with pytest.raises(UserError, match="would compute int8 in float: take an artifact in fp32 or fp16"):
+            check_accelerator(FORMATS["litert"], "int8", "gpu")
+        check_accelerator(FORMATS["litert"], "fp16", "gpu")

@@ -1,0 +1,110 @@
+"""Artifacts on LiteRT's GPU accelerator, in software where there is no GPU."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from export.backends.litert.accelerated import GPUProgram, _adapter, _reason
+from export.backends.litert.convert import convert
+from export.core.acceleration import Adapter
+from export.core.methods import Method
+from export.runtime.program import load_accelerated
+from export.verify.metrics import sqnr
+from minivlm.errors import UserError
+from tests.export.backends.litert.drivers import needs_driver
+
+
+@pytest.fixture(scope="module")
+def method() -> Method:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 16)).eval()
+    return Method("forward", Tupled(module), {"rows": torch.randn(4, 64)}, ("found",))
+
+
+class Tupled(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.module(rows),)
+
+
+@pytest.fixture(scope="module")
+def artifact(method, tmp_path_factory) -> Path:
+    path: Path = tmp_path_factory.mktemp("gpu") / "model.tflite"
+    path.write_bytes(convert([method]))
+    return path
+
+
+@needs_driver
+class TestOnGPU:
+    @pytest.mark.parametrize(("computed", "least", "most"), [("fp32", 100.0, 200.0), ("fp16", 40.0, 80.0)])
+    def test_it_computes_in_what_it_is_told(self, artifact, method, computed, least, most):
+        """Two layers in fp16, 2**-11 each: about 60 dB; in fp32 over 120."""
+        program = GPUProgram(artifact, 1, computed)
+        (given,) = program.run("forward", method.example)
+        (expected,) = method.module(*method.example)
+        assert least <= sqnr(expected.detach(), given) <= most
+
+    def test_it_tells_where_it_runs(self, artifact):
+        program = GPUProgram(artifact)
+        placement = program.placement("forward")
+        assert (placement.pieces, placement.macs) == (1, 1.0)
+        assert program.adapter.name
+
+    def test_its_interface_is_the_file_s(self, artifact):
+        told = GPUProgram(artifact).interface("forward")
+        assert [str(spec) for spec in (*told.inputs, *told.outputs)] == [
+            "rows float32 [4, 64]",
+            "found float32 [4, 16]",
+        ]
+
+    def test_other_inputs_and_methods_are_refused(self, artifact):
+        program = GPUProgram(artifact)
+        with pytest.raises(UserError, match="rows takes shape"):
+            program.run("forward", [torch.zeros(1, 64)])
+        with pytest.raises(UserError, match="no method 'step': it has forward"):
+            program.run("step", [])
+
+    def test_strange_bytes_are_no_model(self, tmp_path):
+        (tmp_path / "model.tflite").write_bytes(b"none" * 50)
+        with pytest.raises(UserError, match="is not a model this runtime can load"):
+            GPUProgram(tmp_path / "model.tflite")
+
+    def test_a_driver_without_what_it_takes_is_told_in_one_line(self, artifact):
+        code = (
+            "import os; os.environ['VK_DRIVER_FILES'] = os.environ['VK_ICD_FILENAMES'] = '/none.json'; "
+            "from pathlib import Path; from minivlm.errors import run_command; "
+            "from export.backends.litert.accelerated import GPUProgram; "
+            f"run_command(lambda: GPUProgram(Path({str(artifact)!r})).load('forward'))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+        assert done.returncode == 2
+        assert lines == [
+            "error: the Vulkan driver here lacks what LiteRT's GPU accelerator needs: python export/gpu_driver.py sets "
+            "up one that has it"
+        ]
+
+
+class TestRefusals:
+    def test_a_precision_that_would_be_computed_in_float(self, tmp_path):
+        with pytest.raises(
+            UserError, match="LiteRT's gpu would compute int8 in float: take an artifact in fp32 or fp16"
+        ):
+            load_accelerated(tmp_path / "model.tflite", "int8", "gpu")
+
+    def test_operators_that_it_does_not_take_are_named(self):
+        said = "Following operations are not supported by GPU delegate:\nSUM: Unknown layout.\n3 operations will run"
+        assert "(SUM: Unknown layout.): run it on the CPU" in _reason(said, "RuntimeError")
+
+
+def test_an_adapter_is_read_from_what_litert_says():
+    line = "Selected adapter: llvmpipe (LLVM 15.0.6, 256 bits), arch=software, vendor=mesa, adapterType=CPU / Software"
+    assert _adapter(line) == Adapter("llvmpipe (LLVM 15.0.6, 256 bits)", software=True)
+    assert not _adapter("Selected adapter: Some GPU, arch=a, adapterType=Discrete GPU").software
