@@ -63,7 +63,8 @@ class Driver:
             for library in self.libraries:
                 ctypes.CDLL(str(library))
         except OSError as error:
-            raise UserError(f"the Vulkan driver cannot be loaded ({error}): set it up again with {SETUP}") from None
+            remedy = f"set it up again with {SETUP} --again"
+            raise UserError(f"the Vulkan driver cannot be loaded ({error}): {remedy}") from None
 
 
 def cache_folder() -> Path:
@@ -104,13 +105,16 @@ def read_cached(folder: Path) -> Driver | None:
     """
     if not (folder / MADE).is_file():
         return None
-    made = read_object(folder / MADE, "what a software driver was set up as", f"set it up again with {SETUP}")
+    remedy = f"set it up again with {SETUP} --again"
+    names = read_object(folder / MADE, "what a software driver was set up as", remedy).get("libraries")
+    if not isinstance(names, list):
+        raise UserError(f"{folder / MADE} names no libraries: {remedy}")
     manifest = str(folder / MANIFEST)
     environment = dict.fromkeys(NAMING, manifest) | {
         "MESA_SHADER_CACHE_DIR": str(folder / KERNELS),  # compiling a detector's kernels takes a minute
         "GALLIVM_PERF": "nopt",  # and three with optimisation
     }
-    return Driver([folder / name for name in made["libraries"]], environment)
+    return Driver([folder / str(name) for name in names], environment)
 
 
 def set_up(folder: Path, steps: Steps) -> str:

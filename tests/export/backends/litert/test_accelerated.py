@@ -12,9 +12,11 @@ from export.backends.litert.accelerated import GPUProgram, _adapter, _reason
 from export.backends.litert.convert import convert
 from export.core.acceleration import Adapter
 from export.core.methods import Method
+from export.runtime.artifact_backend import open_backend
 from export.runtime.program import load_accelerated
-from export.verify.metrics import sqnr
+from export.verify.metrics import match_regions, sqnr
 from minivlm.errors import UserError
+from minivlm.images.photos import default_photo, load_photo
 from tests.export.backends.litert.drivers import needs_driver
 
 
@@ -108,3 +110,18 @@ def test_an_adapter_is_read_from_what_litert_says():
     line = "Selected adapter: llvmpipe (LLVM 15.0.6, 256 bits), arch=software, vendor=mesa, adapterType=CPU / Software"
     assert _adapter(line) == Adapter("llvmpipe (LLVM 15.0.6, 256 bits)", software=True)
     assert not _adapter("Selected adapter: Some GPU, arch=a, adapterType=Discrete GPU").software
+
+
+@pytest.mark.full
+@needs_driver
+def test_a_whole_model_finds_the_cpu_s_regions_and_says_what_it_ran_on(exported):
+    """Compiling its kernels takes minutes the first time."""
+    artifact, notes = exported("minivlm-tiny", "litert").artifact, []
+    backend = open_backend(artifact, accelerator="gpu", note=notes.append)
+    photo = load_photo(default_photo())
+    cpu = open_backend(artifact)
+    found, expected = (one.regions(one.fit(photo)) for one in (backend, cpu))
+    assert len(match_regions(expected, found)) >= 0.6 * int(expected.valid.sum())
+    assert backend.detector_hash != cpu.detector_hash  # kept regions are those of one device
+    (note,) = notes
+    assert note.startswith("ran on gpu, ")
