@@ -17,6 +17,30 @@ class Family(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Delegate:
+    """Kernels, mostly of an accelerator, that an artifact of some format can be lowered to.
+
+    Attributes:
+        name: In flags, file names and sidecars.
+        title: For people.
+        precisions: What can be lowered to it, by family.
+        imports: Modules that lowering needs beside the format's own tools.
+        extra: Optional dependencies of this project that bring them; "" where the format's own do.
+        backend: As the format's runtime names it.
+        runs: "module:attribute" of a function that tells of a backend whether this machine can run it, by the runtime
+            or by a reference executor.
+    """
+
+    name: str
+    title: str
+    precisions: Mapping[Family, tuple[str, ...]]
+    backend: str
+    runs: str
+    imports: tuple[str, ...] = ()
+    extra: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Format:
     """One artifact format and its runtime.
 
@@ -35,6 +59,7 @@ class Format:
         script: Path, from the project's folder, of its own command; "" where `python -m export` is all there is.
         system: What `platform.system` must say for the runtime to be there, empty if any will do. Elsewhere a reference
             executor proves artifacts, and its time means nothing.
+        delegates: What its artifacts can be lowered to, the default first; empty where there is no choice.
     """
 
     runtime: str
@@ -50,6 +75,7 @@ class Format:
     bindings: tuple[str, ...] = ()
     script: str = ""
     system: str = ""
+    delegates: tuple[Delegate, ...] = ()
 
     @property
     def runs_here(self) -> bool:

@@ -18,11 +18,13 @@ class Recipe:
         precision: "fp32", "fp16" or "int8".
         rules: Which layers are stored and computed in what, first match wins.
         calibration: For a detector in int8, else None.
+        delegate: What computes, see `ExportRequest`.
     """
 
     precision: str
     rules: tuple[Rule, ...] = ()
     calibration: Calibration | None = None
+    delegate: str = ""
 
     def mode_of(self, module: str, kind: Kind) -> Mode:
         """Return how a layer's numbers are kept, by its module's dotted name within whatever wraps it."""

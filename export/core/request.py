@@ -9,8 +9,8 @@ from pathlib import Path
 
 from export.core.flags import add_evaluate_flags
 from export.core.format import Family, Format
-from export.core.formats import check_precision, family_of, support_table
-from minivlm.command_line import integer_argument, path_argument, script_parser, seed
+from export.core.formats import check_precision, delegate_runs, family_of, find_delegate, support_table
+from minivlm.command_line import integer_argument, known_argument, path_argument, script_parser, seed
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable
 from minivlm.images.photos import default_photo, load_photo
@@ -38,6 +38,7 @@ class ExportRequest:
         calibration_samples: Views of them to measure ranges on.
         keep_float: Patterns of module names that int8 leaves in float.
         artifact: File to write; None takes the name that `export.core.formats.artifact_path` gives.
+        delegate: What the artifact is lowered to, of the format's; "" is its default.
         evaluate: Folder of data that the artifact must do its tasks on; None where no task is scored.
         evaluate_limit: Examples of each task.
     """
@@ -54,6 +55,7 @@ class ExportRequest:
     calibration_samples: int = CALIBRATION_SAMPLES
     keep_float: tuple[str, ...] = ()
     artifact: Path | None = None
+    delegate: str = ""
     evaluate: Path | None = None
     evaluate_limit: int = EVALUATE_LIMIT
 
@@ -97,6 +99,13 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     parser.add_argument(
         "--checkpoint", type=checkpoint_argument, metavar="DIR", help="weights; without it they are random"
     )
+    if target.delegates:
+        names = [delegate.name for delegate in target.delegates]
+        parser.add_argument(
+            "--delegate",
+            type=known_argument("delegate", names),
+            help=f"of {', '.join(names)}: what computes; {names[0]} takes what others leave (default: {names[0]})",
+        )
     parser.add_argument("--precision", default="fp32", help="fp32 | fp16 | int8 (default: %(default)s)")
     parser.add_argument(
         "--image-size", type=parse_image_size, metavar="N|HxW", help="vision input in pixels (default: the model's own)"
@@ -129,8 +138,10 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
     model = arguments.model or read_info(arguments.checkpoint).model
-    check_precision(target, model, arguments.precision)
+    delegate = (target.delegates and arguments.delegate) or ""
+    check_precision(target, model, arguments.precision, delegate)
     check_effects(arguments, model)
+    check_delegate_runs(arguments, target, delegate)
     samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
     if samples < 1:
         raise UserError(f"--num-calibration-samples {samples}: give at least 1")
@@ -149,6 +160,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
         calibration=arguments.calibration,
         calibration_samples=samples,
         keep_float=tuple(arguments.keep_float),
+        delegate=delegate,
         evaluate=arguments.evaluate,
         evaluate_limit=arguments.evaluate_limit or EVALUATE_LIMIT,
     )
@@ -178,6 +190,20 @@ def check_effects(arguments: argparse.Namespace, model: str) -> None:
     if arguments.keep_float and arguments.precision == "fp32":
         raise UserError("--keep-float goes with fewer bits, and fp32 is float: leave it out, or take --precision int8")
     check_evaluation(arguments, model)
+
+
+def check_delegate_runs(arguments: argparse.Namespace, target: Format, delegate: str) -> None:
+    """Refuse to score what cannot be run here.
+
+    Raises:
+        UserError: Scores are asked for, and neither the runtime nor a reference executor has the delegate's backend.
+    """
+    chosen = find_delegate(target, delegate)
+    if arguments.evaluate is not None and chosen is not None and not delegate_runs(target, delegate):
+        raise UserError(
+            f"--evaluate goes with an artifact that runs here, and the runtime here has no {chosen.backend}: leave it "
+            "out"
+        )
 
 
 def check_evaluation(arguments: argparse.Namespace, model: str) -> None:

@@ -11,13 +11,22 @@ from torch import Tensor
 from export.core.exporter import Built, Exporter
 from export.core.feeding import feeding_of
 from export.core.format import Format
-from export.core.formats import FORMATS, artifact_path, exporter_of, program_class
+from export.core.formats import (
+    FORMATS,
+    artifact_path,
+    delegate_runs,
+    exporter_of,
+    find_delegate,
+    program_class,
+    title_of,
+)
 from export.core.job import Job, prepare, report_calibration
+from export.core.lowering import LOWERED
 from export.core.methods import Method, total_macs
 from export.core.metric import Metric
 from export.core.precision import by_rule, in_float
 from export.core.request import ExportRequest
-from export.core.sidecar import MethodReport, Sidecar, labels_folder, sidecar_path, tool_versions
+from export.core.sidecar import PROVEN, MethodReport, Sidecar, labels_folder, sidecar_path, tool_versions
 from export.flow.examining import examiner
 from export.runtime.artifact_backend import ArtifactBackend
 from export.runtime.program import Program
@@ -25,6 +34,7 @@ from export.verify.captions import verify_captions
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.layers import weakest_layer
 from export.verify.metrics import worst
+from export.verify.pieces import verify_pieces
 from export.verify.tolerances import Tolerances, tolerances_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
@@ -55,7 +65,9 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     with steps.step("load the model"):
         job = prepare(request, exporter.rules[request.precision], steps.say)
     report_calibration(job.recipe.calibration, steps)
-    artifact = request.artifact or artifact_path(request.output, job.model.name, exporter.format, request.precision)
+    artifact = request.artifact or artifact_path(
+        request.output, job.model.name, exporter.format, request.precision, request.delegate
+    )
     labels = [labels_folder(artifact)] if job.labels is not None else []
     inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
     for output in (artifact, sidecar_path(artifact), labels_folder(artifact)):
@@ -74,22 +86,18 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
 def convert(job: Job, exporter: Exporter, path: Path, steps: Steps) -> Sidecar:
     """Write an artifact with its labels and its sidecar, once it computes what the model computes.
 
+    What nothing here can run is only described, and its sidecar says so.
+
     Raises:
         UserError: It cannot be made, or it does not.
     """
-    target, precision = exporter.format, job.recipe.precision
-    with steps.step("run it in PyTorch"):
-        expected = {
-            method.name: [run_reference(method, inputs) for inputs in method.verification_inputs]
-            for method in job.methods
-        }
-    built = exporter.build(job.methods, job.recipe, path, steps)
-    tolerances = tolerances_of(target.runtime, precision, random=job.model.origin.random)
-    with steps.step(f"run it in {target.title}"):
+    target = exporter.format
+    if delegate_runs(target, job.recipe.delegate):
+        built, reports, whole = proven(job, exporter, path, steps)
+    else:
+        built = exporter.build(job.methods, job.recipe, path, steps)
         program: Program = program_class(target)(path)
-        reports = [report(method, expected[method.name], program, tolerances, built) for method in job.methods]
-    whole = verify_whole(job, program, tolerances, steps)
-    check_metrics(job, reports, whole, exporter, steps)
+        reports, whole = [report(method, [], program, built) for method in job.methods], []
     if job.labels is not None:
         write_labels(labels_folder(path), job.labels)
     sidecar = describe(job, target, built, path, reports, whole, steps)
@@ -97,21 +105,59 @@ def convert(job: Job, exporter: Exporter, path: Path, steps: Steps) -> Sidecar:
     return sidecar
 
 
+def proven(job: Job, exporter: Exporter, path: Path, steps: Steps) -> tuple[Built, list[MethodReport], list[Metric]]:
+    """Write an artifact and compare what it computes with what the model computes.
+
+    Returns:
+        What its exporter tells, each method's report, and the metrics of the whole.
+
+    Raises:
+        UserError: It cannot be made, or it is not exact enough.
+    """
+    target, recipe = exporter.format, job.recipe
+    with steps.step("run it in PyTorch"):
+        expected = {
+            method.name: [run_reference(method, inputs) for inputs in method.verification_inputs]
+            for method in job.methods
+        }
+    built = exporter.build(job.methods, recipe, path, steps)
+    tolerances = tolerances_of(target.runtime, recipe.precision, random=job.model.origin.random)
+    with steps.step(f"run it in {title_of(target, recipe.delegate)}"):
+        program: Program = program_class(target)(path)
+        metrics = [verify(method, expected[method.name], program, tolerances) for method in job.methods]
+        built = replace(built, lowering=verify_pieces(job.methods, built, tolerances))
+    reports = [report(method, found, program, built) for method, found in zip(job.methods, metrics, strict=True)]
+    whole = verify_whole(job, program, tolerances, steps)
+    check_metrics(job, reports, whole, exporter, steps)
+    return built, reports, whole
+
+
 def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
     """Return the seconds of each step, to a hundredth."""
     return {name: round(value, 2) for name, value in seconds.items()}
 
 
-def report(
-    method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, tolerances: Tolerances, built: Built
-) -> MethodReport:
-    """Run a method of the artifact on all verification inputs and put together what the sidecar says."""
+def verify(
+    method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, tolerances: Tolerances
+) -> list[Metric]:
+    """Run a method of the artifact on all verification inputs and compare, see `worst`."""
     given = [program.run(method.name, inputs) for inputs in method.verification_inputs]
     runs = zip(method.verification_inputs, expected, given, strict=True)
-    metrics = worst([compare(method, settle(method, *run), run[2], tolerances) for run in runs])
+    return worst([compare(method, settle(method, *run), run[2], tolerances) for run in runs])
+
+
+def report(method: Method, metrics: list[Metric], program: Program, built: Built) -> MethodReport:
+    """Put together what the sidecar says of a method."""
     told = program.interface(method.name).named(list(method.inputs), method.outputs)
-    macs = total_macs(method)
-    return MethodReport(method.name, told.inputs, told.outputs, metrics, macs, built.delegated[method.name])
+    return MethodReport(
+        method.name,
+        told.inputs,
+        told.outputs,
+        metrics,
+        total_macs(method),
+        built.delegated[method.name],
+        built.lowering.get(method.name),
+    )
 
 
 @torch.no_grad()
@@ -148,7 +194,7 @@ def check_metrics(
     Raises:
         UserError: With every metric that missed its tolerance, and the layer where a quantized model goes wrong.
     """
-    failed = {item.name: [metric for metric in item.parity if not metric.passed] for item in reports}
+    failed = {item.name: [metric for metric in item.metrics if not metric.passed] for item in reports}
     texts = [f"{name}: {metric}" for name, metrics in failed.items() for metric in metrics]
     texts += [str(metric) for metric in whole if not metric.passed]
     if not texts:
@@ -178,6 +224,7 @@ def describe(
 ) -> Sidecar:
     """Put together the sidecar of a finished artifact, wherever the file and its labels are now."""
     calibration = job.recipe.calibration
+    delegate = find_delegate(target, job.recipe.delegate)
     config: Any = job.model.module.config
     images = [method.inputs["image"].shape for method in job.methods if "image" in method.inputs]
     size = (int(images[0][2]), int(images[0][3])) if images else None
@@ -209,4 +256,6 @@ def describe(
         words={file.name: sha256(file) for file in labels},
         feeding=feeding_of(config, size, job.labels),
         quantization=by_rule(built.decisions),
+        delegate=delegate.name if delegate else "",
+        status=PROVEN if delegate_runs(target, job.recipe.delegate) else LOWERED,
     )

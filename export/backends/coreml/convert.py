@@ -15,10 +15,6 @@ from export.core.methods import Method
 from export.rewrites.modules import prepared
 from minivlm.ops import unrolled
 
-HALF_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
-"""Parts of a detector that compute in fp16. The rest works on pixels and row numbers: areas up to 512 x 512 overflow
-65,504, and from 2,048 on not every whole number exists."""
-
 SEPARATOR = "__"
 """Stands for the dot of a layer's dotted name, which MIL names cannot hold."""
 
@@ -82,8 +78,9 @@ def _half_selector(method: Method) -> Callable[[Any], bool]:
     """Return what tells whether an operation computes in fp16."""
 
     def selects(operation: Any) -> bool:
-        parts = layer_of(operation.outputs[0].name).split(".")  # a fused operation has another name than its result
-        return not method.detector or any(part in parts for part in HALF_PARTS)
+        return method.is_dense(
+            layer_of(operation.outputs[0].name)
+        )  # a fused operation has another name than its result
 
     return selects
 

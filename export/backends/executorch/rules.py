@@ -19,5 +19,5 @@ INT8 = (
     Rule(("*",), Mode.WEIGHT_ONLY, (Kind.EMBEDDING,)),
 )
 
-RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType({"fp32": (), "int8": INT8})
+RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType({"fp32": (), "fp16": (), "int8": INT8})
 """By precision."""

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.backends.executorch.program import ExecuTorchProgram, graph_macs
+from export.backends.executorch.partition import graph_macs
+from export.backends.executorch.program import ExecuTorchProgram
 from minivlm.errors import UserError
 from minivlm.quiet import quiet
 
