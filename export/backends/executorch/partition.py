@@ -84,9 +84,11 @@ class DensePartitioner(Partitioner):
         """See `Partitioner`."""
         operators = DenseOperators(self._takes(exported_program), self._method)
         graph = exported_program.graph_module
-        found = CapabilityBasedPartitioner(graph, operators, allows_single_node_partition=True).propose_partitions()
+        parts = CapabilityBasedPartitioner(graph, operators, allows_single_node_partition=True).propose_partitions()
         tags = {}
-        for part in found:
+        for part in parts:
+            if not any(map(node_macs, part.nodes)):
+                continue  # not worth the way there and back
             tags[f"piece {part.id}"] = self.delegation_spec
             for node in part.nodes:
                 node.meta["delegation_tag"] = f"piece {part.id}"
@@ -139,17 +141,19 @@ def stack(method: Method, delegate: str, precision: str) -> list[Partitioner]:
 
 def graph_macs(graph_module: GraphModule) -> int:
     """Count the multiply-adds of the convolutions and matrix products that stand in a graph, delegates left out."""
-    total = 0
-    for node in graph_module.graph.nodes:
-        operator = getattr(node.target, "overloadpacket", None)
-        if node.op != "call_function":
-            continue
-        if operator == torch.ops.aten.linear:
-            total += 2 * node.meta["val"].numel() * node.args[1].meta["val"].shape[1]
-        elif operator in flop_registry:
-            values = torch.fx.node.map_arg(node.args, lambda item: item.meta["val"])
-            total += flop_registry[operator](*values, **node.kwargs, out_val=node.meta["val"])
-    return total // 2  # the registry counts a multiply-add as two operations
+    return sum(map(node_macs, graph_module.graph.nodes))
+
+
+def node_macs(node: Node) -> int:
+    """Count the multiply-adds of a convolution or matrix product; 0 for any other operator."""
+    operator = getattr(node.target, "overloadpacket", None)
+    if node.op != "call_function" or not (operator == torch.ops.aten.linear or operator in flop_registry):
+        return 0
+    if operator == torch.ops.aten.linear:
+        return int(node.meta["val"].numel() * node.all_input_nodes[1].meta["val"].shape[1])
+    values = torch.fx.node.map_arg(node.args, lambda item: item.meta["val"])
+    # The registry counts a multiply-add as two operations.
+    return int(flop_registry[operator](*values, **node.kwargs, out_val=node.meta["val"])) // 2
 
 
 def lowering_of(program: ExportedProgram) -> Lowering:

@@ -62,7 +62,7 @@ class PiecedMethod:
         Returns:
             Its outputs in order.
         """
-        values = dict(zip(self._cut.inputs, inputs, strict=True))
+        values = {**self._cut.constants, **dict(zip(self._cut.inputs, inputs, strict=True))}
         pieces = iter(self._pieces)
         for step in self._cut.steps:
             if isinstance(step, Stretch):

@@ -2,15 +2,15 @@
 
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
 
 from export.backends.executorch.format import COREML, DELEGATES
 from export.backends.executorch.pieced import PiecedMethod, PiecedProgram, Watch
+from export.backends.executorch.splitting import SCALAR_TYPES
 from export.core.interface import Interface, TensorSpec, prepared
 from export.runtime.program import require_method
 from minivlm.errors import UserError
@@ -19,8 +19,6 @@ from minivlm.quiet import without_announcements
 HEADER = struct.Struct("<I4s4sIQQQ")
 """A file's first bytes: place of the root table, magic, magic of the extension, its length, bytes of the program, where
 segments begin, bytes of the segments."""
-SCALAR_TYPES: Mapping[int, str] = MappingProxyType({3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"})
-"""c10's numbers of element types."""
 
 _RUNTIME = threading.RLock()
 """Imports, the pool of threads and the delegates' workspace belong to the process: one thread at a time is in there."""

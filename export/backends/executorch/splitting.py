@@ -8,9 +8,16 @@ one after another, and does what the delegate would do in between, runs the file
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from minivlm.errors import UserError
+
+SCALAR_TYPES: Mapping[int, str] = MappingProxyType({3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"})
+"""c10's numbers of element types."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,13 @@ class Cut:
         inputs: Numbers of its inputs' values.
         outputs: Numbers of its outputs' values.
         steps: In the order of execution.
+        constants: By number, what calls take from the file itself: weights that kernels read, too.
     """
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     steps: tuple[Stretch | Call, ...]
+    constants: Mapping[int, Tensor]
 
 
 def needs(program: Any, backend: str) -> bool:
@@ -77,17 +86,18 @@ def split(file: Any, backend: str) -> tuple[Any, dict[str, Cut]]:
     program = file.program
     plans, cuts = [], {}
     for plan in program.execution_plan:
-        stretches, cuts[plan.name] = _cut(plan, program.backend_delegate_data, backend)
+        stretches, cuts[plan.name] = _cut(plan, program, backend)
         plans += stretches
     kept = replace(program, execution_plan=plans)
     _drop_payloads(kept)
     return replace(file, program=kept), cuts
 
 
-def _cut(plan: Any, payloads: Sequence[Any], backend: str) -> tuple[list[Any], Cut]:
+def _cut(plan: Any, program: Any, backend: str) -> tuple[list[Any], Cut]:
     (chain,) = plan.chains
     stretches: list[Any] = []
     steps: list[Stretch | Call] = []
+    constants: dict[int, Tensor] = {}
     known = set(plan.inputs)
     parts = list(_parts(plan, chain.instructions, backend))
     needed = _needed_later(plan, chain.instructions, parts)
@@ -95,8 +105,10 @@ def _cut(plan: Any, payloads: Sequence[Any], backend: str) -> tuple[list[Any], C
         instructions = chain.instructions[first:last]
         if _calls(plan, instructions[0], backend):
             (call,) = (one.instr_args for one in instructions)
-            payload = payloads[plan.delegates[call.delegate_index].processed.index].data
+            payload = program.backend_delegate_data[plan.delegates[call.delegate_index].processed.index].data
             steps.append(Call(payload, tuple(call.args)))
+            numbers = [number for number in call.args if plan.values[number].val.data_buffer_idx]
+            constants.update({number: _constant(plan.values[number].val, program) for number in numbers})
             known.update(call.args)
             continue
         touched = _touched(plan, instructions)
@@ -105,7 +117,15 @@ def _cut(plan: Any, payloads: Sequence[Any], backend: str) -> tuple[list[Any], C
         stretches.append(_plan_of(plan, stretch, instructions, first))
         steps.append(stretch)
         known.update(gives)
-    return stretches, Cut(tuple(plan.inputs), tuple(plan.outputs), tuple(steps))
+    return stretches, Cut(tuple(plan.inputs), tuple(plan.outputs), tuple(steps), constants)
+
+
+def _constant(value: Any, program: Any) -> Tensor:
+    """Return a tensor whose contents are in the file, laid out there along `dim_order`."""
+    stored = bytearray(program.constant_buffer[value.data_buffer_idx].storage)
+    dtype: torch.dtype = getattr(torch, SCALAR_TYPES[int(value.scalar_type)])
+    laid_out = torch.frombuffer(stored, dtype=dtype).reshape([value.sizes[axis] for axis in value.dim_order])
+    return laid_out.permute([value.dim_order.index(axis) for axis in range(len(value.sizes))]).contiguous()
 
 
 def _calls(plan: Any, instruction: Any, backend: str) -> bool:
