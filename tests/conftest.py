@@ -44,13 +44,15 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported
     """Export a model by a format's command line on first use; converting takes seconds to half a minute."""
 
     @cache
-    def export(model: str, runtime: str = "executorch", precision: str = "fp32") -> Exported:
+    def export(model: str, runtime: str = "executorch", precision: str = "fp32", delegate: str = "") -> Exported:
         target = FORMATS[runtime]
-        folder = tmp_path_factory.mktemp(f"{model}-{runtime}-{precision}")
+        folder = tmp_path_factory.mktemp(f"{model}-{runtime}-{delegate}-{precision}")
+        flags = ["--model", model, "--precision", precision, "--output", str(folder)]
+        flags += ["--delegate", delegate] if delegate else []
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            run_exporter(target, "", ["--model", model, "--precision", precision, "--output", str(folder)])
-        return Exported(artifact_path(folder, model, target, precision), printed.getvalue())
+            run_exporter(target, "", flags)
+        return Exported(artifact_path(folder, model, target, precision, delegate), printed.getvalue())
 
     return export
 

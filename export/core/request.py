@@ -140,8 +140,8 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     model = arguments.model or read_info(arguments.checkpoint).model
     delegate = (target.delegates and arguments.delegate) or ""
     check_precision(target, model, arguments.precision, delegate)
-    check_effects(arguments, model)
     check_delegate_runs(arguments, target, delegate)
+    check_effects(arguments, model)
     samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
     if samples < 1:
         raise UserError(f"--num-calibration-samples {samples}: give at least 1")
