@@ -53,17 +53,19 @@ def exported(shared_folder: Path) -> Callable[..., Exported]:
     """Export a model by a format's command line on first use; converting takes seconds to half a minute."""
 
     @cache
-    def export(model: str, runtime: str = "executorch", precision: str = "fp32") -> Exported:
+    def export(model: str, runtime: str = "executorch", precision: str = "fp32", delegate: str = "") -> Exported:
         target = FORMATS[runtime]
-        folder = shared_folder / f"exported-{model}-{runtime}-{precision}"
+        folder = shared_folder / f"exported-{model}-{runtime}-{delegate}-{precision}"
+        flags = ["--model", model, "--precision", precision, "--output", str(folder)]
+        flags += ["--delegate", delegate] if delegate else []
         told = folder.with_name(f"{folder.name}.txt")
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if not told.exists():
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
-                    run_exporter(target, "", ["--model", model, "--precision", precision, "--output", str(folder)])
+                    run_exporter(target, "", flags)
                 told.write_text(printed.getvalue())
-        return Exported(artifact_path(folder, model, target, precision), told.read_text())
+        return Exported(artifact_path(folder, model, target, precision, delegate), told.read_text())
 
     return export
 

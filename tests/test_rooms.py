@@ -19,7 +19,7 @@ FLOORS = {
         *("minivlm.evaluation", "minivlm.training", "minivlm.training.language", "minivlm.cards", "minivlm.cli"),
     ),
     "export": (
-        *("export.core", "export.drivers", "export.rewrites", "export.runtime", "export.backends.coreml.mil"),
+        *("export.core", "export.drivers", "export.rewrites", "export.mil", "export.runtime"),
         *(f"export.backends.{name}" for name in ("coreml", "executorch", "litert", "onnx")),
         *("export.verify", "export.flow"),
     ),

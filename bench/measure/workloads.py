@@ -133,7 +133,7 @@ def check_identity(asked: Case, sidecar: Sidecar) -> None:
         UserError: It holds something else.
     """
     wanted = (asked.model, asked.runtime, asked.precision)
-    held = (sidecar.model, sidecar.runtime, sidecar.precision)
+    held = (sidecar.model, sidecar.target, sidecar.precision)
     if wanted != held:
         raise UserError(
             f"the artifact for {', '.join(wanted)} is one of {', '.join(held)} by the sidecar beside it: give it its "

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export.core.formats import FORMATS
+from export.core.lowering import LOWERED
 from export.core.sidecar import Sidecar
 from export.verify.scores import PYTORCH, Candidate, Runner
 from minivlm.errors import UserError
@@ -28,7 +29,9 @@ def candidates(paths: Sequence[Path], reference: Runner) -> list[Candidate]:
                 f"{path} holds {sidecar.model}, {sidecar.weights.description}, and is to be held against"
                 f" {reference.model}, {reference.origin.description}: export this checkpoint"
             )
-        name = f"{sidecar.runtime} {sidecar.precision}"
+        if sidecar.status == LOWERED:
+            raise UserError(f"{path} is lowered to {sidecar.delegate}, which nothing here runs: score it on a device")
+        name = f"{sidecar.target} {sidecar.precision}"
         if name in [one.name for one in found]:
             raise UserError(f"{path} is the second artifact for {name}: give one of each")
         found.append(Candidate(name=name, artifact=path, bytes=size_bytes(path), sha256=sidecar.sha256))
@@ -36,12 +39,19 @@ def candidates(paths: Sequence[Path], reference: Runner) -> list[Candidate]:
 
 
 def _artifacts(path: Path, model: str) -> list[Path]:
-    """Return a file itself; of a folder, the artifacts of a model."""
+    """Return a file itself; of a folder, the artifacts of a model that the runtimes here run on their own."""
     targets = [target for target in FORMATS.values() if target.runs_here]
     suffixes = {f".{suffix}" for target in targets for suffix in (target.suffix, target.whole_suffix)}
     if path.suffix in suffixes or not is_folder(path):  # an artifact may be a folder, too
         return [path]
-    found = sorted(one for one in path.iterdir() if one.suffix in suffixes and one.name.startswith(f"{model}-"))
+    there = sorted(one for one in path.iterdir() if one.suffix in suffixes and one.name.startswith(f"{model}-"))
+    found = [one for one in there if not is_delegated(one)]
     if not found:
         raise UserError(f"{path} holds no artifact of {model}: export one, such as by python export/to_onnx.py")
     return found
+
+
+def is_delegated(artifact: Path) -> bool:
+    """Tell whether an artifact is lowered to another delegate than its format's default, by its sidecar."""
+    sidecar = Sidecar.read(artifact)
+    return sidecar.target != sidecar.runtime

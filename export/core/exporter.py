@@ -1,6 +1,6 @@
 """What a format's exporter is, and what it tells."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from export.core.format import Format
+from export.core.lowering import Lowering
 from export.core.methods import Method
 from export.core.precision import Decision, Rule
 from export.core.recipe import Recipe
@@ -28,6 +29,23 @@ class LayerOutput(NamedTuple):
     quantized: Tensor
 
 
+class PieceOutput(NamedTuple):
+    """What one piece of an artifact computes beside the graph that it was made of, on the same inputs.
+
+    Attributes:
+        expected: In PyTorch.
+        given: By what runs the piece.
+    """
+
+    expected: tuple[Tensor, ...]
+    given: tuple[Tensor, ...]
+
+
+def no_pieces(method: Method) -> list[PieceOutput]:
+    """Return what there is to compare where an artifact is one piece."""
+    return []
+
+
 @dataclass(frozen=True)
 class Built:
     """What a converter tells about the artifact it wrote.
@@ -35,10 +53,15 @@ class Built:
     Attributes:
         delegated: By method, the share of its multiply-adds that accelerated kernels run.
         decisions: What was decided about layers with weights, where anything but float was asked for.
+        lowering: By method, what delegates took of it; empty where a format has no delegates.
+        pieces: Runs a method's example and returns what pieces compute that only a reference executor runs, in the
+            order of execution.
     """
 
     delegated: dict[str, float]
     decisions: list[Decision] = field(default_factory=list)
+    lowering: Mapping[str, Lowering] = field(default_factory=dict)
+    pieces: Callable[[Method], Sequence[PieceOutput]] = no_pieces
 
 
 class Exporter(Protocol):

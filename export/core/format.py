@@ -27,6 +27,30 @@ def by_family(precisions: Sequence[str]) -> Mapping[Family, tuple[str, ...]]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Delegate:
+    """Kernels, mostly of an accelerator, that an artifact of some format can be lowered to.
+
+    Attributes:
+        name: In flags, file names and sidecars.
+        title: For people.
+        precisions: What can be lowered to it, by family.
+        imports: Modules that lowering needs beside the format's own tools.
+        extra: Optional dependencies of this project that bring them; "" where the format's own do.
+        backend: As the format's runtime names it.
+        runs: "module:attribute" of a function that tells of a backend whether this machine can run it, by the runtime
+            or by a reference executor.
+    """
+
+    name: str
+    title: str
+    precisions: Mapping[Family, tuple[str, ...]]
+    backend: str
+    runs: str
+    imports: tuple[str, ...] = ()
+    extra: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Format:
     """One artifact format and its runtime.
 
@@ -46,6 +70,7 @@ class Format:
         system: What `platform.system` must say for the runtime to be there, empty if any will do. Elsewhere a reference
             executor proves artifacts, and its time means nothing.
         accelerators: By name, what artifacts can run on besides the CPU.
+        delegates: What its artifacts can be lowered to, the default first; empty where there is no choice.
     """
 
     runtime: str
@@ -62,6 +87,7 @@ class Format:
     script: str = ""
     system: str = ""
     accelerators: Mapping[str, Accelerator] = field(default_factory=dict)
+    delegates: tuple[Delegate, ...] = ()
 
     @property
     def runs_here(self) -> bool:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from export.core.acceleration import CPU
-from export.core.format import PRECISIONS, Family, Format
+from export.core.format import PRECISIONS, Delegate, Family, Format
 from export.core.precision import GROUP
 from minivlm.errors import UserError, closest, unknown
 from minivlm.language.transformer import TransformerConfig
@@ -67,20 +67,57 @@ def family_of(model: str) -> Family:
     )
 
 
-def artifact_path(folder: Path, model: str, target: Format, precision: str) -> Path:
-    """Return where an artifact is kept: {model}-{runtime}-{precision}.{suffix}."""
-    return folder / f"{model}-{target.runtime}-{precision}.{target.suffix_of(family_of(model))}"
+def find_delegate(target: Format, name: str) -> Delegate | None:
+    """Return what a format's artifact is lowered to.
 
+    Args:
+        target: The format.
+        name: Of a delegate; "" takes the default.
 
-def check_precision(target: Format, model: str, precision: str) -> None:
-    """Refuse what a format cannot hold, naming those that can.
+    Returns:
+        None where there is no choice.
 
     Raises:
-        UserError: The precision is unknown, or not supported for this model.
+        UserError: The format has no such delegate.
+    """
+    if not name:
+        return target.delegates[0] if target.delegates else None
+    for found in target.delegates:
+        if found.name == name:
+            return found
+    raise UserError(unknown("delegate", name, [found.name for found in target.delegates]))
+
+
+def runtime_name(target: Format, delegate: str = "") -> str:
+    """Return a runtime's name with the delegate, where that is not the default: "executorch-coreml"."""
+    named = delegate and find_delegate(target, delegate) is not target.delegates[0]
+    return f"{target.runtime}-{delegate}" if named else target.runtime
+
+
+def title_of(target: Format, delegate: str = "") -> str:
+    """Return for people what computes: the format's title, or the delegate's."""
+    chosen = find_delegate(target, delegate)
+    return target.title if chosen is None else chosen.title
+
+
+def artifact_path(folder: Path, model: str, target: Format, precision: str, delegate: str = "") -> Path:
+    """Return where an artifact is kept: {model}-{runtime}-{precision}.{suffix}, see `runtime_name`."""
+    return folder / f"{model}-{runtime_name(target, delegate)}-{precision}.{target.suffix_of(family_of(model))}"
+
+
+def check_precision(target: Format, model: str, precision: str, delegate: str = "") -> None:
+    """Refuse what a format, or the delegate in it, cannot hold, naming those that can.
+
+    Raises:
+        UserError: The precision is unknown, or not supported for this model; or the format has no such delegate.
     """
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision {precision!r}: {closest(precision, list(PRECISIONS))}")
     family = family_of(model)
+    chosen = find_delegate(target, delegate)
+    if chosen is not None and chosen is not target.delegates[0]:
+        check_delegate(target, chosen, model, precision)
+        return
     supported = target.precisions.get(family, ())
     if precision not in supported:
         others = [found.title for found in FORMATS.values() if precision in found.precisions.get(family, ())]
@@ -105,27 +142,55 @@ def _check_groups(model: str) -> None:
                 raise UserError(f"int4 has groups of {GROUP} weights, and rows of {model} have {width}: choose int8")
 
 
+def check_delegate(target: Format, delegate: Delegate, model: str, precision: str) -> None:
+    """Refuse a precision that a delegate does not compute in.
+
+    Raises:
+        UserError: Naming those that it computes in, and what else of the format takes the precision.
+    """
+    family = family_of(model)
+    supported = delegate.precisions.get(family, ())
+    if precision in supported:
+        return
+    others = [one.name for one in target.delegates if precision in one.precisions.get(family, ())]
+    ways = [" or ".join(supported)] if supported else []
+    ways += [f"--delegate {' or '.join(others)} for {precision}"] if others else []
+    raise UserError(f"{delegate.title} takes no {precision} {family} such as {model}: choose {', '.join(ways)}")
+
+
 def support_table() -> str:
     """Return, as text, which precisions of which models each format can hold."""
     heading = f"  {'format':<28}" + "".join(f"{family:<18}" for family in Family)
+    takers: list[Format | Delegate] = []
+    for target in FORMATS.values():
+        takers += [target, *target.delegates[1:]]
     rows = [
-        f"  {found.title:<28}" + "".join(f"{' '.join(found.precisions.get(family, ())):<18}" for family in Family)
-        for found in FORMATS.values()
+        f"  {taker.title:<28}" + "".join(f"{' '.join(taker.precisions.get(family, ())):<18}" for family in Family)
+        for taker in takers
     ]
     return "\n".join(line.rstrip() for line in [heading, *rows])
 
 
-def require_tools(target: Format) -> None:
-    """Refuse a format whose tools are not installed.
+def require_tools(target: Format, delegate: str = "") -> None:
+    """Refuse a format, or a delegate of it, whose tools are not installed.
 
     Raises:
-        UserError: Naming what to install.
+        UserError: Naming what to install, or the format has no such delegate.
     """
-    missing = [name for name in target.imports if find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"{target.title} needs {', '.join(missing)}, not installed here: pip install -e '.[{target.extra}]'"
-        )
+    chosen = find_delegate(target, delegate)
+    takers: list[Format | Delegate] = [target] if chosen is None else [target, chosen]
+    for taker in takers:
+        missing = [name for name in taker.imports if find_spec(name) is None]
+        if missing:
+            raise UserError(
+                f"{taker.title} needs {', '.join(missing)}, not installed here: pip install -e '.[{taker.extra}]'"
+            )
+
+
+def delegate_runs(target: Format, delegate: str) -> bool:
+    """Tell whether this machine can run what a delegate takes; True where there is no choice of delegates."""
+    chosen = find_delegate(target, delegate)
+    return chosen is None or bool(resolve_name(chosen.runs)(chosen.backend))
 
 
 def require_runtime(target: Format) -> list[str]:

@@ -1,6 +1,7 @@
 """Which artifact is the one that was asked for, and where: a file name only finds it, its sidecar says what it is.
 
-An artifact is of one model, runtime, precision, image size and set of weights, and of one set of labels if it is whole.
+An artifact is of one model, runtime, delegate, precision, image size and set of weights, and of one set of
+labels if it is whole.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from export.core.formats import FORMATS, artifact_path
+from export.core.formats import FORMATS, artifact_path, runtime_name
 from export.core.request import ExportRequest
 from export.core.sidecar import Sidecar
 from minivlm.errors import UserError
@@ -28,6 +29,7 @@ class Identity:
     Attributes:
         model: Name in the registry.
         runtime: That runs it.
+        target: That and the delegate, see `Sidecar.target`.
         precision: Such as "fp32".
         sizes: See `minivlm.models.sizes`.
         weights: Hash of the checkpoint's file and seed, of which one is None. Random weights go by their seed: their
@@ -39,6 +41,7 @@ class Identity:
 
     model: str
     runtime: str
+    target: str
     precision: str
     sizes: dict[str, int]
     weights: tuple[str | None, int | None]
@@ -57,6 +60,7 @@ class Identity:
         return cls(
             described.name,
             request.runtime,
+            runtime_name(FORMATS[request.runtime], request.delegate),
             request.precision,
             sizes_of(described.config),
             described.origin.identity,
@@ -79,6 +83,7 @@ class Identity:
         return cls(
             sidecar.model,
             sidecar.runtime,
+            sidecar.target,
             sidecar.precision,
             sizes_of(config),
             sidecar.weights.identity,
@@ -115,7 +120,7 @@ def find_artifact(request: ExportRequest) -> Path:
     """
     wanted = Identity.of_request(request)
     free: Path | None = None
-    for number, path in enumerate(_candidates(request.output, wanted)):
+    for number, path in enumerate(_candidates(request, wanted)):
         if not exists(path):
             free = free or path
             if number:
@@ -133,9 +138,9 @@ def _fits(path: Path, wanted: Identity) -> bool:
         return False
 
 
-def _candidates(folder: Path, wanted: Identity) -> Iterator[Path]:
+def _candidates(request: ExportRequest, wanted: Identity) -> Iterator[Path]:
     """Yield the short name, then one of its own, then others in case even that is taken."""
-    plain = artifact_path(folder, wanted.model, FORMATS[wanted.runtime], wanted.precision)
+    plain = artifact_path(request.output, wanted.model, FORMATS[wanted.runtime], wanted.precision, request.delegate)
     digest, seed = wanted.weights
     own = f"{plain.stem}-{digest[:8] if digest else f'seed{seed}'}"
     if wanted.image_size is not None:

@@ -63,12 +63,12 @@ def make_recipe(
     rules = (*kept_in_float(request.keep_float), *rules)
     module = model.module.vision if isinstance(model.module, VisionLanguageModel) else model.module
     if request.precision not in INTEGERS or not isinstance(module, TEE):
-        return Recipe(request.precision, rules)
+        return Recipe(request.precision, rules, delegate=request.delegate)
     size = request.image_size or module.config.image_size
     calibration = calibration_set(
         request.calibration, request.calibration_samples, module.config, size, request.photo, say
     )
-    return Recipe(request.precision, rules, calibration)
+    return Recipe(request.precision, rules, calibration, request.delegate)
 
 
 def check_patterns(request: ExportRequest, model: str, methods: Sequence[Method], rules: tuple[Rule, ...]) -> None:

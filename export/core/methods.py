@@ -7,6 +7,10 @@ from torch import Tensor, nn
 
 from minivlm.models.costs import count_macs
 
+DENSE_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
+"""Parts of a detector that compute with pixels and features only. The rest works on boxes in pixels and row numbers:
+areas up to 512 x 512 overflow fp16's 65,504, and from 2,048 on it has not every whole number."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -40,6 +44,10 @@ class Method:
     def verification_inputs(self) -> list[tuple[Tensor, ...]]:
         """All inputs of the verification, the example first."""
         return [self.example, *self.held_out]
+
+    def is_dense(self, module: str) -> bool:
+        """Tell whether a module, by its dotted name, is of the part that may compute in fp16, on an accelerator."""
+        return not self.detector or any(part in module.split(".") for part in DENSE_PARTS)
 
     def keeps_places(self, module: str) -> bool:
         """Tell whether what a module, by its dotted name, computes stays in place when numbers change a little.

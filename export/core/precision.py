@@ -86,11 +86,6 @@ def four_bits(mode: Mode, rest: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return (Rule(matrices, mode, (Kind.LINEAR,), bits=4, group=GROUP), *rest)
 
 
-HALF_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
-"""Parts of a detector that compute in fp16. The rest works on pixels and row numbers: areas up to 512 x 512 overflow
-65,504, and from 2,048 on not every whole number exists."""
-
-
 OTHERWISE = Rule(("*",), Mode.FLOAT)
 """What holds where no rule of a table fits."""
 

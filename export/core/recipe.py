@@ -19,11 +19,13 @@ class Recipe:
         precision: One of `export.core.format.PRECISIONS`.
         rules: Which layers are stored and computed in what, first match wins.
         calibration: For a detector in whole numbers, else None.
+        delegate: What computes, see `ExportRequest`.
     """
 
     precision: str
     rules: tuple[Rule, ...] = ()
     calibration: Calibration | None = None
+    delegate: str = ""
 
     @property
     def integers(self) -> bool:

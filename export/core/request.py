@@ -10,8 +10,15 @@ from pathlib import Path
 from export.core.acceleration import CPU
 from export.core.flags import add_evaluate_flags
 from export.core.format import INTEGERS, PRECISIONS, Family, Format
-from export.core.formats import check_accelerator, check_precision, family_of, support_table
-from minivlm.command_line import integer_argument, path_argument, script_parser, seed
+from export.core.formats import (
+    check_accelerator,
+    check_precision,
+    delegate_runs,
+    family_of,
+    find_delegate,
+    support_table,
+)
+from minivlm.command_line import integer_argument, known_argument, path_argument, script_parser, seed
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable
 from minivlm.images.photos import default_photo, load_photo
@@ -39,6 +46,7 @@ class ExportRequest:
         calibration_samples: Views of them to measure ranges on.
         keep_float: Patterns of module names that int8 leaves in float.
         artifact: File to write; None takes the name that `export.core.formats.artifact_path` gives.
+        delegate: What the artifact is lowered to, of the format's; "" is its default.
         evaluate: Folder of data that the artifact must do its tasks on; None where no task is scored.
         evaluate_limit: Examples of each task.
         accelerator: That the artifact is proven on, besides the CPU; "cpu" is none.
@@ -56,6 +64,7 @@ class ExportRequest:
     calibration_samples: int = CALIBRATION_SAMPLES
     keep_float: tuple[str, ...] = ()
     artifact: Path | None = None
+    delegate: str = ""
     evaluate: Path | None = None
     evaluate_limit: int = EVALUATE_LIMIT
     accelerator: str = CPU
@@ -94,6 +103,13 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     parser = script_parser(description)
     parser.epilog = f"what each format takes:\n{support_table()}"
     add_request_flags(parser)
+    if target.delegates:
+        names = [delegate.name for delegate in target.delegates]
+        parser.add_argument(
+            "--delegate",
+            type=known_argument("delegate", names),
+            help=f"of {', '.join(names)}: what computes; {names[0]} takes what others leave (default: {names[0]})",
+        )
     if target.accelerators:
         parser.add_argument(
             "--accelerator",
@@ -155,7 +171,9 @@ def read_request(arguments: argparse.Namespace, target: Format) -> ExportRequest
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
     model = arguments.model or read_info(arguments.checkpoint).model
-    check_precision(target, model, arguments.precision)
+    delegate = vars(arguments).get("delegate") or ""
+    check_precision(target, model, arguments.precision, delegate)
+    check_delegate_runs(arguments, target, delegate)
     check_accelerator(target, arguments.precision, accelerator := vars(arguments).get("accelerator", CPU))
     check_effects(arguments, model)
     samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
@@ -176,6 +194,7 @@ def read_request(arguments: argparse.Namespace, target: Format) -> ExportRequest
         calibration=arguments.calibration,
         calibration_samples=samples,
         keep_float=tuple(arguments.keep_float),
+        delegate=delegate,
         evaluate=arguments.evaluate,
         evaluate_limit=arguments.evaluate_limit or EVALUATE_LIMIT,
         accelerator=accelerator,
@@ -208,6 +227,20 @@ def check_effects(arguments: argparse.Namespace, model: str) -> None:
     if arguments.keep_float and arguments.precision == "fp32":
         raise UserError("--keep-float goes with fewer bits, and fp32 is float: leave it out, or take --precision int8")
     check_evaluation(arguments, model)
+
+
+def check_delegate_runs(arguments: argparse.Namespace, target: Format, delegate: str) -> None:
+    """Refuse to score what cannot be run here.
+
+    Raises:
+        UserError: Scores are asked for, and neither the runtime nor a reference executor has the delegate's backend.
+    """
+    chosen = find_delegate(target, delegate)
+    if arguments.evaluate is not None and chosen is not None and not delegate_runs(target, delegate):
+        raise UserError(
+            f"--evaluate goes with an artifact that runs here, and the runtime here has no {chosen.backend}: leave it "
+            "out"
+        )
 
 
 def check_evaluation(arguments: argparse.Namespace, model: str) -> None:

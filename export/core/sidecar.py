@@ -13,7 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from export.core.acceleration import AcceleratorProof
 from export.core.feeding import Feeding
+from export.core.formats import FORMATS, runtime_name
 from export.core.interface import Interface, TensorSpec
+from export.core.lowering import Lowering
 from export.core.metric import Metric
 from export.core.task_proof import TaskProof
 from minivlm.errors import UserError, printable
@@ -25,6 +27,7 @@ from minivlm.storage.json_files import read_object
 from minivlm.weights.loading import WeightsOrigin
 
 FORMAT = 2
+PROVEN = "proven"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class MethodReport:
         outputs: Likewise.
         macs: Multiply-adds of one call's convolutions and matrix products.
         delegated_macs: Share of them that the runtime's accelerated kernels run.
+        lowering: What delegates took; None where the format has none.
     """
 
     name: str
@@ -44,6 +48,13 @@ class MethodReport:
     parity: list[Metric]
     macs: int
     delegated_macs: float
+    lowering: Lowering | None = None
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Of the method, and of its pieces where these were compared on their own."""
+        pieces = self.lowering.pieces if self.lowering is not None else ()
+        return [*self.parity, *(metric for piece in pieces for metric in piece.parity)]
 
     @property
     def names(self) -> tuple[list[str], list[str]]:
@@ -69,6 +80,8 @@ class Sidecar:
         feeding: How inputs are made and what outputs mean.
         quantization: By rule in the order of the recipe, which layers with weights it decided; see `by_rule`.
         sizes: Of the model, see `minivlm.models.sizes`; those that are missing are the registry's.
+        delegate: What it is lowered to first; "" where the format has no delegates, or an earlier version wrote this.
+        status: `PROVEN`, or `export.core.lowering.LOWERED`; then `parity` and `proof` are empty.
         tasks: What it keeps of its model's scores; None where they were not compared.
         accelerators: On which other devices than the CPU it was proven, and in what they computed.
     """
@@ -91,6 +104,8 @@ class Sidecar:
     quantization: Sequence[Mapping[str, Any]] = field(default_factory=list)
     sizes: Mapping[str, int] = field(default_factory=dict)
     tasks: TaskProof | None = None
+    delegate: str = ""
+    status: str = PROVEN
     accelerators: Sequence[AcceleratorProof] = ()
     format: int = FORMAT
 
@@ -154,6 +169,12 @@ class Sidecar:
                 raise UserError(
                     f"{sidecar_path(artifact)} describes another method {name!r} than {artifact.name} has: export again"
                 )
+
+    @property
+    def target(self) -> str:
+        """What runs it: the runtime's name, with the delegate where that is not the default, "executorch-coreml"."""
+        known = FORMATS.get(self.runtime)
+        return self.runtime if known is None else runtime_name(known, self.delegate)
 
     @property
     def config(self) -> ModelConfig:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from export.core.format import Format
-from export.core.formats import FORMATS, require_tools
+from export.core.formats import FORMATS, require_tools, runtime_name, title_of
+from export.core.lowering import LOWERED
 from export.core.request import parse_request
-from export.core.sidecar import Sidecar, sidecar_path
+from export.core.sidecar import MethodReport, Sidecar, sidecar_path
 from export.flow.exporting import ExportResult, export_model
 from minivlm.console import Steps
 from minivlm.errors import printable
@@ -13,22 +14,32 @@ from minivlm.errors import printable
 
 def metric_lines(sidecar: Sidecar, target: Format) -> list[str]:
     """Return one line a method, one for the whole and one a task, for the closing message."""
-    lines = [
-        f"  {item.name}: {item.macs / 1e9:.2f} GMAC, {item.delegated_macs:.1%} of them in {target.title}; "
-        + ", ".join(str(metric) for metric in item.parity)
-        for item in sidecar.methods
-    ]
+    lines = [f"  {item.name}: {'; '.join(method_parts(item, sidecar, target))}" for item in sidecar.methods]
     if sidecar.proof:
         lines.append("  whole: " + ", ".join(str(metric) for metric in sidecar.proof))
     lines += [f"  {printable(line)}" for proof in sidecar.accelerators for line in proof.lines]
     return [*lines, *(f"  {printable(str(task))}" for task in (sidecar.tasks.tasks if sidecar.tasks else ()))]
 
 
+def method_parts(method: MethodReport, sidecar: Sidecar, target: Format) -> list[str]:
+    """Return what is said of a method: its size, where it runs, and how exact it is."""
+    title = title_of(target, sidecar.delegate)
+    share, pieces = method.delegated_macs, ""
+    if title != target.title and method.lowering is not None:
+        share = method.lowering.macs(sidecar.delegate) / sum(piece.macs for piece in method.lowering.pieces)
+        count = method.lowering.count(sidecar.delegate)
+        pieces = f" in {count} piece{'' if count == 1 else 's'}"
+    size = f"{method.macs / 1e9:.2f} GMAC, {share:.1%} of them in {title}{pieces}"
+    return [size, ", ".join(str(metric) for metric in method.metrics) or sidecar.status]
+
+
 def next_command(result: ExportResult) -> str:
     """Return what to run next with an artifact: a caption if it can, else a measurement."""
-    if any(method.name == "prefill" for method in result.sidecar.methods):
-        return f"minivlm caption PHOTO --artifact {result.artifact}"
     sidecar, folder = result.sidecar, result.artifact.parent
+    if sidecar.status != LOWERED and any(method.name == "prefill" for method in sidecar.methods):
+        return f"minivlm caption PHOTO --artifact {result.artifact}"
+    if runtime_name(FORMATS[sidecar.runtime], sidecar.delegate) != sidecar.runtime:
+        return "take it to a device that has the accelerator, see docs/executorch-delegates.md"
     if not FORMATS[sidecar.runtime].runs_here:
         return "take it to a Mac or an iPhone, see docs/phones.md"
     return (
@@ -40,9 +51,10 @@ def next_command(result: ExportResult) -> str:
 def run_exporter(target: Format, description: str, argv: Sequence[str] | None) -> None:
     """Run an exporter's command line, from flags to closing message."""
     request = parse_request(description, target, argv)
-    require_tools(target)
+    require_tools(target, request.delegate)
     steps = Steps()
-    steps.say(f"Exporting {request.model or request.checkpoint} to {target.title}, {request.precision}")
+    title = title_of(target, request.delegate)
+    steps.say(f"Exporting {request.model or request.checkpoint} to {title}, {request.precision}")
     result = export_model(request, steps)
     sidecar = result.sidecar
     print(f"{result.artifact}: {sidecar.bytes / 1e6:.1f} MB in {sum(sidecar.seconds.values()):.0f} s")

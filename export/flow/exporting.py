@@ -1,36 +1,28 @@
 """What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, prove, describe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor
-
-from export.core.exporter import Built, Exporter
-from export.core.feeding import feeding_of
-from export.core.format import Format
-from export.core.formats import FORMATS, artifact_path, exporter_of, program_class
+from export.core.exporter import Exporter
+from export.core.formats import (
+    FORMATS,
+    artifact_path,
+    delegate_runs,
+    exporter_of,
+)
 from export.core.job import Job, prepare, report_calibration
-from export.core.methods import Method, total_macs
 from export.core.metric import Metric
-from export.core.precision import by_rule, in_float
 from export.core.request import ExportRequest
-from export.core.sidecar import MethodReport, Sidecar, labels_folder, sidecar_path, tool_versions
-from export.flow.accelerating import Results, prove_accelerated, require_accelerator
+from export.core.sidecar import MethodReport, Sidecar, labels_folder, sidecar_path
+from export.flow.accelerating import prove_accelerated, require_accelerator
+from export.flow.converting import convert_unjudged, convert_unrun, rounded, run_references
 from export.flow.examining import examiner
-from export.flow.whole import verify_whole
-from export.runtime.program import Program
-from export.verify.comparison import compare, run_reference, settle
 from export.verify.layers import weakest_layer
-from export.verify.metrics import worst
-from export.verify.tolerances import Tolerances, tolerances_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
-from minivlm.models.sizes import sizes_of
-from minivlm.storage.files import check_output, sha256, size_bytes
+from minivlm.storage.files import check_output
 from minivlm.storage.publishing import publishing
-from minivlm.weights.labels import write_labels
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,9 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
     with steps.step("load the model"):
         job = prepare(request, exporter.rules[request.precision], steps.say)
     report_calibration(job.recipe.calibration, steps)
-    artifact = request.artifact or artifact_path(request.output, job.model.name, exporter.format, request.precision)
+    artifact = request.artifact or artifact_path(
+        request.output, job.model.name, exporter.format, request.precision, request.delegate
+    )
     labels = [labels_folder(artifact)] if job.labels is not None else []
     inputs = [path for path in (request.photo, request.checkpoint, request.calibration) if path is not None]
     for output in (artifact, sidecar_path(artifact), labels_folder(artifact)):
@@ -73,71 +67,23 @@ def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
 def convert(job: Job, exporter: Exporter, path: Path, steps: Steps) -> Sidecar:
     """Write an artifact with its labels and its sidecar, once it computes what the model computes.
 
+    What nothing here can run is only described, and its sidecar says so.
+
     Raises:
         UserError: It cannot be made, or it does not.
     """
+    target = exporter.format
+    if not delegate_runs(target, job.recipe.delegate):
+        return convert_unrun(job, exporter, path, steps)
     with steps.step("run it in PyTorch"):
         expected = run_references(job)
     sidecar = convert_unjudged(job, exporter, path, expected, steps)
     check_metrics(job, sidecar.methods, sidecar.proof, exporter, steps)
-    accelerators = prove_accelerated(job, expected, exporter.format, path, steps)
+    accelerators = prove_accelerated(job, expected, target, path, steps)
     if accelerators:
         sidecar = replace(sidecar, accelerators=accelerators, seconds=rounded(steps.seconds))
         sidecar.write(path)
     return sidecar
-
-
-def run_references(job: Job) -> Results:
-    """Return what PyTorch computes in every method of all inputs of the verification."""
-    return {
-        method.name: [run_reference(method, inputs) for inputs in method.verification_inputs] for method in job.methods
-    }
-
-
-def convert_unjudged(job: Job, exporter: Exporter, path: Path, expected: Results, steps: Steps) -> Sidecar:
-    """Write an artifact with its labels and its sidecar, which says how exact it is, however little that may be.
-
-    Args:
-        job: What to convert.
-        exporter: Of the format.
-        path: Where to.
-        expected: See `run_references`.
-        steps: Shows what is done.
-
-    Raises:
-        UserError: It cannot be made.
-    """
-    target, precision = exporter.format, job.recipe.precision
-    built = exporter.build(job.methods, job.recipe, path, steps)
-    tolerances = tolerances_of(target.runtime, precision, random=job.model.origin.random)
-    with steps.step(f"run it in {target.title}"):
-        program: Program = program_class(target)(path)
-        reports = [report(method, expected[method.name], program, tolerances, built) for method in job.methods]
-    whole: list[Metric] = []
-    if job.labels is not None:
-        with steps.step("write captions with both"):
-            whole = verify_whole(job, program, tolerances)
-        write_labels(labels_folder(path), job.labels)
-    sidecar = describe(job, target, built, path, reports, whole, steps)
-    sidecar.write(path)
-    return sidecar
-
-
-def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Return the seconds of each step, to a hundredth."""
-    return {name: round(value, 2) for name, value in seconds.items()}
-
-
-def report(
-    method: Method, expected: Sequence[tuple[Tensor, ...]], program: Program, tolerances: Tolerances, built: Built
-) -> MethodReport:
-    """Run a method of the artifact on all verification inputs and put together what the sidecar says."""
-    given = [program.run(method.name, inputs) for inputs in method.verification_inputs]
-    runs = zip(method.verification_inputs, expected, given, strict=True)
-    metrics = worst([compare(method, settle(method, *run), run[2], tolerances) for run in runs])
-    told = program.interface(method.name).named(list(method.inputs), method.outputs)
-    macs = total_macs(method)
-    return MethodReport(method.name, told.inputs, told.outputs, metrics, macs, built.delegated[method.name])
 
 
 def check_metrics(
@@ -148,7 +94,7 @@ def check_metrics(
     Raises:
         UserError: With every metric that missed its tolerance, and the layer where a quantized model goes wrong.
     """
-    failed = {item.name: [metric for metric in item.parity if not metric.passed] for item in reports}
+    failed = {item.name: [metric for metric in item.metrics if not metric.passed] for item in reports}
     texts = [f"{name}: {metric}" for name, metrics in failed.items() for metric in metrics]
     texts += [str(metric) for metric in whole if not metric.passed]
     if not texts:
@@ -164,49 +110,4 @@ def check_metrics(
         f"the artifact of {job.model.name} does not compute what the model computes, and was not kept: "
         + "; ".join(texts)
         + advice
-    )
-
-
-def describe(
-    job: Job,
-    target: Format,
-    built: Built,
-    artifact: Path,
-    reports: list[MethodReport],
-    whole: list[Metric],
-    steps: Steps,
-) -> Sidecar:
-    """Put together the sidecar of a finished artifact, wherever the file and its labels are now."""
-    calibration = job.recipe.calibration
-    config: Any = job.model.module.config
-    images = [method.inputs["image"].shape for method in job.methods if "image" in method.inputs]
-    size = (int(images[0][2]), int(images[0][3])) if images else None
-    labels = sorted(labels_folder(artifact).iterdir()) if job.labels is not None else []
-    return Sidecar(
-        model=job.model.name,
-        runtime=target.runtime,
-        precision=job.recipe.precision,
-        weights=job.model.origin,
-        methods=reports,
-        kept_float=in_float(built.decisions),
-        calibration=None
-        if calibration is None
-        else {
-            "samples": len(calibration.samples),
-            "photos": list(calibration.photos),
-            "skipped": list(calibration.skipped),
-            "held_out": list(calibration.held_out),
-            "copies": list(calibration.copies),
-            "sha256": calibration.sha256,
-        },
-        proof=whole,
-        photo=job.request.photo.name,
-        bytes=size_bytes(artifact),
-        sha256=sha256(artifact),
-        seconds=rounded(steps.seconds),
-        versions=tool_versions(*target.packages),
-        sizes=sizes_of(config),
-        words={file.name: sha256(file) for file in labels},
-        feeding=feeding_of(config, size, job.labels),
-        quantization=by_rule(built.decisions),
     )

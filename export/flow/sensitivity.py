@@ -24,7 +24,7 @@ from export.core.precision import Mode, Rule, kept_in_float
 from export.core.recipe import Recipe
 from export.core.sidecar import Sidecar, labels_folder
 from export.flow.accelerating import Results
-from export.flow.exporting import convert_unjudged, run_references
+from export.flow.converting import convert_unjudged, run_references
 from export.runtime.program import Program
 from export.verify.scores import PYTORCH, Candidate, Examination
 from minivlm.console import Steps

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from export.core.precision import HALF_PARTS
+from export.core.methods import DENSE_PARTS
 
 
 class WideNorm(nn.Module):
@@ -49,13 +49,13 @@ def computing_half(module: nn.Module, *, detector: bool) -> nn.Module:
 
     Args:
         module: A copy that nobody else uses.
-        detector: Whether a detector is in it, of which only `HALF_PARTS` do.
+        detector: Whether a detector is in it, of which only `DENSE_PARTS` do.
     """
     if not detector:
         return HalfPart(module)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
-            if name in HALF_PARTS:
+            if name in DENSE_PARTS:
                 setattr(parent, name, HalfPart(child))
     return module
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from export.backends.coreml.convert import join
-from export.backends.coreml.mil.executor import read_functions
 from export.backends.coreml.program import CoreMLProgram
 from export.core.catalogue import fusion_method
 from export.core.sidecar import Sidecar
+from export.mil.executor import read_functions
 from export.runtime.artifact_backend import open_backend
 from export.runtime.program import open_program
 from export.verify.comparison import compare, run_reference
@@ -24,7 +24,7 @@ from minivlm.inference.pipeline import Pipeline
 from minivlm.quiet import quiet
 from minivlm.storage.files import sha256, size_bytes
 from minivlm.weights.loading import create_model
-from tests.export.backends.coreml.mil.programs import saved
+from tests.export.mil.programs import saved
 
 METHODS = ["match", "nlvr2", "prefill", "regions", "step", "vqa"]
 

@@ -12,7 +12,8 @@ import torch
 
 from export import to_executorch
 from export.backends.executorch import exporter
-from export.backends.executorch.program import ExecuTorchProgram, LoweredProgram
+from export.backends.executorch.convert import LoweredProgram
+from export.backends.executorch.program import ExecuTorchProgram
 from export.core.catalogue import fusion_method, regions_method
 from export.core.methods import Method
 from export.core.sidecar import Sidecar
@@ -167,7 +168,8 @@ class TestFailedVerification:
         content = exported(request.param).artifact.read_bytes()
         program = SimpleNamespace(write_to_file=lambda file: file.write(content))
         monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
-        monkeypatch.setattr(exporter, "lower", lambda programs: LoweredProgram(program, {"forward": 0}))
+        lowered = LoweredProgram(program, {"forward": 0}, {}, {})
+        monkeypatch.setattr(exporter, "lower", lambda methods, programs, recipe: lowered)
         return request.param
 
     @pytest.mark.parametrize(
@@ -284,9 +286,9 @@ class TestMistakes:
             file.write(b"half a program")
             raise OSError(28, "No space left on device")
 
-        lowered = LoweredProgram(SimpleNamespace(write_to_file=write_to_file), {"forward": 0})
+        lowered = LoweredProgram(SimpleNamespace(write_to_file=write_to_file), {"forward": 0}, {}, {})
         monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
-        monkeypatch.setattr(exporter, "lower", lambda programs: lowered)
+        monkeypatch.setattr(exporter, "lower", lambda methods, programs, recipe: lowered)
         assert "No space left on device" in refused(capsys, "--model", "minilm-tiny", "--output", str(tmp_path))
         assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,6 @@ import torch
 
 from export.backends.coreml.translation import hide_nms, translations
 from export.core.methods import Method
-from export.core.precision import HALF_PARTS
 from export.rewrites.modules import prepared
 from minivlm.ops import unrolled
 
@@ -79,8 +78,7 @@ def _half_selector(method: Method) -> Callable[[Any], bool]:
     """Return what tells whether an operation computes in fp16."""
 
     def selects(operation: Any) -> bool:
-        parts = layer_of(operation.outputs[0].name).split(".")  # a fused operation has another name than its result
-        return not method.detector or any(part in parts for part in HALF_PARTS)
+        return method.is_dense(layer_of(operation.outputs[0].name))  # a fused operation has a name of its own
 
     return selects
 

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from export.backends.coreml.convert import layer_of
-from export.backends.coreml.mil.executor import MilFunction, read_functions
 from export.core.exporter import LayerOutput
 from export.core.methods import Method
+from export.mil.executor import MilFunction, read_functions
 
 LAYERS = ("conv", "linear")
 """Operators whose outputs are compared."""

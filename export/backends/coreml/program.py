@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.backends.coreml.mil.executor import MilFunction, dtype_name, read_functions
 from export.core.interface import Interface, TensorSpec, prepared, widened
+from export.mil.executor import MilFunction, dtype_name, read_functions
 from export.runtime.program import require_method
 from minivlm.quiet import without_announcements
 

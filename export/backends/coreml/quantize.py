@@ -12,10 +12,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from export.backends.coreml.convert import layer_of, save
-from export.backends.coreml.mil.executor import MilFunction, read_functions
 from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode, Rule
 from export.core.recipe import Recipe
+from export.mil.executor import MilFunction, read_functions
 
 WEIGHTS: Mapping[str, str] = {"conv": "weight", "linear": "weight", "gather": "x"}
 """By operator, the input that can be a stored weight: a gather's is an embedding table."""

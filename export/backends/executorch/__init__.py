@@ -1,1 +1,1 @@
-"""ExecuTorch with XNNPACK."""
+"""ExecuTorch with XNNPACK, Core ML and Vulkan."""

@@ -1,13 +1,20 @@
-"""Methods to one program for ExecuTorch, lowered to XNNPACK."""
+"""Methods to one program for ExecuTorch, lowered to a delegate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from export.backends.executorch.convert import export_program, lower
 from export.backends.executorch.format import FORMAT
-from export.backends.executorch.program import export_program, lower
+from export.backends.executorch.program import ExecuTorchProgram
 from export.backends.executorch.quantize import decisions, layers
 from export.backends.executorch.rules import RULES
-from export.core.exporter import Built, LayerOutput
+from export.core.exporter import Built, LayerOutput, PieceOutput
+from export.core.formats import find_delegate
 from export.core.methods import Method, total_macs
 from export.core.recipe import Recipe
 from minivlm.console import Steps
@@ -23,14 +30,40 @@ class ExecuTorchExporter:
         """See `Exporter`."""
         with steps.step("quantize and trace" if recipe.integers else "trace with torch.export"):
             programs = {method.name: export_program(method, recipe) for method in methods}
-        with steps.step("lower to XNNPACK"):
-            lowered = lower(programs)
+        delegate = find_delegate(FORMAT, recipe.delegate)
+        assert delegate is not None  # this format has delegates
+        with steps.step(f"lower to {delegate.title.removeprefix('ExecuTorch with ')}"):
+            lowered = lower(methods, programs, recipe)
         with steps.step("write the file"), path.open("wb") as file:
             lowered.program.write_to_file(file)
         outside = lowered.macs_outside
         decided = [one for method in methods for one in decisions(method, recipe)] if recipe.integers else []
-        return Built({method.name: 1.0 - outside[method.name] / total_macs(method) for method in methods}, decided)
+        return Built(
+            {method.name: 1.0 - outside[method.name] / total_macs(method) for method in methods},
+            decided,
+            lowered.lowering,
+            partial(compared, path, lowered.pieces),
+        )
 
     def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
         """See `Exporter`."""
         return layers(method, recipe)
+
+
+@torch.no_grad()
+def compared(path: Path, pieces: Mapping[str, Sequence[Any]], method: Method) -> list[PieceOutput]:
+    """Run a method's example in a finished file, and each piece that the reference executor runs in PyTorch, too.
+
+    Args:
+        path: The file.
+        pieces: By method, the traced graphs that the pieces were made of, in the order of execution.
+        method: Whose example it is.
+    """
+    found: list[PieceOutput] = []
+
+    def seen(given: Sequence[Tensor], made: Sequence[Tensor]) -> None:
+        expected = pieces[method.name][len(found)].module()(*given)
+        found.append(PieceOutput(tuple(expected), tuple(made)))
+
+    ExecuTorchProgram(path).watch(method.name, method.example, seen)
+    return found

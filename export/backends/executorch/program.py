@@ -1,22 +1,17 @@
-"""Lowering methods to one ExecuTorch program, and running such a program."""
+"""An ExecuTorch program, ready to run."""
 
 import struct
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from export.backends.executorch.quantize import quantized, spell_out_swish
-from export.backends.executorch.rewrites import for_executorch
+from export.backends.executorch.format import COREML, DELEGATES
+from export.backends.executorch.pieced import PiecedMethod, PiecedProgram, Watch
+from export.backends.executorch.splitting import SCALAR_TYPES
 from export.core.interface import Interface, TensorSpec, prepared
-from export.core.methods import Method
-from export.core.recipe import Recipe
-from export.rewrites.half import computing_half
 from export.runtime.program import require_method
 from minivlm.errors import UserError
 from minivlm.quiet import without_announcements
@@ -24,70 +19,28 @@ from minivlm.quiet import without_announcements
 HEADER = struct.Struct("<I4s4sIQQQ")
 """A file's first bytes: place of the root table, magic, magic of the extension, its length, bytes of the program, where
 segments begin, bytes of the segments."""
-SCALAR_TYPES: Mapping[int, str] = MappingProxyType({3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"})
-"""c10's numbers of element types."""
 
 _RUNTIME = threading.RLock()
 """Imports, the pool of threads and the delegates' workspace belong to the process: one thread at a time is in there."""
 
 
-@dataclass(frozen=True)
-class LoweredProgram:
-    """A program in memory.
+def has_backend(backend: str) -> bool:
+    """Tell whether the runtime here has a backend."""
+    with _RUNTIME, without_announcements():
+        from executorch.runtime import Runtime
 
-    Attributes:
-        program: ExecuTorch's program manager; `write_to_file` takes an open file.
-        macs_outside: By method, the multiply-adds that were left outside XNNPACK delegates.
-    """
-
-    program: Any
-    macs_outside: dict[str, int]
+        return bool(Runtime.get().backend_registry.is_available(backend))
 
 
-def export_program(method: Method, recipe: Recipe) -> Any:
-    """Trace a method with `torch.export`, with the rounding that the recipe wants in it."""
-    with torch.no_grad():
-        return torch.export.export(lowerable(method, recipe), method.example)
-
-
-def lowerable(method: Method, recipe: Recipe) -> nn.Module:
-    """Return a method's module in the form that is lowered."""
-    if recipe.integers:
-        return quantized(method, recipe)
-    module = for_executorch(method.module)
-    if recipe.precision != "fp16":
-        return module
-    graph = torch.export.export(computing_half(module, detector=method.detector), method.example).module()
-    spell_out_swish(graph)
-    return graph
-
-
-def lower(programs: dict[str, Any]) -> LoweredProgram:
-    """Lower traced methods to XNNPACK, all into one program that holds each weight once."""
-    from executorch.exir import to_edge_transform_and_lower
-
-    from export.backends.executorch.quantizer import partitioners
-
-    edge = to_edge_transform_and_lower(programs, partitioner={name: partitioners() for name in programs})
-    outside = {name: graph_macs(edge.exported_program(name).graph_module) for name in programs}
-    return LoweredProgram(edge.to_executorch(), outside)
-
-
-def graph_macs(graph_module: torch.fx.GraphModule) -> int:
-    """Count the multiply-adds of the convolutions and matrix products that stand in a graph, delegates left out."""
-    from torch.utils.flop_counter import flop_registry
-
-    total = 0
-    for node in graph_module.graph.nodes:
-        count = flop_registry.get(getattr(node.target, "overloadpacket", None))
-        if node.op == "call_function" and count is not None:
-            values = torch.fx.node.map_arg(node.args, lambda item: item.meta["val"])
-            total += count(*values, **node.kwargs, out_val=node.meta["val"])
-    return total // 2  # the registry counts a multiply-add as two operations
+def runs_here(backend: str) -> bool:
+    """Tell whether the runtime or the reference executor runs what was lowered to a backend."""
+    return backend == COREML.backend or has_backend(backend)
 
 
 class ExecuTorchProgram:
     """A .pte file, loaded and ready to run; implements `export.runtime.program.Program`.
+
+    Where the runtime lacks Core ML, the reference executor runs its pieces.
 
     Args:
         path: The file.
@@ -111,6 +64,8 @@ class ExecuTorchProgram:
                 self._program = Runtime.get().load_program(path, verification=Verification.InternalConsistency)
         except RuntimeError as error:
             raise UserError(f"{path} is not a program this runtime can load ({error}): export it again") from None
+        self._lacking = [name for name in _backends(path) if not has_backend(name)]
+        self._pieced: PiecedProgram | None = None
         self._methods: dict[str, Any] = {}
 
     @property
@@ -139,7 +94,7 @@ class ExecuTorchProgram:
         """Load a method now, rather than at its first call.
 
         Raises:
-            UserError: The program has no such method.
+            UserError: The program has no such method, or calls a delegate that nothing here runs.
         """
         require_method(method, self.methods)
         with _RUNTIME:
@@ -151,10 +106,29 @@ class ExecuTorchProgram:
         with _RUNTIME:
             return tuple(self._load(method).execute(prepared(method, inputs, self.interface(method).inputs)))
 
+    def watch(self, method: str, inputs: Sequence[Tensor], seen: Watch) -> None:
+        """Run a method and show each piece that the reference executor runs, which may be none."""
+        require_method(method, self.methods)
+        with _RUNTIME:
+            loaded = self._load(method)
+            if isinstance(loaded, PiecedMethod):
+                loaded.execute(prepared(method, inputs, self.interface(method).inputs), seen)
+
     def _load(self, method: str) -> Any:
+        for name in self._lacking:
+            if not runs_here(name):
+                raise UserError(f"{self._path} is lowered to {name}, which the runtime here lacks: run it on a device")
         if method not in self._methods:
-            self._methods[method] = self._program.load_method(method)
+            self._methods[method] = self._loader().load_method(method)
         return self._methods[method]
+
+    def _loader(self) -> Any:
+        """Return what loads methods: the program itself, or the same in pieces."""
+        if not self._lacking:
+            return self._program
+        if self._pieced is None:
+            self._pieced = PiecedProgram(self._path.read_bytes(), COREML.backend)
+        return self._pieced
 
 
 def check_header(path: Path) -> None:
@@ -179,6 +153,15 @@ def check_header(path: Path) -> None:
     there, needed = path.stat().st_size, max(program, segments + size)
     if there < needed:
         raise UserError(f"{refused} (truncated, {there:,} of {needed:,} bytes): copy it again")
+
+
+def _backends(path: Path) -> list[str]:
+    """Return the backends that a program names, of those that this project lowers to; the runtime tells of none."""
+    with path.open("rb") as file:
+        *_, program, _, _ = HEADER.unpack(file.read(HEADER.size))
+        file.seek(0)
+        described = file.read(program)
+    return [delegate.backend for delegate in DELEGATES if delegate.backend.encode() in described]
 
 
 def _spec(told: Any) -> TensorSpec:

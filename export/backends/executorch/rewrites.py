@@ -20,11 +20,17 @@ GONE = -1e20
 
 
 def for_executorch(module: nn.Module) -> nn.Module:
-    """Return a copy of a model in the form that ExecuTorch runs fastest; see `prepared` for what it keeps."""
-    module = prepared(module, repeat=scanned)
+    """Return a copy of a model in the form that XNNPACK runs fastest; see `prepared` for what it keeps."""
+    module = for_accelerators(module)
     for parent in list(module.modules()):
         if isinstance(parent, BiFPNCell):
             parent.enlarge = Doubling(parent.channels)
+    return module
+
+
+def for_accelerators(module: nn.Module) -> nn.Module:
+    """Return a copy of a model whose dense part accelerators know all operators of, upsampling among them."""
+    module = prepared(module, repeat=scanned)
     replace_nms(module, PenaltyNMS)
     return module
 

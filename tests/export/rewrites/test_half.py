@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.core.precision import HALF_PARTS
+from export.core.methods import DENSE_PARTS
 from export.rewrites.half import HalfPart, computing_half
 from minivlm.weights.loading import create_model
 
@@ -53,7 +53,7 @@ class TestComputingHalf:
     def test_of_a_detector_the_networks_compute_in_it_and_nothing_else_has_weights(self, detector):
         for name, weight in detector.named_parameters():
             assert weight.dtype is torch.float16, name
-        assert [name for name, child in detector.named_children() if isinstance(child, HalfPart)] == list(HALF_PARTS)
+        assert [name for name, child in detector.named_children() if isinstance(child, HalfPart)] == list(DENSE_PARTS)
 
     def test_boxes_are_still_told_in_float32(self, detector):
         # Pixels beyond 2,048 have no odd numbers in float16. Here the selector and RoIAlign get float32.

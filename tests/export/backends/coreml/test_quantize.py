@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from export.backends.coreml.convert import convert, layer_of, save
 from export.backends.coreml.layers import layers as layer_outputs
-from export.backends.coreml.mil.executor import MilFunction, read_functions
 from export.backends.coreml.quantize import quantize
 from export.backends.coreml.rules import INT8
 from export.core.methods import Method
 from export.core.precision import in_float, kept_in_float
 from export.core.recipe import Calibration, Recipe
+from export.mil.executor import MilFunction, read_functions
 from export.verify.layers import weakest_layer
 from export.verify.metrics import sqnr
 from export.verify.tolerances import LAYER_SQNR

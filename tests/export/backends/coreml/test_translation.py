@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.backends.coreml.convert import convert, save
-from export.backends.coreml.mil.executor import MilFunction, read_functions
 from export.backends.coreml.translation import OpaqueNMS, build_nms, hide_nms, translations
 from export.core.methods import Method
+from export.mil.executor import MilFunction, read_functions
 from minivlm.ops import NMS, nms
 from minivlm.quiet import quiet
-from tests.export.backends.coreml.mil.programs import saved
+from tests.export.mil.programs import saved
 
 BOXES, KEPT, IOU = 24, 10, 0.5
 

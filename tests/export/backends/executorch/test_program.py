@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.backends.executorch.program import ExecuTorchProgram, export_program, graph_macs, lower
+from export.backends.executorch.convert import export_program, lower
+from export.backends.executorch.partition import graph_macs
+from export.backends.executorch.program import ExecuTorchProgram
 from export.core.methods import Method
 from export.core.recipe import Recipe
 from export.rewrites.half import HalfPart

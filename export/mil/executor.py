@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.backends.coreml.mil import elementwise as mil_elementwise
-from export.backends.coreml.mil import network as mil_network
-from export.backends.coreml.mil import quantization as mil_quantization
-from export.backends.coreml.mil import reduce as mil_reduce
-from export.backends.coreml.mil import shape as mil_shape
+from export.mil import elementwise as mil_elementwise
+from export.mil import network as mil_network
+from export.mil import quantization as mil_quantization
+from export.mil import reduce as mil_reduce
+from export.mil import shape as mil_shape
 from minivlm.errors import UserError
 
 OPERATORS: Mapping[str, Callable[..., Any]] = MappingProxyType(
@@ -180,7 +180,7 @@ def _refuse_unknown(block: Any) -> None:
         if operation.op_type not in OPERATORS and operation.op_type not in ("const", "while_loop"):
             raise UserError(
                 f"the reference executor does not know Core ML's operator {operation.op_type!r} ({operation.name}): "
-                "add it to export/mil_*.py, or export the model without it"
+                "add it to export/mil/, or export the model without it"
             )
         for inner in operation.blocks:
             _refuse_unknown(inner)

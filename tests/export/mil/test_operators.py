@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from export.backends.coreml.mil.executor import OPERATORS
-from export.backends.coreml.mil.network import padding
+from export.mil.executor import OPERATORS
+from export.mil.network import padding
 from minivlm.errors import UserError
 
 quick = settings(max_examples=25, deadline=None)

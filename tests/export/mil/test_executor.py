@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.backends.coreml.mil.executor import MilFunction, read_functions, rounded
+from export.mil.executor import MilFunction, read_functions, rounded
 from minivlm.errors import UserError
 from minivlm.quiet import quiet
-from tests.export.backends.coreml.mil.programs import run, saved
+from tests.export.mil.programs import run, saved
 
 
 class TestHalfPrecision:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from export.backends.coreml.mil.executor import MilFunction, read_functions
+from export.mil.executor import MilFunction, read_functions
 from minivlm.quiet import quiet
 
 
