@@ -96,10 +96,13 @@ def test_missing_tools_are_named_with_the_way_to_get_them():
         require_tools(replace(SOME, imports=("torch", "no_such_tool"), extra="litert"))
 
 
-def test_the_table_has_a_line_a_format():
+def test_the_table_has_a_line_a_format_and_one_for_each_other_delegate():
     heading, *lines = support_table().splitlines()
     assert all(family in heading for family in Family)
-    assert [line.split("  ")[1] for line in lines] == [found.title for found in FORMATS.values()]
+    expected = [
+        title for found in FORMATS.values() for title in (found.title, *(one.title for one in found.delegates[1:]))
+    ]
+    assert [line.split("  ")[1] for line in lines] == expected
 
 
 def test_running_an_artifact_needs_one_of_the_runtime_s_modules_and_none_of_the_exporter_s():
