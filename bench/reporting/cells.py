@@ -141,4 +141,4 @@ def _signed(share: float) -> str:
 def wide_console() -> Console:
     """Return a console for tables on stdout that neither wraps nor cuts their lines when it is no terminal."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    return console if console.is_terminal else Console(highlight=False, width=240)

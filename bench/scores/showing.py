@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
 from bench.records.media import for_terminal
-from bench.reporting.plot_style import COLOURS, OTHER, STYLE, make_figure, plain_numbers
-from export.verify.scores import HEADLINES, PYTORCH, Candidate, Score
+from bench.reporting.plot_style import COLOURS, OTHER, STYLE, make_figure
+from export.verify.scores import FLOOR, HEADLINES, PYTORCH, Candidate, Score
 from minivlm.evaluation.bootstrap import Difference
 
 
@@ -64,13 +65,14 @@ def retention_table(rows: Sequence[ScoredRow]) -> Table:
     """Return a line for each candidate; shares with the interval that holds 95 % of resamples."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
-    for heading in ("MB", "ms", *(f"{task}\n{HEADLINES[task]}" for task in rows[0].scores)):
+    timed = any(row.latency_ms is not None for row in rows)
+    for heading in ("MB", *(["ms"] if timed else []), *(f"{task}\n{HEADLINES[task]}" for task in rows[0].scores)):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         size = "" if row.candidate.bytes is None else f"{row.candidate.bytes / 1e6:.1f}"
         time = "not measured" if row.latency_ms is None else f"{row.latency_ms:.1f}"
         cells = [score_cell(one) for one in row.scores.values()]
-        table.add_row(*map(for_terminal, (row.candidate.name, size, time, *cells)))
+        table.add_row(*map(for_terminal, (row.candidate.name, size, *([time] if timed else []), *cells)))
     return table
 
 
@@ -82,7 +84,8 @@ def score_cell(score: Score) -> str:
     kept = score.kept
     if kept.share is None or kept.low_share is None or kept.high_share is None:
         return f"{shown}  {100.0 * kept.mean:+.1f}"
-    return f"{shown}  {kept.share:.1%} ({kept.low_share:.1%} to {kept.high_share:.1%})"
+    share, low, high = (f"{100.0 * part:.1f}" for part in (kept.share, kept.low_share, kept.high_share))
+    return f"{shown}  {share} % ({low} to {high})"
 
 
 def retention_picture(rows: Sequence[ScoredRow]) -> Figure | None:
@@ -94,24 +97,53 @@ def retention_picture(rows: Sequence[ScoredRow]) -> Figure | None:
     drawn = [row for row in rows if timed or row.candidate.bytes is not None]
     if not any(row.candidate.artifact is not None for row in drawn):
         return None
+    dots = [
+        Dot(
+            *row.candidate.name.split(" ", 1),
+            x=(row.latency_ms if timed else (row.candidate.bytes or 0) / 1e6) or 0.0,
+            y=100.0 * row.least_kept,
+        )
+        for row in drawn
+    ]
     with matplotlib.rc_context(STYLE):
         figure, axes = make_figure(8.0, 5.0)
-        for row in drawn:
-            x = (row.latency_ms if timed else (row.candidate.bytes or 0) / 1e6) or 0.0
-            runtime = row.candidate.name.partition(" ")[0]
-            axes.scatter(x, 100.0 * row.least_kept, color=COLOURS.get(runtime, OTHER), s=45, zorder=3)
-            axes.annotate(
-                row.candidate.name,
-                (x, 100.0 * row.least_kept),
-                xytext=(7, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
-        axes.axhline(97.0, color=OTHER, lw=0.8, ls="--")
-        axes.set(xscale="log", xlabel="median latency (ms)" if timed else "artifact (MB)")
+        for runtime in dict.fromkeys(dot.runtime for dot in dots):
+            own = [dot for dot in dots if dot.runtime == runtime]
+            places = [dot.x for dot in own], [dot.y for dot in own]
+            axes.scatter(*places, color=COLOURS.get(runtime, OTHER), s=45, zorder=3, label=runtime)
+        axes.margins(0.15)
+        axes.axhline(100.0 * FLOOR, color=OTHER, lw=0.8, ls="--")
+        axes.set(xlabel="median latency (ms)" if timed else "artifact (MB)")
         axes.set_ylabel(f"least share of a task's score kept (% of {PYTORCH})")
-        plain_numbers(axes.xaxis)
         axes.grid(alpha=0.3)
-        axes.margins(0.2)
+        axes.legend(loc="lower right")
+        _name_dots(axes, dots)
     return figure
+
+
+@dataclass(frozen=True)
+class Dot:
+    """An artifact in the picture."""
+
+    runtime: str
+    precision: str
+    x: float
+    y: float
+
+
+def _name_dots(axes: Axes, dots: Sequence[Dot]) -> None:
+    """Write a dot's precision beside it, or one line lower for each dot at the same place that has a name already."""
+    line, named = 11.0, list[tuple[float, float]]()
+    for dot in dots:
+        place = tuple(axes.transData.transform((dot.x, dot.y)) * 72.0 / axes.figure.dpi)  # points
+        taken = sum(abs(place[0] - x) < 3 * line and abs(place[1] - y) < line for x, y in named)
+        named.append((place[0], place[1]))
+        axes.annotate(
+            dot.precision,
+            (dot.x, dot.y),
+            xytext=(7, -line * taken),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color=COLOURS.get(dot.runtime, OTHER),
+        )
