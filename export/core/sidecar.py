@@ -91,7 +91,7 @@ class Sidecar:
     quantization: Sequence[Mapping[str, Any]] = field(default_factory=list)
     sizes: Mapping[str, int] = field(default_factory=dict)
     tasks: TaskProof | None = None
-    accelerators: Sequence[AcceleratorProof] = ()
+    accelerators: Sequence[AcceleratorProof] = field(default_factory=list)
     format: int = FORMAT
 
     def write(self, artifact: Path) -> None:
