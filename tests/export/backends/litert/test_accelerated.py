@@ -10,8 +10,12 @@ from torch import nn
 
 from export.backends.litert.accelerated import GPUProgram, _adapter, _reason
 from export.backends.litert.convert import convert
+from export.backends.litert.program import LiteRTProgram
+from export.backends.litert.quantize import quantize
+from export.backends.litert.rules import RULES
 from export.core.acceleration import Adapter
 from export.core.methods import Method
+from export.core.recipe import Recipe
 from export.runtime.artifact_backend import open_backend
 from export.runtime.program import load_accelerated
 from export.verify.metrics import match_regions, sqnr
@@ -52,6 +56,15 @@ class TestOnGPU:
         (given,) = program.run("forward", method.example)
         (expected,) = method.module(*method.example)
         assert least <= sqnr(expected.detach(), given) <= most
+
+    def test_weights_that_are_stored_in_fp16_are_unpacked_where_they_are_needed(self, artifact, method, tmp_path):
+        content, _ = quantize(artifact.read_bytes(), [method], Recipe("fp16", RULES["fp16"]))
+        (tmp_path / "half.tflite").write_bytes(content)
+        program = GPUProgram(tmp_path / "half.tflite", 1, "fp32")
+        (given,) = program.run("forward", method.example)
+        (expected,) = LiteRTProgram(tmp_path / "half.tflite", 1).run("forward", method.example)
+        assert (program.placement("forward").pieces, program.placement("forward").macs) == (1, 1.0)
+        assert sqnr(expected, given) >= 100.0
 
     def test_it_tells_where_it_runs(self, artifact):
         program = GPUProgram(artifact)
