@@ -112,14 +112,15 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         ),
         # LiteRT's GPU accelerator adds up in fp16, too. No layer stands out: 61 dB behind the first convolution of
         # tee-0, 47 after six blocks, 34 to 38 at the levels. Its features come at 32.6 dB, with 0.93 of proposals, 0.78
-        # of regions, 0.95 of tags, scores within 0.08; tee-tiny's at 36.6 with all regions. MiniLM's logits: 28.9 dB.
+        # of regions, 0.95 of tags, scores within 0.08; tee-tiny's at 36.6 with all regions. tee-lite-0 is the worst,
+        # 26.5 dB, 0.9988 and 0.85 of attributes. MiniLM's logits: 28.9 dB. Bounds are 3 dB and more beyond.
         "litert gpu fp16": Tolerances(
             proposals=0.85,
             matched=0.6,
             tags=0.9,
-            attributes=0.9,
-            feature_cosine=0.999,
-            feature_sqnr=29.0,
+            attributes=0.75,
+            feature_cosine=0.997,
+            feature_sqnr=23.0,
             score=0.15,
             tensor_sqnr=25.0,
             top_1=0.9,
@@ -145,7 +146,14 @@ TRAINED: Mapping[str, Tolerances] = MappingProxyType(
             TOLERANCES["int8"], proposals=0.8, matched=0.1, tags=0.7, attributes=0.3, feature_sqnr=17.0, score=0.25
         ),
         # tee-sample on two photos: 0.99, 0.89 of the nine regions, all tags, 42.4 dB, scores within 0.01.
-        "litert gpu fp16": replace(TOLERANCES["litert gpu fp16"], proposals=0.95, feature_sqnr=35.0, score=0.05),
+        "litert gpu fp16": replace(
+            TOLERANCES["litert gpu fp16"],
+            proposals=0.95,
+            attributes=0.9,
+            feature_cosine=0.999,
+            feature_sqnr=35.0,
+            score=0.05,
+        ),
         # tee-sample: 0.97, 0.2, 0.93, 0.9995, 29.5 dB, 0.05. But one tee-lite-sample keeps 99.7 % of its mAP on 100
         # scenes with features at 8.5 to 13.8 dB and 0.80, tags 0.75, attributes 0.5, scores within 0.38: of a task
         # numbers say little, which --evaluate is for. Half of a layer's weights is 6 dB, and is found.
