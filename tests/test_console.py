@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minivlm.console import Steps
-from minivlm.quiet import quiet, without_announcements
+from minivlm.quiet import overheard, quiet, without_announcements
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -245,6 +245,19 @@ for thread in threads:
 for number in range(16):
     print(number)
 """
+
+
+class TestOverheard:
+    def test_tells_what_native_code_said_on_stderr_since_the_block_began(self, capfd):
+        with quiet():
+            os.write(2, b"before\n")
+            with overheard() as said:
+                os.write(2, b"adapter\n")
+                os.write(1, b"not this\n")
+                assert said() == "adapter\n"
+                os.write(2, b"and more\n")
+                assert said() == "adapter\nand more\n"
+        assert capfd.readouterr() == ("", "")
 
 
 class TestSteps:

@@ -106,7 +106,7 @@ class Sidecar:
     tasks: TaskProof | None = None
     delegate: str = ""
     status: str = PROVEN
-    accelerators: Sequence[AcceleratorProof] = ()
+    accelerators: Sequence[AcceleratorProof] = field(default_factory=list)
     format: int = FORMAT
 
     def write(self, artifact: Path) -> None:

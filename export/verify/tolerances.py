@@ -134,14 +134,15 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         ),
         # LiteRT's GPU accelerator adds up in fp16, too. No layer stands out: 61 dB behind the first convolution of
         # tee-0, 47 after six blocks, 34 to 38 at the levels. Its features come at 32.6 dB, with 0.93 of proposals, 0.78
-        # of regions, 0.95 of tags, scores within 0.08; tee-tiny's at 36.6 with all regions. MiniLM's logits: 28.9 dB.
+        # of regions, 0.95 of tags, scores within 0.08; tee-tiny's at 36.6 with all regions. tee-lite-0 is the worst,
+        # 26.5 dB, 0.9988 and 0.85 of attributes. MiniLM's logits: 28.9 dB. Bounds are 3 dB and more beyond.
         "litert gpu fp16": Tolerances(
             proposals=0.85,
             matched=0.6,
             tags=0.9,
-            attributes=0.9,
-            feature_cosine=0.999,
-            feature_sqnr=29.0,
+            attributes=0.75,
+            feature_cosine=0.997,
+            feature_sqnr=23.0,
             score=0.15,
             tensor_sqnr=25.0,
             top_1=0.9,
@@ -185,7 +186,14 @@ TRAINED: Mapping[str, Tolerances] = MappingProxyType(
         # in ONNX Runtime, 1 in ExecuTorch, features at 49 dB and more.
         "fp16": replace(TOLERANCES["fp16"], matched=0.8),
         # tee-sample on two photos: 0.99, 0.89 of the nine regions, all tags, 42.4 dB, scores within 0.01.
-        "litert gpu fp16": replace(TOLERANCES["litert gpu fp16"], proposals=0.95, feature_sqnr=35.0, score=0.05),
+        "litert gpu fp16": replace(
+            TOLERANCES["litert gpu fp16"],
+            proposals=0.95,
+            attributes=0.9,
+            feature_cosine=0.999,
+            feature_sqnr=35.0,
+            score=0.05,
+        ),
         "int8": TRAINED_INT8,
         "onnx int8": TRAINED_ONNX_INT8,
         # Detectors are those of int8. The sample's language in ONNX Runtime, ExecuTorch and LiteRT: 14, 19 and 8 dB

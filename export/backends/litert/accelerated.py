@@ -6,6 +6,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -217,16 +218,16 @@ class OnGPU:
         Raises:
             UserError: The driver gives no result.
         """
-        for left in reversed(range(TRIES)):
-            try:
-                with without_announcements():
-                    return self._run(known)
-            except RuntimeError as error:
-                if not left or not self.adapter.software:
-                    reason = str(error).strip().splitlines()[-1]
-                    raise UserError(f"{self.adapter} gives no result ({reason}): try again on a GPU") from None
-                self._compile()
-        raise AssertionError
+        for _ in range(TRIES - 1 if self.adapter.software else 0):
+            with suppress(RuntimeError), without_announcements():
+                return self._run(known)
+            self._compile()
+        try:
+            with without_announcements():
+                return self._run(known)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise UserError(f"{self.adapter} gives no result ({reason}): run the artifact on the CPU") from None
 
     def _run(self, known: Mapping[int, np.ndarray[Any, Any]]) -> Arrays:
         given, found = self._native["given"], self._native["found"]

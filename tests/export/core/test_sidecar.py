@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from export.core.acceleration import AcceleratedMethod, AcceleratorProof, Adapter, Placement
 from export.core.feeding import feeding_of
 from export.core.interface import Interface, TensorSpec
 from export.core.metric import Metric
@@ -51,6 +52,17 @@ SIDECAR = Sidecar(
     seconds={"lower": 1.5},
     versions={"torch": "2"},
     tasks=TaskProof(data="test", floor=0.97, tasks=[VQA]),
+    accelerators=[
+        AcceleratorProof(
+            "gpu",
+            "fp16",
+            Adapter("llvmpipe", software=True),
+            methods=[
+                AcceleratedMethod("forward", Placement(3, 1.0, ("SUM",)), [Metric("pieces", 3, 3, at_least=False)])
+            ],
+            whole=[],
+        )
+    ],
 )
 
 

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from export.backends.litert.convert import convert
 from export.backends.litert.format import FORMAT
-from export.core.acceleration import AcceleratorProof
+from export.core.acceleration import AcceleratorProof, Adapter, Placement
 from export.core.job import Job
 from export.core.methods import Method
 from export.core.recipe import Recipe
 from export.core.request import ExportRequest
+from export.flow import accelerating
 from export.flow.accelerating import prove_accelerated, same
 from export.verify.comparison import run_reference
 from minivlm.console import Steps
@@ -47,13 +48,28 @@ class Planted(nn.Module):
         return self.table.index_select(0, (places[0] + 0.25).to(torch.int64)), made / 4096.0
 
 
-def proven(module: nn.Module, folder: Path) -> list[AcceleratorProof]:
+def proven(module: nn.Module, folder: Path, accelerator: str = "gpu") -> list[AcceleratorProof]:
     method = Method("forward", module.eval(), {"numbers": ROWS}, ("found", "made"))
     path = folder / "planted.tflite"
     path.write_bytes(convert([method]))
-    request = ExportRequest("litert", "tee-tiny", "fp32", None, None, folder, default_photo(), accelerator="gpu")
+    request = ExportRequest("litert", "tee-tiny", "fp32", None, None, folder, default_photo(), accelerator=accelerator)
     job = Job(request, load_model("tee-tiny"), None, [method], Recipe("fp32"))
     return prove_accelerated(job, {"forward": [run_reference(method, (ROWS,))]}, FORMAT, path, Steps())
+
+
+class Deaf:
+    """An accelerator that computes the same in whatever it is told, as one without fp16 does."""
+
+    adapter = Adapter("Deaf", software=True)
+
+    def __init__(self, path: Path, computed: str) -> None:
+        pass
+
+    def run(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return Planted(product=False)(*inputs)
+
+    def placement(self, name: str) -> Placement:
+        return Placement(1, 1.0, ())
 
 
 @needs_driver
@@ -68,6 +84,17 @@ class TestPlantedIndex:
         assert not exact.failed
         assert not half.failed
         assert [metric.name for metric in half.methods[0].parity][:2] == ["share of multiply-adds", "pieces"]
+
+
+@torch.no_grad()
+def test_a_device_that_does_not_compute_in_fp16_proves_nothing_about_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(accelerating, "program_class", lambda *_: Deaf)
+    with pytest.raises(UserError, match="^Deaf, in software computes in fp32 where it is told fp16, without a word"):
+        proven(Planted(product=False), tmp_path)
+
+
+def test_the_cpu_alone_needs_no_further_proof(tmp_path):
+    assert proven(Planted(product=False), tmp_path, accelerator="cpu") == []
 
 
 def test_two_runs_are_the_same_only_bit_by_bit():

@@ -3,15 +3,21 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from export.backends.litert.accelerated import GPUProgram, _adapter, _reason
+from export.backends.litert.accelerated import TRIES, GPUProgram, OnGPU, _adapter, _reason
 from export.backends.litert.convert import convert
+from export.backends.litert.program import LiteRTProgram
+from export.backends.litert.quantize import quantize
+from export.backends.litert.rules import RULES
 from export.core.acceleration import Adapter
 from export.core.methods import Method
+from export.core.recipe import Recipe
 from export.runtime.artifact_backend import open_backend
 from export.runtime.program import load_accelerated
 from export.verify.metrics import match_regions, sqnr
@@ -53,6 +59,15 @@ class TestOnGPU:
         (expected,) = method.module(*method.example)
         assert least <= sqnr(expected.detach(), given) <= most
 
+    def test_weights_that_are_stored_in_fp16_are_unpacked_where_they_are_needed(self, artifact, method, tmp_path):
+        content, _ = quantize(artifact.read_bytes(), [method], Recipe("fp16", RULES["fp16"]))
+        (tmp_path / "half.tflite").write_bytes(content)
+        program = GPUProgram(tmp_path / "half.tflite", 1, "fp32")
+        (given,) = program.run("forward", method.example)
+        (expected,) = LiteRTProgram(tmp_path / "half.tflite", 1).run("forward", method.example)
+        assert (program.placement("forward").pieces, program.placement("forward").macs) == (1, 1.0)
+        assert sqnr(expected, given) >= 100.0
+
     def test_it_tells_where_it_runs(self, artifact):
         program = GPUProgram(artifact)
         placement = program.placement("forward")
@@ -92,6 +107,36 @@ class TestOnGPU:
             "error: the Vulkan driver here lacks what LiteRT's GPU accelerator needs: python export/gpu_driver.py sets "
             "up one that has it"
         ]
+
+
+class Slow(OnGPU):
+    """A piece whose kernels are compiled while LiteRT waits: the first tries give nothing."""
+
+    def __init__(self, *, failing: int, software: bool) -> None:
+        self.adapter = Adapter("some", software)
+        self.left = failing
+        self.compiled = 0
+
+    def _compile(self) -> None:
+        self.compiled += 1
+
+    def _run(self, known: object) -> dict[int, np.ndarray[Any, Any]]:
+        self.left -= 1
+        if self.left >= 0:
+            raise RuntimeError("first line\nFailed to lock custom tensor buffer.")
+        return {1: np.ones(1)}
+
+
+class TestWaiting:
+    def test_software_is_tried_again_with_the_kernels_it_has_meanwhile(self):
+        piece = Slow(failing=TRIES - 1, software=True)
+        assert piece({}).keys() == {1}
+        assert piece.compiled == TRIES - 1
+
+    @pytest.mark.parametrize(("failing", "software"), [(TRIES, True), (1, False)])
+    def test_at_last_the_reason_is_told(self, failing, software):
+        with pytest.raises(UserError, match=r"^some.* gives no result \(Failed to lock custom .*\): run the"):
+            Slow(failing=failing, software=software)({})
 
 
 class TestRefusals:
