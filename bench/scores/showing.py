@@ -99,7 +99,8 @@ def retention_picture(rows: Sequence[ScoredRow]) -> Figure | None:
         return None
     dots = [
         Dot(
-            *row.candidate.name.split(" ", 1),
+            runtime=row.candidate.name.partition(" ")[0],
+            precision=row.candidate.name.partition(" ")[2],
             x=(row.latency_ms if timed else (row.candidate.bytes or 0) / 1e6) or 0.0,
             y=100.0 * row.least_kept,
         )
