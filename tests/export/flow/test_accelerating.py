@@ -89,7 +89,7 @@ class TestPlantedIndex:
 @torch.no_grad()
 def test_a_device_that_does_not_compute_in_fp16_proves_nothing_about_it(tmp_path, monkeypatch):
     monkeypatch.setattr(accelerating, "program_class", lambda *_: Deaf)
-    with pytest.raises(UserError, match="^Deaf, in software computes in fp32 where it is told fp16, without a word"):
+    with pytest.raises(UserError, match=r"^Deaf, in software computes in fp32 where it is told fp16, without a word"):
         proven(Planted(product=False), tmp_path)
 
 
