@@ -133,17 +133,18 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             tokens=0.0,
         ),
         # LiteRT's GPU accelerator adds up in fp16, too. No layer stands out: 61 dB behind the first convolution of
-        # tee-0, 47 after six blocks, 34 to 38 at the levels. Its features come at 32.6 dB, with 0.93 of proposals, 0.78
-        # of regions, 0.95 of tags, scores within 0.08; tee-tiny's at 36.6 with all regions. tee-lite-0 is the worst,
-        # 26.5 dB, 0.9988 and 0.85 of attributes. MiniLM's logits: 28.9 dB. Bounds are 3 dB and more beyond.
+        # tee-0, 47 after six blocks, 34 to 38 at the levels. Its features come at 29.5 dB, with 0.93 of proposals, 0.68
+        # of regions, 0.95 of tags, scores within 0.1; tee-tiny's at 36.6 with all regions. tee-lite-0 is the worst:
+        # 26.5 dB, 0.9988, 0.9, 0.66, 0.97, 0.14, and 0.85 of attributes. MiniLM's logits: 28.9 dB. Bounds are 3 dB and
+        # half as much again beyond.
         "litert gpu fp16": Tolerances(
-            proposals=0.85,
-            matched=0.6,
+            proposals=0.84,
+            matched=0.5,
             tags=0.9,
             attributes=0.75,
             feature_cosine=0.997,
             feature_sqnr=23.0,
-            score=0.15,
+            score=0.2,
             tensor_sqnr=25.0,
             top_1=0.9,
             divergence=1e-2,
