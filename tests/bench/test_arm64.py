@@ -120,7 +120,7 @@ def test_the_guest_imports_nothing_that_the_machine_lacks():
     [
         (["--runtimes", "executorch"], "unknown runtime 'executorch'"),
         (["--models", "r101-f"], "is a baseline"),
-        (["--precision", "int4"], "unknown precision"),
+        (["--precision", "int3"], "unknown precision"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_set_up(flags, part, monkeypatch):

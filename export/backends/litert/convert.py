@@ -75,12 +75,15 @@ def name_after_modules(signature: str, graph: Any, module: nn.Module) -> None:
     """Rename what a subgraph's operators compute to signature/module:number, the module by its dotted name.
 
     The converter's names are the classes and names of all modules around, half a megabyte of them; and the quantizer
-    takes tensors of two signatures with one name for the same tensor.
+    takes tensors of two signatures with one name for the same tensor. What a signature gives has no such name: there
+    the operator's second input tells, which is a layer's weights.
     """
     root = Scope("", module)
     for operator in graph.operators:
+        weights = [tensor_name(graph, index).partition(";")[0] for index in operator.inputs[1:2] if index >= 0]
+        layer = "".join(map(root.find, weights))
         for index in operator.outputs:
-            path = root.find(tensor_name(graph, index).partition(";")[0])
+            path = root.find(tensor_name(graph, index).partition(";")[0]) or layer
             graph.tensors[index].name = f"{signature}/{path}:{index}".encode()
 
 

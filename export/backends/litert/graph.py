@@ -53,6 +53,23 @@ def share_scales(model: Any) -> None:
             tensor.quantization = known.setdefault(key, WrittenOnce(held))
 
 
+def share_buffers(model: Any) -> None:
+    """Let tensors with the same bytes refer to one buffer, in place.
+
+    The quantizer stores the scales of groups anew for every signature.
+    """
+    first: dict[bytes, int] = {}
+    same = {}
+    for number, buffer in enumerate(model.buffers):
+        content = b"" if buffer.data is None else bytes(buffer.data)
+        if content and number:  # by the schema, the first one is empty
+            same[number] = first.setdefault(content, number)
+            if same[number] != number:
+                buffer.data = None
+    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
+        tensor.buffer = same.get(tensor.buffer, tensor.buffer)
+
+
 def graphs(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield each signature's name and subgraph."""
     for signature in model.signatureDefs:

@@ -17,6 +17,7 @@ from export.backends.litert.graph import (
     number_ends,
     packed,
     parsed,
+    share_buffers,
     share_scales,
     tensor_name,
 )
@@ -75,6 +76,7 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
     ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None
     model = parsed(made.quantize(ranges, enable_progress_report=False).quantized_model)
     number_ends(model, methods)  # behind static layers there are new tensors
+    share_buffers(model)
     share_scales(model)
     layers = {(item.module, KINDS[item.kind]): None for item in placed if item.stored is not None and item.macs}
     return packed(model), recipe.decide(layers)

@@ -3,7 +3,7 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.backends.litert.graph import packed, parsed, share_scales
+from export.backends.litert.graph import packed, parsed, share_buffers, share_scales
 
 CHANNELS = 1000
 
@@ -40,3 +40,21 @@ def test_equal_scales_are_written_once_and_read_by_every_tensor():
         assert np.array_equal(given.quantization.scale, expected.quantization.scale)
         assert np.array_equal(given.quantization.zeroPoint, expected.quantization.zeroPoint)
         assert given.quantization.quantizedDimension == 1
+
+
+def test_equal_buffers_are_stored_once_and_nobody_s_content_changes():
+    contents = [b"", b"weights" * 100, b"other" * 100, b"weights" * 100, b"", b"weights" * 100]
+    made = model([1] * len(contents))
+    made.buffers = []
+    for number, content in enumerate(contents):
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(content, np.uint8) if content else None
+        made.buffers.append(buffer)
+        made.subgraphs[0].tensors[number].buffer = number
+    before = len(packed(made))
+    share_buffers(made)
+    after = packed(made)
+    assert before - len(after) >= 2 * len(b"weights" * 100)
+    again = parsed(after)
+    held = [again.buffers[tensor.buffer].data for tensor in again.subgraphs[0].tensors]
+    assert [b"" if data is None else bytes(data) for data in held] == contents
