@@ -67,12 +67,10 @@ def lower(methods: Sequence[Method], programs: Mapping[str, Any], recipe: Recipe
     parts = [_lower_group(group, programs, recipe) for group in _groups(methods, recipe)]
     lowered = {name: part.exported_program(name) for part in parts for name in sorted(part.methods)}
     whole = parts[0] if len(parts) == 1 else EdgeProgramManager({one.name: lowered[one.name] for one in methods})
-    return LoweredProgram(
-        whole.to_executorch(),
-        {name: graph_macs(program.graph_module) for name, program in lowered.items()},
-        {name: lowering_of(program) for name, program in lowered.items()},
-        {name: pieces_of(program, recipe.delegate) for name, program in lowered.items()},
-    )
+    macs = {name: graph_macs(program.graph_module) for name, program in lowered.items()}
+    lowering = {name: lowering_of(program) for name, program in lowered.items()}
+    pieces = {name: pieces_of(program, recipe.delegate) for name, program in lowered.items()}
+    return LoweredProgram(whole.to_executorch(), macs, lowering, pieces)  # which gives operators other names
 
 
 def _lower_group(group: Sequence[Method], programs: Mapping[str, Any], recipe: Recipe) -> Any:

@@ -39,7 +39,7 @@ class CoreMLPiece:
                 payload, name = shared[told["key"]], told["functionName"]
             with TemporaryDirectory() as folder, _READING, without_announcements():
                 function, metadata = _unpacked(payload, Path(folder), name)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
             raise UserError(
                 f"a Core ML piece cannot be read ({error or type(error).__name__}): export it again"
             ) from None
@@ -47,7 +47,7 @@ class CoreMLPiece:
         self._function = MilFunction(function)
 
     def run(self, values: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Compute the outputs in their order.
+        """Compute the outputs in their order, in float32: the delegate turns what Core ML gives in fp16 into that.
 
         Args:
             values: What goes in, and further values, which are ignored.
@@ -55,7 +55,7 @@ class CoreMLPiece:
         inputs, outputs = self._names
         given = dict(zip(inputs, values, strict=False))
         found = self._function.run(given)
-        return tuple(found[name] for name in outputs)
+        return tuple(found[name].float() if found[name].is_floating_point() else found[name] for name in outputs)
 
     @property
     def inputs(self) -> int:
