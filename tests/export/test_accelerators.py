@@ -8,8 +8,9 @@ import pytest
 
 from export.accelerators import HEADING, main
 from export.core.acceleration import AcceleratedMethod, AcceleratorProof, Adapter, Placement
+from export.core.lowering import REFERENCE, RUN, Lowering, Piece
 from export.core.metric import Metric
-from export.core.sidecar import Sidecar
+from export.core.sidecar import MethodReport, Sidecar
 from minivlm.errors import UserError
 from minivlm.weights.loading import WeightsOrigin
 
@@ -68,7 +69,27 @@ def test_a_line_has_the_worst_of_all_methods(tmp_path, capsys):
     ]
 
 
+def test_a_delegate_has_a_line_with_what_it_takes_and_who_proved_it(tmp_path, capsys):
+    """3 of 4 multiply-adds in two pieces of Core ML, the fourth in one of XNNPACK."""
+    pieces = [
+        Piece(delegate="coreml", operators=5, macs=2, status=REFERENCE),
+        Piece(delegate="xnnpack", operators=1, macs=1, status=RUN),
+        Piece(delegate="coreml", operators=2, macs=1, status=REFERENCE),
+    ]
+    parity = [Metric("median feature SQNR dB", 105.6, 80.0), Metric("regions matched at IoU 0.9", 1.0, 1.0)]
+    report = MethodReport("forward", [], [], parity, 4, 1.0, Lowering(pieces=pieces, outside={}))
+    given = replace(SIDECAR, runtime="executorch", delegate="coreml", methods=[report], accelerators=[])
+    (tmp_path / "one.pte").write_bytes(CONTENT)
+    given.write(tmp_path / "one.pte")
+    main([str(tmp_path)])
+    (line,) = capsys.readouterr().out.splitlines()[2:]
+    assert line == (
+        "| minivlm-tiny | random | ExecuTorch | fp32 | coreml | fp32 | 2 | 75.0% | 105.6 | 1.00 |  "
+        "| the reference executor |"
+    )
+
+
 def test_a_folder_without_any_is_told_with_the_way_to_one(tmp_path):
     write(tmp_path, "other", replace(SIDECAR, accelerators=[]))
-    with pytest.raises(UserError, match="no artifact that was proven on an accelerator: export one with --accelerator"):
+    with pytest.raises(UserError, match="no artifact for an accelerator: export one with --accelerator or --delegate"):
         main([str(tmp_path)])
