@@ -25,8 +25,7 @@ from export.verify.comparison import compare, run_reference, settle
 from export.verify.tolerances import TOLERANCES
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
-from minivlm.inference.backend import load_torch_detector
-from minivlm.weights.loading import create_model
+from minivlm.weights.loading import WeightsOrigin, create_model
 from tests.export.test_to_executorch import refused, save
 
 pytest.importorskip("coremltools")
@@ -148,7 +147,7 @@ class TestLookingUp:
 
     def test_by_the_folder_that_is_scored(self, exported):
         folder = exported(TEE, delegate="coreml").artifact.parent
-        detector = load_torch_detector(TEE, checkpoint=None)
+        detector = SimpleNamespace(model=TEE, origin=WeightsOrigin.of_seed(0))
         with pytest.raises(UserError, match="holds no artifact of tee-tiny"):
             candidates([folder], detector)
         (_, named) = candidates([exported(TEE, delegate="coreml").artifact], detector)

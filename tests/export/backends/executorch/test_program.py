@@ -9,7 +9,6 @@ from export.backends.executorch.partition import graph_macs
 from export.backends.executorch.program import ExecuTorchProgram
 from export.core.methods import Method
 from export.core.recipe import Recipe
-from export.rewrites.half import HalfPart
 from minivlm.errors import UserError
 from minivlm.quiet import quiet
 
@@ -57,9 +56,9 @@ class TestHalf:
         """
         rows = torch.randn(4, 256, generator=torch.Generator().manual_seed(0))
         expected = (rows - rows.mean(1, keepdim=True)) / rows.std(1, unbiased=False, keepdim=True)
-        module = HalfPart(nn.Sequential(nn.LayerNorm(256)))
+        method = Method("forward", OneResult(nn.Sequential(nn.LayerNorm(256))).eval(), {"x": 20.0 * rows}, ("y",))
         with quiet():
-            lowered = lower({"forward": torch.export.export(module.eval(), (20.0 * rows,))})
+            lowered = lower([method], {"forward": export_program(method, Recipe("fp16"))}, Recipe("fp16"))
         with (tmp_path / "norm.pte").open("wb") as file:
             lowered.program.write_to_file(file)
         (given,) = ExecuTorchProgram(tmp_path / "norm.pte").run("forward", [20.0 * rows])
@@ -69,7 +68,7 @@ class TestHalf:
         network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.SiLU(), nn.Conv2d(8, 8, 1), nn.SiLU()).eval()
         method = Method("forward", OneResult(network), {"x": torch.zeros(1, 3, 8, 8)}, ("y",))
         with quiet():
-            lowered = lower({"forward": export_program(method, Recipe("fp16"))})
+            lowered = lower([method], {"forward": export_program(method, Recipe("fp16"))}, Recipe("fp16"))
         (plan,) = lowered.program.executorch_program.execution_plan
         assert [delegate.id for delegate in plan.delegates] == ["XnnpackBackend"]
 
