@@ -26,7 +26,7 @@ def method_parts(method: MethodReport, sidecar: Sidecar, target: Format) -> list
     title = title_of(target, sidecar.delegate)
     share, pieces = method.delegated_macs, ""
     if title != target.title and method.lowering is not None:
-        share = method.lowering.macs(sidecar.delegate) / sum(piece.macs for piece in method.lowering.pieces)
+        share = method.share(sidecar.delegate)
         count = method.lowering.count(sidecar.delegate)
         pieces = f" in {count} piece{'' if count == 1 else 's'}"
     size = f"{method.macs / 1e9:.2f} GMAC, {share:.1%} of them in {title}{pieces}"
