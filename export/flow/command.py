@@ -39,7 +39,7 @@ def next_command(result: ExportResult) -> str:
     if sidecar.status != LOWERED and any(method.name == "prefill" for method in sidecar.methods):
         return f"minivlm caption PHOTO --artifact {result.artifact}"
     if runtime_name(FORMATS[sidecar.runtime], sidecar.delegate) != sidecar.runtime:
-        return "take it to a device that has the accelerator, see docs/executorch-delegates.md"
+        return "take it to a device that has the accelerator, see docs/accelerators.md"
     if not FORMATS[sidecar.runtime].runs_here:
         return "take it to a Mac or an iPhone, see docs/phones.md"
     return (
