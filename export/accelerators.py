@@ -52,11 +52,12 @@ def rows(sidecar: Sidecar) -> Iterator[list[str]]:
         computed = [runtime, sidecar.precision, proof.accelerator, proof.computed]
         yield [*named, *computed, *measured(pieces, share, metrics), printable(str(proof.adapter))]
     if for_delegate(sidecar):
-        lowered = [(item.lowering, item.macs) for item in sidecar.methods if item.lowering is not None]
-        pieces = max((one.count(sidecar.delegate) for one, _ in lowered), default=0)
-        share = min((one.macs(sidecar.delegate) / macs for one, macs in lowered if macs), default=1.0)
+        lowered = [item.lowering for item in sidecar.methods if item.lowering is not None]
+        pieces = max((one.count(sidecar.delegate) for one in lowered), default=0)
+        shares = [item.share(sidecar.delegate) for item in sidecar.methods if item.lowering is not None]
+        share = min(shares, default=1.0)
         metrics = [metric for item in sidecar.methods for metric in item.parity]
-        statuses = {piece.status for one, _ in lowered for piece in one.pieces if piece.delegate == sidecar.delegate}
+        statuses = {piece.status for one in lowered for piece in one.pieces if piece.delegate == sidecar.delegate}
         computed = [runtime.partition(" with ")[0], sidecar.precision, sidecar.delegate, sidecar.precision]
         by = ", ".join(sorted(status.removeprefix("proven by ") for status in statuses))
         yield [*named, *computed, *measured(pieces, share, metrics), by]

@@ -56,6 +56,17 @@ class MethodReport:
         pieces = self.lowering.pieces if self.lowering is not None else ()
         return [*self.parity, *(metric for piece in pieces for metric in piece.parity)]
 
+    def share(self, delegate: str) -> float:
+        """Return the share of a lowered method's multiply-adds that a delegate takes.
+
+        Of those that are in the artifact: tracing leaves out what nobody reads, such as the last layer's queries of
+        `prefill`, and `macs` counts it.
+        """
+        assert self.lowering is not None  # of a format with delegates
+        outside = (1.0 - self.delegated_macs) * self.macs
+        whole = outside + sum(piece.macs for piece in self.lowering.pieces)
+        return self.lowering.macs(delegate) / whole if whole else 1.0
+
     @property
     def names(self) -> tuple[list[str], list[str]]:
         """Of the inputs and of the outputs."""

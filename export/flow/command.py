@@ -26,7 +26,7 @@ def method_parts(method: MethodReport, sidecar: Sidecar, target: Format) -> list
     title = title_of(target, sidecar.delegate)
     share, pieces = method.delegated_macs, ""
     if title != target.title and method.lowering is not None:
-        share = method.lowering.macs(sidecar.delegate) / sum(piece.macs for piece in method.lowering.pieces)
+        share = method.share(sidecar.delegate)
         count = method.lowering.count(sidecar.delegate)
         pieces = f" in {count} piece{'' if count == 1 else 's'}"
     size = f"{method.macs / 1e9:.2f} GMAC, {share:.1%} of them in {title}{pieces}"
@@ -39,7 +39,7 @@ def next_command(result: ExportResult) -> str:
     if sidecar.status != LOWERED and any(method.name == "prefill" for method in sidecar.methods):
         return f"minivlm caption PHOTO --artifact {result.artifact}"
     if runtime_name(FORMATS[sidecar.runtime], sidecar.delegate) != sidecar.runtime:
-        return "take it to a device that has the accelerator, see docs/executorch-delegates.md"
+        return "take it to a device that has the accelerator, see docs/accelerators.md"
     if not FORMATS[sidecar.runtime].runs_here:
         return "take it to a Mac or an iPhone, see docs/phones.md"
     return (

@@ -89,6 +89,14 @@ def test_a_delegate_has_a_line_with_what_it_takes_and_who_proved_it(tmp_path, ca
     )
 
 
+def test_a_delegate_s_share_is_of_what_is_in_the_artifact():
+    """3 of the 4 multiply-adds in pieces are Core ML's; the model has 5, of which one is outside, or nowhere."""
+    pieces = [Piece(delegate=name, operators=1, macs=macs) for name, macs in (("coreml", 3), ("xnnpack", 1))]
+    lowering = Lowering(pieces=pieces, outside={})
+    shares = [MethodReport("step", [], [], [], 5, inside, lowering).share("coreml") for inside in (0.8, 1.0)]
+    assert shares == pytest.approx([3 / 5, 3 / 4])
+
+
 def test_a_folder_without_any_is_told_with_the_way_to_one(tmp_path):
     write(tmp_path, "other", replace(SIDECAR, accelerators=[]))
     with pytest.raises(UserError, match="no artifact for an accelerator: export one with --accelerator or --delegate"):

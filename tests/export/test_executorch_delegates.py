@@ -70,7 +70,7 @@ class TestCoreML:
         stdout = exported(MINILM, delegate="coreml").stdout
         assert "100.0% of them in ExecuTorch with Core ML in 1 piece" in stdout
         assert stdout.splitlines()[-1] == (
-            "Next: take it to a device that has the accelerator, see docs/executorch-delegates.md"
+            "Next: take it to a device that has the accelerator, see docs/accelerators.md"
         )
 
 

@@ -14,20 +14,33 @@ from minivlm.quiet import quiet
 pytest.importorskip("coremltools")
 
 
+class Head(nn.Module):
+    """Looks up by a whole number, within the dense part, before it multiplies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = nn.Embedding(64, 4)
+        self.boxes = nn.Linear(4, 5)
+
+    def forward(self, cells: Tensor, rows: Tensor) -> Tensor:
+        """Describe (R, 4) cells of (R,) rows."""
+        return self.boxes(cells + self.places(rows))
+
+
 class Net(nn.Module):
     """A detector in small: a dense part, a choice by index in float arithmetic, a second one on what it chose."""
 
     def __init__(self) -> None:
         super().__init__()
         self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.SiLU())
-        self.box_head = nn.Linear(4, 5)
+        self.box_head = Head()
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Choose the 3 best of 64 cells, move each by a row, and describe those."""
         cells = self.backbone(image)[0].flatten(1).T  # (64, 4)
         _, rows = cells.sum(dim=1).topk(3)
         moved = (rows.to(torch.float32) * 0.5 + 4.0).floor().to(torch.int64)
-        return self.box_head(cells.index_select(0, moved)), moved
+        return self.box_head(cells.index_select(0, moved), moved), moved
 
 
 def method(*, detector: bool) -> Method:
@@ -67,7 +80,7 @@ def test_no_whole_number_and_no_float_that_an_index_comes_from_is_in_a_piece(low
     for piece in program.pieces["forward"]:
         assert all(value.is_floating_point() for value in values(piece))
         names = {str(node.target) for node in piece.graph_module.graph.nodes if node.op == "call_function"}
-        assert not any(word in name for name in names for word in ("floor", "topk", "index"))
+        assert not any(word in name for name in names for word in ("floor", "topk", "index", "embedding"))
 
 
 def test_what_is_left_goes_to_xnnpack_or_is_named(lowered):
@@ -76,6 +89,7 @@ def test_what_is_left_goes_to_xnnpack_or_is_named(lowered):
     assert lowering.count("xnnpack") >= 1, "the sums that the choice is made by"
     assert lowering.outside["aten.topk.default"] == 1
     assert lowering.outside["aten.index_select.default"] == 1
+    assert lowering.outside["aten.embedding.default"] == 1
 
 
 def test_every_module_of_what_is_no_detector_is_dense():
