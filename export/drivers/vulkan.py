@@ -36,7 +36,7 @@ SYSTEM_LIBRARIES = ("libc6", "libstdc++6", "libgcc-s1", "gcc-")
 NAMING = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
 """Variables that name drivers, the second to loaders before 1.3.207."""
 MANIFESTS = ("/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d")
-DEVICES = ("dri/renderD*", "nvidia[0-9]*")
+DEVICES = ("dri/render*", "nvidia[0-9]*")
 """In /dev, what a GPU is seen as."""
 
 
