@@ -30,15 +30,10 @@ def sidecars_in(folder: Path) -> list[Sidecar]:
     """
     suffixes = {name for target in FORMATS.values() for name in (target.suffix, target.whole_suffix)}
     artifacts = [path for path in sorted(folder.glob("*")) if path.suffix.removeprefix(".") in suffixes]
-    found = [sidecar for sidecar in map(Sidecar.read, artifacts) if sidecar.accelerators or for_delegate(sidecar)]
+    found = [sidecar for sidecar in map(Sidecar.read, artifacts) if sidecar.accelerators or sidecar.delegated]
     if not found:
         raise UserError(f"{folder} has no artifact for an accelerator: export one with --accelerator or --delegate")
     return found
-
-
-def for_delegate(sidecar: Sidecar) -> bool:
-    """Tell whether an artifact is lowered to another delegate than its format's default."""
-    return sidecar.target != sidecar.runtime
 
 
 def rows(sidecar: Sidecar) -> Iterator[list[str]]:
@@ -51,7 +46,7 @@ def rows(sidecar: Sidecar) -> Iterator[list[str]]:
         metrics = [metric for item in proof.methods for metric in item.parity]
         computed = [runtime, sidecar.precision, proof.accelerator, proof.computed]
         yield [*named, *computed, *measured(pieces, share, metrics), printable(str(proof.adapter))]
-    if for_delegate(sidecar):
+    if sidecar.delegated:
         lowered = [item.lowering for item in sidecar.methods if item.lowering is not None]
         pieces = max((one.count(sidecar.delegate) for one in lowered), default=0)
         shares = [item.share(sidecar.delegate) for item in sidecar.methods if item.lowering is not None]

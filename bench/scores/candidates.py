@@ -45,13 +45,7 @@ def _artifacts(path: Path, model: str) -> list[Path]:
     if path.suffix in suffixes or not is_folder(path):  # an artifact may be a folder, too
         return [path]
     there = sorted(one for one in path.iterdir() if one.suffix in suffixes and one.name.startswith(f"{model}-"))
-    found = [one for one in there if not is_delegated(one)]
+    found = [one for one in there if not Sidecar.read(one).delegated]
     if not found:
         raise UserError(f"{path} holds no artifact of {model}: export one, such as by python export/to_onnx.py")
     return found
-
-
-def is_delegated(artifact: Path) -> bool:
-    """Tell whether an artifact is lowered to another delegate than its format's default, by its sidecar."""
-    sidecar = Sidecar.read(artifact)
-    return sidecar.target != sidecar.runtime

@@ -188,6 +188,11 @@ class Sidecar:
         return self.runtime if known is None else runtime_name(known, self.delegate)
 
     @property
+    def delegated(self) -> bool:
+        """Whether it is lowered to another delegate than its format's default."""
+        return self.target != self.runtime
+
+    @property
     def config(self) -> ModelConfig:
         """The model's config: its sizes, and those heads that the artifact has a method for.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from export.core.format import Format
-from export.core.formats import FORMATS, require_tools, runtime_name, title_of
+from export.core.formats import FORMATS, require_tools, title_of
 from export.core.lowering import LOWERED
 from export.core.request import parse_request
 from export.core.sidecar import MethodReport, Sidecar, sidecar_path
@@ -38,7 +38,7 @@ def next_command(result: ExportResult) -> str:
     sidecar, folder = result.sidecar, result.artifact.parent
     if sidecar.status != LOWERED and any(method.name == "prefill" for method in sidecar.methods):
         return f"minivlm caption PHOTO --artifact {result.artifact}"
-    if runtime_name(FORMATS[sidecar.runtime], sidecar.delegate) != sidecar.runtime:
+    if sidecar.delegated:
         return "take it to a device that has the accelerator, see docs/accelerators.md"
     if not FORMATS[sidecar.runtime].runs_here:
         return "take it to a Mac or an iPhone, see docs/phones.md"
