@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from export.backends.litert.graph import (
+    constant,
     graphs,
     kind,
     macs,
@@ -88,8 +89,8 @@ def operators(content: bytes, signature: str) -> Iterator[Placed]:
     graph = dict(graphs(model))[signature]
     for operator in graph.operators:
         output = tensor_name(graph, operator.outputs[0])
-        weights = [graph.tensors[index] for index in operator.inputs[1:2] if index >= 0]
-        stored = weights[0].type if weights and _is_constant(model, weights[0]) else None
+        weights = [index for index in operator.inputs[1:2] if index >= 0 and constant(model, graph, index)]
+        stored = graph.tensors[weights[0]].type if weights else None
         yield Placed(output, module_of(output), kind(model, operator), macs(model, graph, operator), stored)
 
 
@@ -141,8 +142,3 @@ def _stored_half() -> Any:
         compute_precision=qtyping.ComputePrecision.FLOAT,
         explicit_dequantize=True,
     )
-
-
-def _is_constant(model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
-    return data is not None and len(data) > 0
