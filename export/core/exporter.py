@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from export.core.format import Format
+from export.core.integers import Integers
 from export.core.lowering import Lowering
 from export.core.methods import Method
 from export.core.precision import Decision, Rule
@@ -56,12 +57,15 @@ class Built:
         lowering: By method, what delegates took of it; empty where a format has no delegates.
         pieces: Runs a method's example and returns what pieces compute that only a reference executor runs, in the
             order of execution.
+        integers: Runs a method's example and returns the whole numbers of the file with what is computed with them;
+            None where there are none, or where a format does not tell.
     """
 
     delegated: dict[str, float]
     decisions: list[Decision] = field(default_factory=list)
     lowering: Mapping[str, Lowering] = field(default_factory=dict)
     pieces: Callable[[Method], Sequence[PieceOutput]] = no_pieces
+    integers: Callable[[Method], Integers] | None = None
 
 
 class Exporter(Protocol):

@@ -20,10 +20,11 @@ from export.core.sidecar import PROVEN, MethodReport, Sidecar, labels_folder, to
 from export.flow.accelerating import Results
 from export.flow.whole import verify_whole
 from export.runtime.program import Program
+from export.verify.arithmetic import verify_arithmetic
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.metrics import worst
 from export.verify.pieces import verify_pieces
-from export.verify.tolerances import Tolerances, tolerances_of
+from export.verify.tolerances import Tolerances, beside_arithmetic, tolerances_of
 from minivlm.console import Steps
 from minivlm.models.sizes import sizes_of
 from minivlm.storage.files import sha256, size_bytes
@@ -52,11 +53,18 @@ def convert_unjudged(job: Job, exporter: Exporter, path: Path, expected: Results
     """
     target, recipe = exporter.format, job.recipe
     built = exporter.build(job.methods, recipe, path, steps)
-    tolerances = tolerances_of(target.runtime, recipe.precision, random=job.model.origin.random)
+    random = job.model.origin.random
+    tolerances = tolerances_of(target.runtime, recipe.precision, random=random)
+    if built.integers is not None and random:
+        tolerances = beside_arithmetic(tolerances)
     with steps.step(f"run it in {title_of(target, recipe.delegate)}"):
         program: Program = program_class(target)(path)
         metrics = [verify(method, expected[method.name], program, tolerances) for method in job.methods]
         built = replace(built, lowering=verify_pieces(job.methods, built, tolerances))
+    if built.integers is not None:
+        with steps.step("do its whole numbers' sums in PyTorch"):
+            exact = [verify_arithmetic(method, built.integers(method)) for method in job.methods]
+        metrics = [[*found, *sums] for found, sums in zip(metrics, exact, strict=True)]
     whole: list[Metric] = []
     if job.labels is not None:
         with steps.step("write captions with both"):

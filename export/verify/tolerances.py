@@ -207,6 +207,31 @@ TRAINED: Mapping[str, Tolerances] = MappingProxyType(
 come at 117 dB and more in three formats, logits of a whole trained model at 122 in ExecuTorch."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic:
+    """How far whole numbers may be from what they stand for. None of it depends on what the weights are.
+
+    Attributes:
+        weight_steps: Between a stored weight, or bias, and the model's, in steps of its scale.
+        compensated_steps: The same of weights that were rounded together, over a row and for inputs of length 1.
+        float_weights: Between a layer's weights that stay in float and the model's, as a share of the largest.
+        output_steps: Between what an operator gives in the runtime and the same whole numbers in PyTorch.
+    """
+
+    weight_steps: float
+    compensated_steps: float
+    float_weights: float
+    output_steps: float
+
+
+ARITHMETIC = Arithmetic(weight_steps=0.51, compensated_steps=0.6, float_weights=1e-5, output_steps=1.0)
+"""Half a step is rounding to the nearest, and a hundredth is for scales that are rounded themselves. Half a step
+for inputs of length 1 is also the most that a row rounded for its inputs can cost on them: the algorithm's error is a sum
+of squares of half steps, each weighted by less than its input's second moment. The runtime's inputs are not quite those:
+tee-tiny's rows cost 0.45, one that is shifted by a step more than 1. Floats are copied. One step of an output is for
+runtimes that break ties in another way: measured is 6e-4 and less in ONNX Runtime, whose sums are equal."""
+
+
 LAYER_SQNR = 15.0
 """dB of a layer's output in the quantized model, errors before it included, below which it is reported as degraded."""
 
@@ -216,6 +241,15 @@ def tolerances_of(runtime: str, precision: str, *, random: bool) -> Tolerances:
     names = (f"{runtime} {precision}", precision)
     tables = (TOLERANCES,) if random else (TRAINED, TOLERANCES)
     return next(table[name] for table in tables for name in names if name in table)
+
+
+def beside_arithmetic(tolerances: Tolerances) -> Tolerances:
+    """Return what random weights must reach where `Arithmetic` is proven as well.
+
+    Which of a random model's regions win is noise, and no bound: that there is something in common is. Decibels of
+    what is matched stay bounded, and tell of parts that compute in float.
+    """
+    return replace(tolerances, proposals=0.01, matched=0.01, tags=0.0, attributes=0.0)
 
 
 def tolerances_for(artifact: Sidecar) -> Tolerances:

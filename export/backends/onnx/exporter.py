@@ -1,19 +1,22 @@
 """Methods to graphs for ONNX Runtime: one file, or a folder of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import onnx
 
+from export.backends.onnx.arithmetic import integer_layers
 from export.backends.onnx.convert import onnx_graph
 from export.backends.onnx.format import FORMAT
 from export.backends.onnx.program import write_graph, write_package
-from export.backends.onnx.quantize import layers, quantize
+from export.backends.onnx.quantize import calibration_samples, layers, quantize
 from export.backends.onnx.rules import RULES
 from export.core.exporter import Built, LayerOutput
+from export.core.integers import Integers
 from export.core.methods import Method
-from export.core.precision import Decision
+from export.core.precision import Decision, Kind
 from export.core.recipe import Recipe
 from minivlm.console import Steps
 
@@ -31,12 +34,11 @@ class OnnxExporter:
         with steps.step("trace with torch.onnx"):
             traced = "fp16" if recipe.precision == "fp16" else "fp32"
             graphs = {method.name: onnx_graph(method, traced) for method in methods}
-        decided: list[Decision] = []
+        decided: dict[str, list[Decision]] = {}
         if recipe.integers:
             with steps.step("quantize"):
                 for method in methods:
-                    graphs[method.name], made = quantize(graphs[method.name], method, recipe)
-                    decided += made
+                    graphs[method.name], decided[method.name] = quantize(graphs[method.name], method, recipe)
         model_name = path.stem.partition(f"-{self.format.runtime}-{recipe.precision}")[0]
         for name, graph in graphs.items():
             describe(graph, model=model_name, precision=recipe.precision, method=name)
@@ -47,11 +49,29 @@ class OnnxExporter:
                 (only,) = graphs.values()
                 write_graph(only, path)
         # Every operator runs in ONNX Runtime: it has no other place to leave them to.
-        return Built(dict.fromkeys(graphs, 1.0), decided)
+        return Built(
+            dict.fromkeys(graphs, 1.0),
+            [decision for made in decided.values() for decision in made],
+            integers=partial(integers, path, recipe, decided) if recipe.integers else None,
+        )
 
     def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
         """See `Exporter`."""
         return layers(onnx_graph(method), method, recipe)
+
+
+def integers(path: Path, recipe: Recipe, decided: Mapping[str, Sequence[Decision]], method: Method) -> Integers:
+    """Return the whole numbers of a method in a finished artifact; see `Built`.
+
+    Args:
+        path: The artifact.
+        recipe: By which it was made.
+        decided: By method.
+        method: Of the artifact.
+    """
+    graph = onnx.load(path / f"{method.name}.onnx" if path.is_dir() else path)
+    samples = calibration_samples(method, recipe) if method.detector else []
+    return Integers(decided[method.name], integer_layers(graph, method, samples), one_scale=(Kind.EMBEDDING,))
 
 
 def describe(graph: onnx.ModelProto, **facts: str) -> None:

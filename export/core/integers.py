@@ -1,0 +1,115 @@
+"""Whole numbers of an artifact, read back from its file, and the arithmetic that they stand for. Plain data and sums.
+
+`export.verify.arithmetic` judges them; each format's `arithmetic` module reads them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from export.core.precision import Decision, Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredWeight:
+    """Weights of one layer as the file has them.
+
+    Attributes:
+        values: (O, ...), whole numbers, or floats where the layer is stored in float; laid out as PyTorch's.
+        scale: (1, 1), (O, 1) or (O, G) float32: of the table, of each row, or of each group of a row.
+        zero: The same shape, the whole number that stands for 0.
+        bits: Of each value; 32 of floats.
+        bias: (O,) float32 as the file has it, or as its whole numbers stand for it; None without one.
+        bias_step: (O,) what one of those whole numbers stands for; None where the bias is stored in float.
+        moments: (I, I) sums of products of the inputs that a row's weights were rounded together for, see
+            `export.backends.onnx.rounding`; None where each was rounded by itself.
+    """
+
+    values: Tensor
+    scale: Tensor
+    zero: Tensor
+    bits: int
+    bias: Tensor | None = None
+    bias_step: Tensor | None = None
+    moments: Tensor | None = None
+
+    @property
+    def by_group(self) -> Tensor:
+        """The values less their zeros, (O, G, n) float32."""
+        rows = self.values.reshape(len(self.values), self.scale.shape[1], -1).float()
+        return rows - self.zero[..., None]
+
+    @property
+    def floats(self) -> Tensor:
+        """What the values stand for, in their shape."""
+        return (self.by_group * self.scale[..., None]).reshape(self.values.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRun:
+    """What a layer computes on what went into it in the runtime.
+
+    Attributes:
+        given: By the runtime.
+        expected: The same by whole numbers in PyTorch, from the same inputs; the same shape.
+        step: What one step is, of a shape that broadcasts: of the output's scale where it has one, else what one step
+            of one input changes at most, by the largest weight of a row.
+    """
+
+    given: Tensor
+    expected: Tensor
+    step: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerLayer:
+    """One operator of an artifact.
+
+    Attributes:
+        layer: Dotted name of its module.
+        kind: What it does.
+        weight: None where it has none.
+        run: None where it computes in float.
+    """
+
+    layer: str
+    kind: Kind
+    weight: StoredWeight | None
+    run: LayerRun | None
+
+
+class Integers(NamedTuple):
+    """Everything about a method's whole numbers.
+
+    Attributes:
+        decisions: What the recipe has decided about the method's layers with weights.
+        layers: Every operator that has weights or computes with whole numbers, in the order of execution.
+        one_scale: Kinds of layers whose tables have one scale in this format, rather than one a row.
+    """
+
+    decisions: Sequence[Decision]
+    layers: Iterable[IntegerLayer]
+    one_scale: tuple[Kind, ...] = ()
+
+
+def shared_scale(weight: Tensor, steps: float) -> Tensor:
+    """Return the (...,) float32 scale at which the largest of (..., n) numbers takes some steps."""
+    return weight.abs().amax(dim=-1) / steps
+
+
+def product(rows: Tensor, weights: Tensor) -> Tensor:
+    """Return the (..., O) sums of products of whole numbers, exactly, as float64.
+
+    Args:
+        rows: (..., I) whole numbers.
+        weights: (O, I) whole numbers.
+    """
+    return rows.double() @ weights.double().T
+
+
+def requantized(real: Tensor, scale: float, zero: int, low: int, high: int) -> Tensor:
+    """Return the whole numbers from `low` to `high` that stand for real ones; halves go to the even one."""
+    return (torch.round(real.double() / scale) + zero).clamp(low, high)

@@ -1,0 +1,204 @@
+"""Are an artifact's whole numbers those of the model, and does its runtime compute with them what they stand for?
+
+Two proofs that no noise of regions or logits touches, so that random weights serve as well as trained ones. What the
+file stores, times its scales, is the model's weight to half a step. What each operator gives on what went into it in
+the runtime is what the same whole numbers give in PyTorch.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from export.core.integers import IntegerLayer, Integers, LayerRun, StoredWeight
+from export.core.methods import Method
+from export.core.metric import Metric
+from export.core.precision import Decision, Kind, Mode
+from export.rewrites.modules import prepared
+from export.verify.tolerances import ARITHMETIC, Arithmetic
+from minivlm.ops import unrolled
+
+FLOAT_BITS = 32
+WEIGHTS = "stored weights: worst difference in steps"
+COMPENSATED = "weights rounded for their inputs: worst difference in steps"
+FLOATS = "float weights: worst difference"
+OUTPUTS = "integer arithmetic: worst difference in steps"
+
+
+@dataclass
+class Worst:
+    """The largest number of one proof, and where it was met; NaN is larger than any."""
+
+    name: str
+    bound: float
+    value: float = 0.0
+    layer: str = ""
+    layers: set[str] = field(default_factory=set)
+
+    def see(self, layer: str, value: float) -> None:
+        """Take another layer's number."""
+        self.layers.add(layer)
+        if not value <= self.value:
+            self.value, self.layer = value, layer
+
+    @property
+    def metric(self) -> Metric:
+        """The number as a metric; one that fails names its layer."""
+        return _blaming(Metric(self.name, self.value, self.bound, at_least=False), [self.layer])
+
+
+@torch.no_grad()
+def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = ARITHMETIC) -> list[Metric]:
+    """Hold a method's stored weights against the model's, and its operators against simulated ones.
+
+    Args:
+        method: With the model's own weights.
+        integers: What the artifact holds and computes.
+        bounds: That hold.
+
+    Returns:
+        One metric a proof, each the worst of all layers; one that fails names its layer.
+    """
+    model = prepared(method.module, unrolled)  # BatchNorms folded, as every format stores them
+    decided = {decision.layer: decision for decision in integers.decisions}
+    proofs = Worst(WEIGHTS, bounds.weight_steps), Worst(COMPENSATED, bounds.compensated_steps)
+    stored, compensated, floats = *proofs, Worst(FLOATS, bounds.float_weights)
+    outputs = Worst(OUTPUTS, bounds.output_steps)
+    right, wrong = set(), {}
+    for one in integers.layers:
+        if one.run is not None:
+            outputs.see(one.layer, output_steps(one.run))
+        if one.weight is None:
+            continue
+        layer = owner(model, one.layer, one.weight)
+        if layer is None or not as_decided(one, decided.get(one.layer), integers.one_scale):
+            wrong[one.layer] = None
+            continue
+        right.add(one.layer)
+        exact = layer.weight.detach()
+        if one.weight.bits == FLOAT_BITS:
+            floats.see(one.layer, float_difference(exact, one.weight.values))
+        elif one.weight.moments is not None:
+            compensated.see(one.layer, compensated_steps(exact, one.weight, one.weight.moments))
+            stored.see(one.layer, clipped_steps(exact, one.weight))
+        else:
+            stored.see(one.layer, weight_steps(exact, one.weight))
+        if getattr(layer, "bias", None) is not None and one.weight.bias is not None:
+            seen = floats if one.weight.bias_step is None else stored
+            seen.see(one.layer, bias_difference(layer.bias, one.weight))
+    missing = [*wrong, *(name for name in decided if name not in right and name not in wrong)]
+    rounded = [name for name, decision in decided.items() if decision.rule.mode is not Mode.FLOAT]
+    unrun = [name for name in rounded if name not in outputs.layers]
+    return [
+        _counted("layers stored as decided", decided, missing),
+        _counted("layers simulated in whole numbers", rounded, unrun),
+        *(proof.metric for proof in (stored, compensated, floats, outputs) if proof.layers),
+    ]
+
+
+def _counted(name: str, all: Iterable[str], lacking: list[str]) -> Metric:
+    count = len(list(all))
+    return _blaming(Metric(name, float(count - len(lacking)), float(count)), lacking)
+
+
+def _blaming(metric: Metric, layers: list[str]) -> Metric:
+    """Return a metric that names the first of some layers where it fails."""
+    if metric.passed:
+        return metric
+    return Metric(f"{metric.name}, {layers[0]}", metric.value, metric.bound, metric.at_least)
+
+
+def owner(model: nn.Module, name: str, weight: StoredWeight) -> Any:
+    """Return the layer of a dotted name or, of those within it with a weight of that shape, the nearest; else None.
+
+    A converter may name what encloses a layer only.
+    """
+    try:
+        module = model.get_submodule(name)
+    except AttributeError:
+        return None
+    inner = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)) and layer.weight.shape == weight.values.shape
+    ]
+    if len(inner) <= 1:
+        return inner[0] if inner else None
+    floats = weight.floats
+    return min(inner, key=lambda layer: float((layer.weight - floats).abs().amax()))
+
+
+def as_decided(one: IntegerLayer, decision: Decision | None, one_scale: tuple[Kind, ...]) -> bool:
+    """Tell whether a weight has the bits that were decided, and as many scales as that takes.
+
+    What nothing was decided about is in float.
+    """
+    weight = one.weight
+    assert weight is not None
+    if decision is None or decision.rule.mode is Mode.FLOAT:
+        return weight.bits == FLOAT_BITS
+    rule = decision.rule
+    rows, width = len(weight.values), weight.values[0].numel()
+    scales = (1, 1) if one.kind in one_scale else (rows, width // rule.group if rule.group else 1)
+    return weight.bits == rule.bits and tuple(weight.scale.shape) == scales
+
+
+def output_steps(run: LayerRun) -> float:
+    """Return how far the runtime's output is from the simulated one."""
+    if run.given.shape != run.expected.shape:
+        return float("nan")
+    return float(((run.given.double() - run.expected.double()).abs() / run.step).amax())
+
+
+def weight_steps(exact: Tensor, weight: StoredWeight) -> float:
+    """Return how far stored weights are from a model's.
+
+    At the upper end of four bits half as much counts: from -8 to 7 the largest of a group is at one end, and its
+    opposite is one step short of the other.
+    """
+    whole = weight.by_group
+    apart = (_in_steps(exact, weight) - whole).abs()
+    if weight.bits < 8:
+        top = 2 ** (weight.bits - 1) - 1
+        apart = torch.where(whole >= top, apart / 2, apart)
+    return float(apart.amax())
+
+
+def clipped_steps(exact: Tensor, weight: StoredWeight) -> float:
+    """Return how far a model's largest weights lie beyond the last whole number that has their scale."""
+    last = 2 ** (weight.bits - 1) - 1
+    return float((_in_steps(exact, weight).abs().amax() - last).clamp(min=0.0))
+
+
+def compensated_steps(exact: Tensor, weight: StoredWeight, moments: Tensor) -> float:
+    """Return what a row's errors add up to on its inputs, as steps of a weight for inputs of length 1; the worst row.
+
+    Args:
+        exact: (O, I, 1, 1), the model's.
+        weight: Stored.
+        moments: (I, I) of inputs.
+    """
+    errors = (weight.by_group - _in_steps(exact, weight)).flatten(1).double()
+    energy = torch.einsum("oi,ij,oj->o", errors, moments, errors) / moments.trace()
+    return float(energy.clamp(min=0.0).sqrt().amax())
+
+
+def float_difference(exact: Tensor, given: Tensor) -> float:
+    """Return the largest difference as a share of the largest number."""
+    return float((exact - given).abs().amax() / exact.abs().amax().clamp(min=torch.finfo(torch.float32).tiny))
+
+
+def bias_difference(exact: Tensor, weight: StoredWeight) -> float:
+    """Return how far a stored bias is from a model's: in steps, where it is of whole numbers, else as a share."""
+    assert weight.bias is not None
+    if weight.bias_step is None:
+        return float_difference(exact, weight.bias)
+    return float(((exact - weight.bias).double() / weight.bias_step).abs().amax())
+
+
+def _in_steps(exact: Tensor, weight: StoredWeight) -> Tensor:
+    """Return (O, G, n) weights of a model in steps of the stored ones; where there is no scale, only 0 is 0 steps."""
+    rows = exact.reshape(weight.by_group.shape)
+    return torch.where(rows == 0.0, 0.0, rows / weight.scale[..., None])
