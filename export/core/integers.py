@@ -47,6 +47,11 @@ class StoredWeight:
         """What the values stand for, in their shape."""
         return (self.by_group * self.scale[..., None]).reshape(self.values.shape)
 
+    @property
+    def floats_exactly(self) -> Tensor:
+        """The same in float64, which holds the products of whole numbers and scales as they are."""
+        return (self.by_group.double() * self.scale[..., None].double()).reshape(self.values.shape)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerRun:

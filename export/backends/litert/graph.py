@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,9 +97,8 @@ def number_ends(model: Any, methods: Sequence[Method]) -> None:
         new = {old: number for number, old in enumerate(order)} | {-1: -1}
         graph.tensors = [graph.tensors[old] for old in order]
         for tensor in graph.tensors:  # groups of weights have their scales in a tensor
-            details = tensor.quantization.details if tensor.quantization is not None else None
-            if details is not None and hasattr(details, "blockSize"):
-                details.scales = new[details.scales]  # symmetric: zeroPoints names no tensor
+            if group_scales(tensor) >= 0:
+                tensor.quantization.details.scales = new[group_scales(tensor)]  # symmetric: zeroPoints names no tensor
         for holder in (graph, *graph.operators):
             holder.inputs = [new[int(index)] for index in holder.inputs]
             holder.outputs = [new[int(index)] for index in holder.outputs]
@@ -168,12 +167,13 @@ def part(
         name: Of the signature.
     """
     used = [*inputs, *(int(index) for one in operators for index in (*one.inputs, *one.outputs) if index >= 0)]
+    used += [scales for index in used if (scales := group_scales(graph.tensors[index])) >= 0]
     tensors = {index: number for number, index in enumerate(dict.fromkeys(used))} | {-1: -1}
     buffers = {0: 0}  # the schema's empty one
     single = copy.copy(model)
     single.subgraphs, single.metadata, single.metadataBuffer = [copy.copy(graph)], [], None
     (own,) = single.subgraphs
-    own.tensors = [_moved(graph.tensors[index], buffers) for index in tensors if index >= 0]
+    own.tensors = [_moved(graph.tensors[index], buffers, tensors) for index in tensors if index >= 0]
     single.buffers = [model.buffers[index] for index in buffers]
     own.operators = []
     for operator in operators:
@@ -191,10 +191,20 @@ def part(
     return packed(single)
 
 
-def _moved(tensor: Any, buffers: dict[int, int]) -> Any:
-    """Return a tensor that refers to its buffer by the number of it in `buffers`, which grows by those that lack."""
+def group_scales(tensor: Any) -> int:
+    """Return the number of the tensor that holds the scales of groups of a tensor's weights; -1 where none does."""
+    details = tensor.quantization.details if tensor.quantization is not None else None
+    return int(details.scales) if details is not None and hasattr(details, "blockSize") else -1
+
+
+def _moved(tensor: Any, buffers: dict[int, int], tensors: Mapping[int, int]) -> Any:
+    """Return a tensor that refers to others by their new numbers, its buffer by that in `buffers`, which grows."""
     moved = copy.copy(tensor)
     moved.buffer = buffers.setdefault(int(tensor.buffer), len(buffers))
+    if group_scales(tensor) >= 0:
+        moved.quantization = copy.copy(tensor.quantization)
+        moved.quantization.details = copy.copy(tensor.quantization.details)
+        moved.quantization.details.scales = tensors[group_scales(tensor)]
     return moved
 
 

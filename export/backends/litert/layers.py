@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.backends.litert.graph import graphs, module_of, only, packed, parsed, tensor_name
+from export.backends.litert.graph import module_of, only, packed, parsed, signature_graph, tensor_name
 from export.core.exporter import LayerOutput
 from export.core.methods import Method
 from minivlm.quiet import quiet
@@ -23,28 +23,39 @@ def layers(exact: bytes, quantized: bytes, method: Method) -> Iterator[LayerOutp
 
 def tensors(content: bytes, method: Method) -> Iterator[tuple[str, Tensor]]:
     """Run a method on its example and yield, in order of execution, what its modules' operators compute, as floats."""
+    model = parsed(content)
+    _, graph = signature_graph(model, method.name)
+    for index, value in watched(model, method):
+        name = tensor_name(graph, index)
+        if module_of(name) and value.dtype in (np.float32, np.int8):
+            yield name, torch.from_numpy(_as_float(value, graph.tensors[index].quantization))
+
+
+def watched(model: Any, method: Method) -> Iterator[tuple[int, Any]]:
+    """Run a method on its example and yield its inputs and, in order of execution, all that operators compute.
+
+    Yields:
+        Number of the tensor, and its numbers as they are.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    model = parsed(content)
-    signature = next(item for item in model.signatureDefs if item.signatureKey.decode() == method.name)
-    graph = dict(graphs(model))[method.name]
+    signature, graph = signature_graph(model, method.name)
     with quiet():
         interpreter = Interpreter(
             model_content=packed(only(model, graph)), experimental_preserve_all_tensors=True, num_threads=1
         )
         interpreter.allocate_tensors()
-    details = {item["index"]: item for item in interpreter.get_tensor_details()}
+    types = {item["index"]: item["dtype"] for item in interpreter.get_tensor_details()}
     for item in signature.inputs:
-        value = method.inputs[item.name.decode()].numpy()
-        interpreter.set_tensor(item.tensorIndex, value.astype(details[item.tensorIndex]["dtype"]))
+        value = method.inputs[item.name.decode()].numpy().astype(types[item.tensorIndex])
+        interpreter.set_tensor(item.tensorIndex, value)
+        yield int(item.tensorIndex), value
     interpreter.invoke()
-    for operator in graph.operators:
-        for index in operator.outputs:
-            value = interpreter.get_tensor(index)
-            if module_of(tensor_name(graph, index)) and value.dtype in (np.float32, np.int8):
-                yield tensor_name(graph, index), torch.from_numpy(_as_float(value, details[index]))
+    for index in (int(index) for operator in graph.operators for index in operator.outputs):
+        yield index, interpreter.get_tensor(index)
 
 
-def _as_float(value: Any, detail: dict[str, Any]) -> Any:
-    scale, zero = detail["quantization"]
-    return (value.astype(np.float32) - zero) * np.float32(scale) if value.dtype == np.int8 else value
+def _as_float(value: Any, held: Any) -> Any:
+    if value.dtype != np.int8:
+        return value
+    return (value.astype(np.float32) - held.zeroPoint[0]) * np.float32(held.scale[0])

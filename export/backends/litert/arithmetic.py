@@ -1,0 +1,269 @@
+"""Whole numbers of a .tflite file: its stored weights, and what the interpreter computes with them beside plain sums.
+
+What goes into an operator is read in one run of the whole signature. The operator then runs alone, cut out of the file,
+by the interpreter's delegate, XNNPACK: an interpreter that keeps every tensor for reading leaves the delegate out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from export.backends.litert.graph import constant, kind, module_of, part, signature_graph, tensor_name
+from export.backends.litert.layers import watched
+from export.backends.litert.quantize import KINDS
+from export.core.integers import IntegerLayer, LayerRun, StoredWeight, product, requantized
+from export.core.methods import Method
+from export.core.precision import Kind
+from minivlm.errors import UserError
+from minivlm.quiet import quiet
+
+INT8, INT4, INT32 = 9, 17, 2
+"""Element types, as the schema numbers them."""
+PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+CLAMPS: Mapping[int, tuple[float, float]] = MappingProxyType(
+    {0: (-float("inf"), float("inf")), 1: (0.0, float("inf")), 3: (0.0, 6.0)}
+)
+"""By number of the schema's ActivationFunctionType: none, ReLU, ReLU6."""
+SAME = 0
+"""Of the schema's paddings, the one that adds cells."""
+METHOD = "operator"
+
+
+def integer_layers(model: Any, method: Method) -> Iterator[IntegerLayer]:
+    """Yield every operator of a signature that has weights or whole numbers, and what it computes with these.
+
+    Args:
+        model: As read from its file.
+        method: Whose example it runs.
+
+    Raises:
+        UserError: An operator computes with whole numbers that nothing here knows.
+    """
+    _, graph = signature_graph(model, method.name)
+    tensors = dict(watched(model, method))
+    for operator in graph.operators:
+        one = Operator(model, graph, operator, tensors)
+        if not one.weighted and not one.whole:
+            continue
+        weight = one.weight if one.weighted else None
+        run = one.run(weight) if one.whole else None
+        module = module_of(tensor_name(graph, int(operator.outputs[0])))
+        yield IntegerLayer(layer=module, kind=KINDS.get(one.kind, Kind.ARITHMETIC), weight=weight, run=run)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a graph.
+
+    Attributes:
+        model: That it is in.
+        graph: Likewise.
+        held: As the schema has it.
+        tensors: By number, what a run of the graph left in them.
+    """
+
+    model: Any
+    graph: Any
+    held: Any
+    tensors: Mapping[int, Any]
+
+    @property
+    def kind(self) -> str:
+        """Such as CONV_2D."""
+        return kind(self.model, self.held)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it is a layer with weights, stored in whatever."""
+        table = self.kind == "EMBEDDING_LOOKUP"
+        return (self.kind in PRODUCTS or table) and constant(self.model, self.graph, int(self.held.inputs[1]))
+
+    @property
+    def whole(self) -> bool:
+        """Whether any of its numbers are whole ones that stand for real ones."""
+        ends = [*self.held.inputs, *self.held.outputs]
+        return any(self.graph.tensors[int(index)].type in (INT8, INT4) for index in ends if index >= 0)
+
+    def tensor(self, index: int) -> Any:
+        """Return a tensor's description."""
+        return self.graph.tensors[int(index)]
+
+    def scale(self, index: int) -> tuple[float, int]:
+        """Return an activation's scale and zero."""
+        held = self.tensor(index).quantization
+        return float(np.float32(held.scale[0])), int(held.zeroPoint[0])
+
+    def value(self, index: int) -> Tensor:
+        """Return what the run left in a tensor."""
+        return torch.from_numpy(np.array(self.tensors[int(index)]))
+
+    def real(self, index: int) -> Tensor:
+        """Return what that stands for, in float64."""
+        value = self.value(index).double()
+        if self.tensor(index).type != INT8:
+            return value
+        scale, zero = self.scale(index)
+        return (value - zero) * scale
+
+    def stored(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return a constant weight's numbers in its own shape, and its scales, (1, 1), (O, 1) or (O, G)."""
+        tensor = self.tensor(index)
+        content = np.asarray(self.model.buffers[tensor.buffer].data, dtype=np.uint8)
+        shape = [int(size) for size in tensor.shape]
+        if tensor.type == INT4:  # two in a byte, the low half first
+            halves = np.stack([content & 15, content >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))]
+            numbers: Any = ((halves ^ 8).astype(np.int8) - 8).reshape(shape)
+        else:
+            numbers = content.view(np.int8 if tensor.type == INT8 else np.float32).reshape(shape)
+        return torch.from_numpy(np.array(numbers)), self._scales(tensor, shape[0])
+
+    def _scales(self, tensor: Any, rows: int) -> Tensor:
+        held = tensor.quantization
+        if tensor.type not in (INT8, INT4):
+            return torch.ones(1, 1)
+        if held.details is not None and hasattr(held.details, "blockSize"):
+            scales = self.tensor(held.details.scales)
+            content = np.asarray(self.model.buffers[scales.buffer].data, dtype=np.uint8).view(np.float16)
+            return torch.from_numpy(content.astype(np.float32).reshape(rows, -1))
+        return torch.from_numpy(np.asarray(held.scale, dtype=np.float32).reshape(-1, 1).copy())
+
+    @property
+    def weight(self) -> StoredWeight:
+        """The stored weights, laid out as PyTorch's."""
+        numbers, scale = self.stored(self.held.inputs[1])
+        tensor = self.tensor(self.held.inputs[1])
+        if self.kind == "CONV_2D":
+            numbers = numbers.permute(0, 3, 1, 2)
+        elif self.kind == "DEPTHWISE_CONV_2D":
+            numbers = numbers.permute(3, 0, 1, 2)
+        zeros = tensor.quantization.zeroPoint if tensor.quantization is not None else None
+        zero = torch.zeros_like(scale)
+        if zeros is not None and len(zeros) == scale.numel():
+            zero = torch.from_numpy(np.asarray(zeros, dtype=np.float32).reshape(scale.shape).copy())
+        bias, step = self._bias(scale)
+        return StoredWeight(
+            values=numbers,
+            scale=scale,
+            zero=zero,
+            bits={INT8: 8, INT4: 4}.get(tensor.type, 32),
+            bias=bias,
+            bias_step=step,
+        )
+
+    def _bias(self, scale: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the bias as floats, and its step where it is of whole numbers: that of the sums it is added to."""
+        index = int(self.held.inputs[2]) if self.kind in PRODUCTS and len(self.held.inputs) > 2 else -1
+        if index < 0:
+            return None, None
+        tensor = self.tensor(index)
+        content = np.asarray(self.model.buffers[tensor.buffer].data, dtype=np.uint8)
+        if tensor.type != INT32:
+            return torch.from_numpy(content.view(np.float32).copy()), None
+        step = scale.flatten() * self.scale(self.held.inputs[0])[0]
+        return torch.from_numpy(content.view(np.int32).copy()) * step, step
+
+    def run(self, weight: StoredWeight | None) -> LayerRun:
+        """Run the operator alone, and simulate it."""
+        if weight is not None:
+            expected, step = self._product(weight) if self.kind in PRODUCTS else self._rows(weight)
+        elif self.kind in SIMULATED:
+            expected, step = SIMULATED[self.kind](self), torch.ones(1)
+        else:
+            raise UserError(
+                f"{self.kind} computes with whole numbers and nothing simulates it: add it to"
+                " export/backends/litert/arithmetic.py, or leave it in float by --keep-float"
+            )
+        out = int(self.held.outputs[0])
+        if self.tensor(out).type == INT8:
+            scale, zero = self.scale(out)
+            low, high = CLAMPS[int(getattr(self.held.builtinOptions, "fusedActivationFunction", 0))]
+            expected = requantized(expected.clamp(low, high), scale, zero, -128, 127)
+            step = torch.ones(1)
+        return LayerRun(given=self._alone(), expected=expected, step=step)
+
+    def _rows(self, weight: StoredWeight) -> tuple[Tensor, Tensor]:
+        return weight.floats[self.value(self.held.inputs[0]).long()].double(), weight.scale.amin()
+
+    def _product(self, weight: StoredWeight) -> tuple[Tensor, Tensor]:
+        """Return the real numbers that a layer gives, and what one step of one input changes of each at most."""
+        source = self.value(self.held.inputs[0])
+        if self.tensor(self.held.inputs[0]).type == INT8:
+            scale, zero = self.scale(self.held.inputs[0])
+            rows, steps = source.double() - zero, torch.tensor(scale).double()
+        else:
+            linear = self.kind == "FULLY_CONNECTED"
+            rows, steps = rounded_rows(source if linear else source.flatten())
+            rows, steps = rows.reshape(source.shape).double(), steps.double()
+        largest = (weight.by_group.abs().amax(dim=-1) * weight.scale).amax(dim=1)
+        sums = self._sums(rows, weight) * steps
+        return sums if weight.bias is None else sums + weight.bias.double(), steps * largest
+
+    def _sums(self, rows: Tensor, weight: StoredWeight) -> Tensor:
+        if self.kind == "FULLY_CONNECTED":
+            return product(rows, weight.floats_exactly).reshape(self.value(self.held.outputs[0]).shape)
+        options = self.held.builtinOptions
+        kernel = weight.values.shape[2:]
+        strides, dilations = (
+            (int(getattr(options, f"{name}H{end}")), int(getattr(options, f"{name}W{end}")))
+            for name, end in (("stride", ""), ("dilation", "Factor"))
+        )
+        pads: list[int] = []
+        for size, side, stride, dilation in zip(rows.shape[1:3], kernel, strides, dilations, strict=True):
+            reach = dilation * (side - 1) + 1
+            total = max((-(-size // stride) - 1) * stride + reach - size, 0) if options.padding == SAME else 0
+            pads = [total // 2, total - total // 2, *pads]  # of the last dimension first
+        maps = F.pad(rows.permute(0, 3, 1, 2), pads)
+        groups = rows.shape[3] if self.kind == "DEPTHWISE_CONV_2D" else 1
+        found = F.conv2d(maps, weight.floats_exactly, None, strides, 0, dilations, groups)
+        return found.permute(0, 2, 3, 1)
+
+    def _alone(self) -> Tensor:
+        from ai_edge_litert.interpreter import Interpreter
+
+        given = [int(index) for index in self.held.inputs if index >= 0]
+        given = list(dict.fromkeys(index for index in given if not constant(self.model, self.graph, index)))
+        out = int(self.held.outputs[0])
+        content = part(self.model, self.graph, [self.held], given, [out], METHOD)
+        with quiet():
+            runner = Interpreter(model_content=content, num_threads=1).get_signature_runner(METHOD)
+        found = runner(**{str(index): self.tensors[index] for index in given})
+        return torch.from_numpy(found[str(out)]).double()
+
+
+def rounded_rows(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what XNNPACK makes of (..., n) float32 rows: int8 less each row's zero, and each row's step (..., 1).
+
+    The zero is rounded from that end of the range that it is further from.
+    """
+    low = values.amin(dim=-1, keepdim=True).clamp(max=0.0)
+    high = values.amax(dim=-1, keepdim=True).clamp(min=0.0)
+    per_step = torch.where(low == high, 1.0, 255.0 / (high - low))
+    from_low, from_high = -128.0 - low * per_step, 127.0 - high * per_step
+    nearer = (-128.0 + low * per_step) + (127.0 + high * per_step) > 0.0
+    zero = torch.round(torch.where(nearer, from_low, from_high).clamp(-128.0, 127.0))
+    return (torch.round(values * per_step) + zero).clamp(-128.0, 127.0) - zero, 1.0 / per_step
+
+
+def _padded(one: Operator) -> Tensor:
+    content = np.asarray(one.model.buffers[one.tensor(one.held.inputs[1]).buffer].data, dtype=np.uint8)
+    sides = content.view(np.int32).reshape(-1, 2)[::-1].reshape(-1).tolist()  # of the last dimension first
+    return F.pad(one.real(one.held.inputs[0]), sides)
+
+
+SIMULATED: Mapping[str, Callable[[Operator], Tensor]] = MappingProxyType(
+    {
+        "ADD": lambda one: one.real(one.held.inputs[0]) + one.real(one.held.inputs[1]),
+        "MUL": lambda one: one.real(one.held.inputs[0]) * one.real(one.held.inputs[1]),
+        "LOGISTIC": lambda one: one.real(one.held.inputs[0]).sigmoid(),
+        "PAD": _padded,
+        "QUANTIZE": lambda one: one.real(one.held.inputs[0]),
+        "DEQUANTIZE": lambda one: one.real(one.held.inputs[0]),
+    }
+)
+"""By operator without weights, the real numbers that it gives for those that go in."""
