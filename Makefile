@@ -53,10 +53,10 @@ format: $(VENV)/.lint  ## what can be put in order by itself
 
 test: lint $(VENV)/.dev  ## the default tests, lint and types
 	$(RUN) -m mypy
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 coverage: $(VENV)/.dev  ## which lines the default tests reach, with coverage.xml
-	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=xml
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=xml
 
 package: $(VENV)/.lint  ## sdist and wheel, in dist/
 	$(RUN) -m build --outdir dist
