@@ -36,7 +36,7 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/.made
 	$(PIP) $(call extra,docs)
 	@touch $@
 
-demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, prove it, measure it, and let a trained model speak of three scenes
+demo: $(VENV)/.runtime  ## export MiniVLM to ExecuTorch, verify it, measure it, and let a trained model speak of three scenes
 	$(RUN) export/to_executorch.py --model minivlm
 	$(RUN) bench/run.py --device cpu --threads 4 --profile quick --models tee-0,grid-r50,r101-f,bert-base,minilm
 	$(RUN) -m minivlm show --checkpoint sample --plot results/sample.png
@@ -53,10 +53,10 @@ format: $(VENV)/.lint  ## what can be put in order by itself
 
 test: lint $(VENV)/.dev  ## the default tests, lint and types
 	$(RUN) -m mypy
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 coverage: $(VENV)/.dev  ## which lines the default tests reach, with coverage.xml
-	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=xml
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=xml
 
 package: $(VENV)/.lint  ## sdist and wheel, in dist/
 	$(RUN) -m build --outdir dist
@@ -67,7 +67,7 @@ docs: $(VENV)/.docs  ## the documentation site, in site/
 full: $(VENV)/.dev  ## the tests at real model sizes
 	$(RUN) -m pytest -m full
 
-artifacts: $(VENV)/.dev  ## tee-0, minilm and minivlm in four formats, fp32 and int8, each with its proof
+artifacts: $(VENV)/.dev  ## tee-0, minilm and minivlm in four formats, fp32 and int8, each verified
 	$(RUN) export/everything.py --models tee-0,minilm,minivlm --precision fp32,int8
 
 SAMPLE ?= minivlm/assets/sample

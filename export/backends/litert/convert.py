@@ -1,13 +1,15 @@
 """From methods to one .tflite model with a signature each; tensors are named after the modules that compute them."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 from torch import nn
 
-from export.backends.litert.graph import graphs, number_ends, packed, parsed, tensor_name
+from export.backends.litert.graph import float_weights, graphs, number_ends, packed, parsed, tensor_name
 from export.backends.litert.operators import NativeNMS, native_operators
 from export.core.methods import Method
 from export.rewrites.modules import prepared, replace_nms
@@ -25,7 +27,7 @@ def convert(methods: Sequence[Method]) -> bytes:
         converter = converter.signature(method.name, modules[method.name], method.example)
     model = parsed(converter.convert().model_content())
     for name, graph in graphs(model):
-        name_after_modules(name, graph, modules[name])
+        name_after_modules(name, model, graph, modules[name])
     name_ends(model, methods)
     number_ends(model, methods)
     return packed(model)
@@ -71,20 +73,47 @@ class Members(nn.Module):
         return self.children()
 
 
-def name_after_modules(signature: str, graph: Any, module: nn.Module) -> None:
+def name_after_modules(signature: str, model: Any, graph: Any, module: nn.Module) -> None:
     """Rename what a subgraph's operators compute to signature/module:number, the module by its dotted name.
 
     The converter's names are the classes and names of all modules around, half a megabyte of them; and the quantizer
-    takes tensors of two signatures with one name for the same tensor. What a signature gives has no such name: there
-    the operator's second input tells, which is a layer's weights.
+    takes tensors of two signatures with one name for the same tensor. They are wrong where a module calls what is two
+    levels below it, as the transformer does with its projections, and missing on what a signature gives: so matrices
+    and tables are known by their weights, and else the operator's second input tells, which is a layer's weights.
     """
-    root = Scope("", module)
+    root, owners = Scope("", module), owners_of_matrices(module)
     for operator in graph.operators:
-        weights = [tensor_name(graph, index).partition(";")[0] for index in operator.inputs[1:2] if index >= 0]
-        layer = "".join(map(root.find, weights))
+        weights = [index for index in operator.inputs[1:2] if index >= 0]
+        owner = "".join(owners.get(signs(float_weights(model, graph, index)), "") for index in weights)
+        layer = "".join(root.find(tensor_name(graph, index).partition(";")[0]) for index in weights)
         for index in operator.outputs:
-            path = root.find(tensor_name(graph, index).partition(";")[0]) or layer
+            path = owner or root.find(tensor_name(graph, index).partition(";")[0]) or layer
             graph.tensors[index].name = f"{signature}/{path}:{index}".encode()
+
+
+def owners_of_matrices(module: nn.Module) -> dict[bytes, str]:
+    """Return the dotted name of each linear layer and embedding of a `convertible` model, by its weights' `signs`.
+
+    Not of those whose signs are another's, too.
+    """
+    names: dict[bytes, list[str]] = {}
+    for name, layer in module.named_modules():
+        if isinstance(layer, (nn.Linear, nn.Embedding)):
+            names.setdefault(signs(layer.weight.detach().numpy()), []).append(unlisted(name))
+    return {key: found[0] for key, found in names.items() if len(found) == 1}
+
+
+def signs(weights: Any) -> bytes:
+    """Return a digest of which weights are positive, which the converter leaves as it is.
+
+    Numbers it changes: what a layer's result is multiplied with, as attention's queries are, goes into the weights.
+    """
+    return hashlib.sha256(np.packbits(weights.ravel() > 0).tobytes()).digest()
+
+
+def unlisted(path: str) -> str:
+    """Return a module's dotted name without the doubling of `Members`."""
+    return re.sub(r"\b(\w+)\.\1_(\d+)\b", r"\1.\2", path)
 
 
 class Scope:
@@ -96,7 +125,7 @@ class Scope:
     """
 
     def __init__(self, path: str, module: nn.Module) -> None:
-        self.path = re.sub(r"\b(\w+)\.\1_(\d+)\b", r"\1.\2", path)  # undoes `Members`
+        self.path = unlisted(path)
         self._module = module
         self._within = cache(self._scope)
 

@@ -147,6 +147,15 @@ def constant(model: Any, graph: Any, index: int) -> bool:
     return data is not None and len(data) > 0
 
 
+def float_weights(model: Any, graph: Any, index: int) -> Any:
+    """Return the numbers of a float32 tensor that is part of the model, in one row; none of any other."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    if not constant(model, graph, index) or graph.tensors[index].type != TensorType.FLOAT32:
+        return np.empty(0, np.float32)
+    return np.frombuffer(bytes(model.buffers[graph.tensors[index].buffer].data), np.float32)
+
+
 def signature_graph(model: Any, name: str) -> tuple[Any, Any]:
     """Return a signature, by its name, and its subgraph."""
     signature = next(item for item in model.signatureDefs if item.signatureKey.decode() == name)

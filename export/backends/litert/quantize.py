@@ -23,7 +23,7 @@ from export.backends.litert.graph import (
     tensor_name,
 )
 from export.core.methods import Method
-from export.core.precision import Decision, Kind, Mode, Rule, deciding_rule
+from export.core.precision import WEIGHTED, Decision, Kind, Mode, Rule, deciding_rule
 from export.core.recipe import Recipe
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -79,8 +79,8 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
     number_ends(model, methods)  # behind static layers there are new tensors
     share_buffers(model)
     share_scales(model)
-    layers = {(item.module, KINDS[item.kind]): None for item in placed if item.stored is not None and item.macs}
-    return packed(model), recipe.decide(layers)
+    weighted = (item for item in placed if item.stored is not None and KINDS.get(item.kind) in WEIGHTED)
+    return packed(model), recipe.decide(dict.fromkeys((item.module, KINDS[item.kind]) for item in weighted))
 
 
 def operators(content: bytes, signature: str) -> Iterator[Placed]:
