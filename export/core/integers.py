@@ -22,8 +22,9 @@ class StoredWeight:
         scale: (1, 1), (O, 1) or (O, G) float32: of the table, of each row, or of each group of a row.
         zero: The same shape, the whole number that stands for 0.
         bits: Of each value; 32 of floats.
-        bias: (O,) float32 as the file has it, or as its whole numbers stand for it; None without one.
+        bias: (O,) float32 as the file has it, or float64 that its whole numbers stand for; None without one.
         bias_step: (O,) what one of those whole numbers stands for; None where the bias is stored in float.
+        factor: What the converter has multiplied the model's weights with.
         moments: (I, I) sums of products of the inputs that a row's weights were rounded together for, see
             `export.backends.onnx.rounding`; None where each was rounded by itself.
     """
@@ -34,6 +35,7 @@ class StoredWeight:
     bits: int
     bias: Tensor | None = None
     bias_step: Tensor | None = None
+    factor: float = 1.0
     moments: Tensor | None = None
 
     @property

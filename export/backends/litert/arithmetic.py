@@ -4,14 +4,15 @@ What goes into an operator is read in one run of the whole signature. The operat
 by the interpreter's delegate, XNNPACK: an interpreter that keeps every tensor for reading leaves the delegate out.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.backends.litert.graph import constant, kind, module_of, part, signature_graph, tensor_name
@@ -21,6 +22,7 @@ from export.core.integers import IntegerLayer, LayerRun, StoredWeight, product, 
 from export.core.methods import Method
 from export.core.precision import Kind
 from minivlm.errors import UserError
+from minivlm.language.attention import SelfAttention
 from minivlm.quiet import quiet
 
 INT8, INT4, INT32 = 9, 17, 2
@@ -51,10 +53,16 @@ def integer_layers(model: Any, method: Method) -> Iterator[IntegerLayer]:
         one = Operator(model, graph, operator, tensors)
         if not one.weighted and not one.whole:
             continue
-        weight = one.weight if one.weighted else None
-        run = one.run(weight) if one.whole else None
         module = module_of(tensor_name(graph, int(operator.outputs[0])))
+        weight = replace(one.weight, factor=factor(method.module, module)) if one.weighted else None
+        run = one.run(weight) if one.whole else None
         yield IntegerLayer(layer=module, kind=KINDS.get(one.kind, Kind.ARITHMETIC), weight=weight, run=run)
+
+
+def factor(model: nn.Module, layer: str) -> float:
+    """Return what the converter multiplies a layer's weights with: what the layer's result is multiplied with."""
+    attention = dict(model.named_modules()).get(layer.removesuffix(".query"))
+    return 1.0 / math.sqrt(attention.head_dim) if isinstance(attention, SelfAttention) else 1.0
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ class Operator:
         content = np.asarray(self.model.buffers[tensor.buffer].data, dtype=np.uint8)
         if tensor.type != INT32:
             return torch.from_numpy(content.view(np.float32).copy()), None
-        step = scale.flatten() * self.scale(self.held.inputs[0])[0]
+        step = scale.flatten().double() * self.scale(self.held.inputs[0])[0]
         return torch.from_numpy(content.view(np.int32).copy()) * step, step
 
     def run(self, weight: StoredWeight | None) -> LayerRun:
@@ -180,12 +188,10 @@ class Operator:
                 " export/backends/litert/arithmetic.py, or leave it in float by --keep-float"
             )
         out = int(self.held.outputs[0])
+        expected = expected.clamp(*CLAMPS[int(getattr(self.held.builtinOptions, "fusedActivationFunction", 0))])
         if self.tensor(out).type == INT8:
-            scale, zero = self.scale(out)
-            low, high = CLAMPS[int(getattr(self.held.builtinOptions, "fusedActivationFunction", 0))]
-            expected = requantized(expected.clamp(low, high), scale, zero, -128, 127)
-            step = torch.ones(1)
-        return LayerRun(given=self._alone(), expected=expected, step=step)
+            expected, step = requantized(expected, *self.scale(out), -128, 127), torch.ones(1)
+        return LayerRun(given=self._alone().reshape(expected.shape), expected=expected, step=step)
 
     def _rows(self, weight: StoredWeight) -> tuple[Tensor, Tensor]:
         return weight.floats[self.value(self.held.inputs[0]).long()].double(), weight.scale.amin()
@@ -197,16 +203,14 @@ class Operator:
             scale, zero = self.scale(self.held.inputs[0])
             rows, steps = source.double() - zero, torch.tensor(scale).double()
         else:
-            linear = self.kind == "FULLY_CONNECTED"
-            rows, steps = rounded_rows(source if linear else source.flatten())
-            rows, steps = rows.reshape(source.shape).double(), steps.double()
+            rows, steps = (numbers.double() for numbers in rounded_rows(source))
         largest = (weight.by_group.abs().amax(dim=-1) * weight.scale).amax(dim=1)
         sums = self._sums(rows, weight) * steps
         return sums if weight.bias is None else sums + weight.bias.double(), steps * largest
 
     def _sums(self, rows: Tensor, weight: StoredWeight) -> Tensor:
         if self.kind == "FULLY_CONNECTED":
-            return product(rows, weight.floats_exactly).reshape(self.value(self.held.outputs[0]).shape)
+            return product(rows, weight.floats_exactly)
         options = self.held.builtinOptions
         kernel = weight.values.shape[2:]
         strides, dilations = (
@@ -238,6 +242,8 @@ class Operator:
 
 def rounded_rows(values: Tensor) -> tuple[Tensor, Tensor]:
     """Return what XNNPACK makes of (..., n) float32 rows: int8 less each row's zero, and each row's step (..., 1).
+
+    A row of a map is one cell's channels.
 
     The zero is rounded from that end of the range that it is further from.
     """

@@ -4,7 +4,7 @@ The tensors' names say which module an operator belongs to, see `export.backends
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -79,8 +79,13 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
     number_ends(model, methods)  # behind static layers there are new tensors
     share_buffers(model)
     share_scales(model)
+    return packed(model), decisions(placed, recipe)
+
+
+def decisions(placed: Iterable[Placed], recipe: Recipe) -> list[Decision]:
+    """Return what a recipe decides about those operators that have weights."""
     weighted = (item for item in placed if item.stored is not None and KINDS.get(item.kind) in WEIGHTED)
-    return packed(model), recipe.decide(dict.fromkeys((item.module, KINDS[item.kind]) for item in weighted))
+    return recipe.decide(dict.fromkeys((item.module, KINDS[item.kind]) for item in weighted))
 
 
 def operators(content: bytes, signature: str) -> Iterator[Placed]:

@@ -213,7 +213,7 @@ class Static(Found):
             scale=scale.reshape(-1, 1),
             zero=zero.reshape(-1, 1).float(),
             bits=8,
-            bias=biases * bias_step,
+            bias=biases * bias_step.double(),
             bias_step=bias_step,
         )
         read_scale, read_zero, write_scale, write_zero = (
