@@ -11,19 +11,16 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor
 from torch.nn import functional as F
 
 from export.backends.onnx.convert import layer_of
 from export.backends.onnx.quantize import kind_of
 from export.backends.onnx.rounding import second_moments
+from export.backends.onnx.values import Graph, watch
 from export.core.integers import IntegerLayer, LayerRun, StoredWeight, product, requantized, shared_scale
 from export.core.methods import Method
 from export.core.precision import Kind
-
-EXACT_PRODUCTS = ("session.x64quantprecision", "1")
-"""Keeps ONNX Runtime from kernels whose 16-bit sums overflow on x86 without VNNI."""
 
 
 def integer_layers(
@@ -47,35 +44,6 @@ def integer_layers(
         if isinstance(one, Stored) and one.source in moments and one.pointwise(graph):
             weight = replace(weight, moments=torch.from_numpy(moments[one.source]))
         yield IntegerLayer(layer=layer_of(one.node), kind=one.kind, weight=weight, run=run)
-
-
-class Graph:
-    """A graph's nodes by what they make and read, and its constants."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-        self._makers = {name: node for node in model.graph.node for name in node.output}
-        self._readers: dict[str, list[onnx.NodeProto]] = {}
-        for node in model.graph.node:
-            for name in node.input:
-                self._readers.setdefault(name, []).append(node)
-
-    def maker(self, name: str, operator: str) -> onnx.NodeProto | None:
-        """Return the node that makes a value, if it is of an operator."""
-        node = self._makers.get(name)
-        return node if node is not None and node.op_type == operator else None
-
-    def reader(self, name: str, operator: str) -> onnx.NodeProto | None:
-        """Return the first node that reads a value, if one is of an operator."""
-        return next((node for node in self._readers.get(name, ()) if node.op_type == operator), None)
-
-    def tensor(self, name: str) -> Tensor:
-        """Return a constant."""
-        return torch.from_numpy(np.array(self.constants[name]))
-
-    def other(self, node: onnx.NodeProto, name: str) -> str:
-        """Return a node's first input that is a constant, "" if it has none; `name` is the one to pass over."""
-        return next((given for given in node.input if given != name and given in self.constants), "")
 
 
 @dataclass(frozen=True)
@@ -113,6 +81,8 @@ def _recognised(graph: Graph, node: onnx.NodeProto) -> Found | None:
                 return Table(node, Kind.EMBEDDING, node.input[1], widened.output[0])
             floats = table is not None and table.ndim == 2 and table.dtype == np.float32 and layer_of(node)
             return Found(node, Kind.EMBEDDING) if floats and node.input[0].endswith(".weight") else None
+        case "GatherBlockQuantized":
+            return GroupedTable(node, Kind.EMBEDDING, node.input[1], node.output[0])
         case "Conv" | "Gemm" | "MatMul":
             return _of_a_product(graph, node)
     return None
@@ -325,25 +295,22 @@ class Table(Found):
             zero=zero.reshape(-1, 1).float(),
             bits=8,
         )
-        read = values.get(self.source)
-        ids = graph.tensor(self.source) if read is None else read
-        rows = weight.values[ids].double() - zero.double()
-        return weight, LayerRun(given=values[self.result], expected=rows * scale, step=scale)
+        return weight, self.looked_up(graph, values, weight)
+
+    def looked_up(self, graph: Graph, values: Mapping[str, Tensor], weight: StoredWeight) -> LayerRun:
+        """Return the rows that were looked up, beside the stored ones."""
+        ids = values[self.source] if self.source in values else graph.tensor(self.source)
+        expected = weight.floats_exactly[ids]
+        return LayerRun(given=values[self.result], expected=expected, step=weight.scale.abs().amin())
 
 
-def watch(model: onnx.ModelProto, names: Sequence[str], method: Method) -> dict[str, Tensor]:
-    """Run a graph on a method's example and return inner values by name."""
-    import onnxruntime
+class GroupedTable(Table):
+    """The same in 4 bits, each group of a row with a scale."""
 
-    opened = onnx.ModelProto()
-    opened.CopyFrom(model)
-    inputs = {name: tensor.numpy() for name, tensor in method.inputs.items()}
-    final = {item.name for item in model.graph.output} | inputs.keys()
-    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in final)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry(*EXACT_PRODUCTS)
-    session = onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    wanted = [name for name in names if name not in inputs]
-    found: dict[str, Any] = {**inputs, **dict(zip(wanted, session.run(wanted, inputs), strict=True))}
-    return {name: torch.from_numpy(np.array(found[name])) for name in names}
+    def read(self, graph: Graph, values: Mapping[str, Tensor]) -> tuple[StoredWeight, LayerRun]:
+        """See `Found`."""
+        scale = graph.tensor(self.node.input[2])
+        weight = StoredWeight(
+            values=graph.tensor(self.node.input[0]), scale=scale, zero=torch.zeros_like(scale), bits=4
+        )
+        return weight, self.looked_up(graph, values, weight)

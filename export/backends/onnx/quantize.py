@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 from export.backends.onnx.convert import layer_of
 from export.backends.onnx.groups import store_in_groups
 from export.backends.onnx.rounding import round_for_inputs, round_to_nearest, second_moments
+from export.backends.onnx.values import watch
 from export.core.exporter import LayerOutput
 from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode
@@ -201,14 +202,5 @@ def layers(model: onnx.ModelProto, method: Method, recipe: Recipe) -> Iterator[L
 
 def run_to(model: onnx.ModelProto, outputs: Sequence[str], method: Method) -> Mapping[str, torch.Tensor]:
     """Run a graph on a method's example and return inner values by name, those that it has."""
-    import onnxruntime
-
-    opened = onnx.ModelProto()
-    opened.CopyFrom(model)
     made = {name for node in model.graph.node for name in node.output}
-    present = [name for name in outputs if name in made]
-    final = {item.name for item in model.graph.output}
-    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in present if name not in final)
-    session = onnxruntime.InferenceSession(opened.SerializeToString(), providers=["CPUExecutionProvider"])
-    feed = {name: tensor.numpy() for name, tensor in method.inputs.items()}
-    return {name: torch.from_numpy(array) for name, array in zip(present, session.run(present, feed), strict=True)}
+    return watch(model, [name for name in outputs if name in made], method)

@@ -1,0 +1,174 @@
+"""Whole numbers of .tflite files: read back as they are, and each operator's sums against what NumPy adds up.
+
+Files are exported, changed in one number, and held against the model.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.backends.litert.arithmetic import Operator, integer_layers, rounded_rows
+from export.backends.litert.graph import group_scales, module_of, parsed, signature_graph, tensor_name
+from export.backends.litert.layers import watched
+from export.backends.litert.quantize import operators
+from export.backends.litert.rules import RULES
+from export.core.integers import IntegerLayer, Integers
+from export.core.job import Job, prepare
+from export.core.request import ExportRequest
+from export.verify.arithmetic import verify_arithmetic
+from minivlm.images.photos import default_photo
+
+ARTIFACTS = [("tee-tiny", "int8"), ("minilm-tiny", "int8"), ("minilm-tiny", "int4")]
+
+
+def job_of(model: str, precision: str) -> Job:
+    return prepare(ExportRequest("litert", model, precision, None, None, Path(), default_photo()), RULES[precision])
+
+
+def read(exported: Any, model: str, precision: str) -> Any:
+    return parsed(exported(model, "litert", precision).artifact.read_bytes())
+
+
+def layers_of(model: Any, job: Job) -> list[IntegerLayer]:
+    (method,) = job.methods
+    return list(integer_layers(model, method))
+
+
+def failures(model: Any, job: Job) -> list[str]:
+    layers = layers_of(model, job)
+    decided = job.recipe.decide(dict.fromkeys((one.layer, one.kind) for one in layers if one.weight is not None))
+    return [one.name for one in verify_arithmetic(job.methods[0], Integers(decided, layers)) if not one.passed]
+
+
+@pytest.mark.parametrize("artifact", ARTIFACTS, ids=" ".join)
+def test_an_artifact_s_sums_are_equal_whole_number_by_whole_number(artifact, exported):
+    """One accumulator is 1 / 127 of a step of an input by the largest weight, and half of it rounds to none."""
+    job = job_of(*artifact)
+    model = read(exported, *artifact)
+    runs = [one.run for one in layers_of(model, job) if one.run is not None]
+    assert runs
+    for run in runs:
+        assert run.given.shape == run.expected.shape
+        assert float(((run.given - run.expected).abs() / run.step).max()) < 0.5 / 127
+    assert failures(model, job) == []
+
+
+def placed(model: Any, layer: str) -> tuple[Any, Any, Any]:
+    """The operator of a layer that has weights, its graph, and the description of its weights."""
+    _, graph = signature_graph(model, "forward")
+    for operator in graph.operators:
+        one = Operator(model, graph, operator, {})
+        if module_of(tensor_name(graph, operator.outputs[0])) == layer and one.weighted:
+            return operator, graph, graph.tensors[operator.inputs[1]]
+    raise AssertionError(layer)
+
+
+def scale_halved(model: Any, layer: str) -> None:
+    _, _, tensor = placed(model, layer)
+    scale = np.array(tensor.quantization.scale, np.float32)
+    scale[5] /= 2
+    tensor.quantization.scale = scale
+
+
+def row_shifted(model: Any, layer: str) -> None:
+    _, _, tensor = placed(model, layer)
+    buffer = model.buffers[tensor.buffer]
+    values = np.array(buffer.data, np.uint8).view(np.int8).reshape([int(size) for size in tensor.shape]).copy()
+    values[5] -= 1
+    buffer.data = values.reshape(-1).view(np.uint8)
+
+
+def zero_off(model: Any, layer: str) -> None:
+    _, _, tensor = placed(model, layer)
+    zeros = np.array(tensor.quantization.zeroPoint, np.int64)
+    zeros[5] = 1
+    tensor.quantization.zeroPoint = zeros
+
+
+STATIC = "detector.backbone.efficientnet.body.blocks.5.0.conv_pw"
+DYNAMIC = "detector.box_head.fc2"
+TABLE = "embeddings.words"
+
+
+@pytest.mark.parametrize("fault", [scale_halved, row_shifted])
+@pytest.mark.parametrize(
+    ("name", "layer"), [("tee-tiny", STATIC), ("tee-tiny", DYNAMIC), ("minilm-tiny", TABLE)], ids=lambda item: item
+)
+def test_one_wrong_number_of_a_layer_is_found(
+    fault: Callable[[Any, str], None], name: str, layer: str, exported: Any
+) -> None:
+    model = read(exported, name, "int8")
+    fault(model, layer)
+    assert failures(model, job_of(name, "int8")) == [f"stored weights: worst difference in steps, {layer}"]
+
+
+def test_a_zero_of_weights_that_is_one_off_is_found(exported):
+    model = read(exported, "minilm-tiny", "int8")
+    zero_off(model, TABLE)
+    assert f"stored weights: worst difference in steps, {TABLE}" in failures(model, job_of("minilm-tiny", "int8"))
+
+
+def test_a_scale_of_an_input_that_is_halved_is_found_in_the_bias(exported):
+    """A bias is in steps of the input's scale by the weight's: read by half of it, it is half of the model's."""
+    model = read(exported, "tee-tiny", "int8")
+    operator, graph, _ = placed(model, STATIC)
+    held = graph.tensors[operator.inputs[0]].quantization
+    held.scale = [float(held.scale[0]) / 2]
+    bias = graph.tensors[operator.inputs[2]].quantization
+    bias.scale = np.array(bias.scale, np.float32) / 2  # the interpreter refuses a bias of another scale
+    assert f"stored weights: worst difference in steps, {STATIC}" in failures(model, job_of("tee-tiny", "int8"))
+
+
+def test_one_wrong_scale_of_a_group_is_found(exported):
+    model = read(exported, "minilm-tiny", "int4")
+    _, graph, tensor = placed(model, "caption_head.decoder")
+    buffer = model.buffers[graph.tensors[group_scales(tensor)].buffer]
+    scales = np.array(buffer.data, np.uint8).view(np.float16).copy()
+    scales[7] /= 2
+    buffer.data = scales.view(np.uint8)
+    found = failures(model, job_of("minilm-tiny", "int4"))
+    assert found == ["stored weights: worst difference in steps, caption_head.decoder"]
+
+
+def test_the_sums_of_a_static_convolution_are_numpy_s(exported):
+    """A convolution of single cells is a product: by integers of NumPy, from the file and the interpreter's tensors."""
+    model, job = read(exported, "tee-tiny", "int8"), job_of("tee-tiny", "int8")
+    operator, graph, tensor = placed(model, STATIC)
+    values = dict(watched(model, job.methods[0]))
+    source, weight, bias = (graph.tensors[index] for index in operator.inputs)
+    out = graph.tensors[operator.outputs[0]]
+    rows = values[int(operator.inputs[0])].astype(np.int64) - int(source.quantization.zeroPoint[0])
+    matrix = np.array(model.buffers[weight.buffer].data, np.uint8).view(np.int8).astype(np.int64)
+    added = np.array(model.buffers[bias.buffer].data, np.uint8).view(np.int32).astype(np.int64)
+    sums = rows @ matrix.reshape(len(added), -1).T + added
+    scale = np.float64(np.float32(source.quantization.scale[0])) * np.asarray(tensor.quantization.scale, np.float64)
+    whole = np.rint(sums * scale / np.float64(np.float32(out.quantization.scale[0]))) + int(
+        out.quantization.zeroPoint[0]
+    )
+    expected = np.clip(whole, -128, 127)
+    (one,) = [item for item in layers_of(model, job) if item.layer == STATIC]
+    np.testing.assert_array_equal(one.run.expected.numpy(), expected)
+    np.testing.assert_array_equal(one.run.given.numpy(), expected)
+
+
+@given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=20))
+def test_rows_are_rounded_to_within_half_a_step_and_hold_zero_exactly(numbers):
+    """By arithmetic: 255 steps from the least number to the largest, 0 among them; at an end the zero may cost more."""
+    values = torch.tensor([[*numbers, 0.0]])
+    whole, step = rounded_rows(values)
+    assert whole[0, -1] == 0.0
+    assert float((whole * step - values).abs().max()) <= float(step) * 1.01
+    assert float(whole.max() - whole.min()) <= 255.0
+
+
+def test_the_file_s_own_operators_are_those_that_are_judged(exported):
+    path = exported("minilm-tiny", "litert", "int8").artifact
+    weighted = {item.module for item in operators(path.read_bytes(), "forward") if item.stored is not None}
+    judged = {one.layer for one in layers_of(parsed(path.read_bytes()), job_of("minilm-tiny", "int8"))}
+    assert {"embeddings.words", "encoder.layers.1.attention.query", "caption_head.decoder"} <= weighted & judged
