@@ -18,6 +18,7 @@ from export.core.sidecar import MethodReport, Sidecar, labels_folder, sidecar_pa
 from export.flow.accelerating import prove_accelerated, require_accelerator
 from export.flow.converting import convert_unjudged, convert_unrun, rounded, run_references
 from export.flow.examining import examiner
+from export.verify.arithmetic import names_its_layer
 from export.verify.layers import weakest_layer
 from minivlm.console import Steps
 from minivlm.errors import UserError
@@ -100,9 +101,9 @@ def check_metrics(
     if not texts:
         return
     weakest = None
-    if job.recipe.integers:
+    suspects = [method for method in job.methods if not all(names_its_layer(metric) for metric in failed[method.name])]
+    if job.recipe.integers and suspects:
         with steps.step("look for the layer that goes wrong"):
-            suspects = [method for method in job.methods if failed[method.name]]
             found = (weakest_layer(method, exporter.layers(method, job.recipe)) for method in suspects)
             weakest = next((layer for layer in found if layer is not None), None)
     advice = f"; the first layer to go wrong is {weakest}: try --keep-float '{weakest}'" if weakest else ""

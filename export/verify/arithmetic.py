@@ -26,7 +26,14 @@ BIAS_DIGITS = 1e-6
 WEIGHTS = "stored weights: worst difference in steps"
 COMPENSATED = "weights rounded for their inputs: worst difference in steps"
 FLOATS = "float weights: worst difference"
+STORED, SIMULATED = "layers stored as decided", "layers simulated in whole numbers"
 OUTPUTS = "integer arithmetic: worst difference in steps"
+PROOFS = (STORED, SIMULATED, WEIGHTS, COMPENSATED, FLOATS, OUTPUTS)
+
+
+def names_its_layer(metric: Metric) -> bool:
+    """Tell whether a metric is one of this module's, which name the layer that fails."""
+    return metric.name.startswith(PROOFS)
 
 
 @dataclass
@@ -99,8 +106,8 @@ def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = A
     rounded = [name for name, decision in decided.items() if decision.rule.mode is not Mode.FLOAT]
     unrun = [name for name in rounded if name not in outputs.layers]
     return [
-        _counted("layers stored as decided", decided, missing),
-        _counted("layers simulated in whole numbers", rounded, unrun),
+        _counted(STORED, decided, missing),
+        _counted(SIMULATED, rounded, unrun),
         *(proof.metric for proof in (stored, compensated, floats, outputs) if proof.layers),
     ]
 
