@@ -102,7 +102,8 @@ def _of_a_product(graph: Graph, node: onnx.NodeProto) -> Found | None:
         widened = graph.reader(narrowed.output[0], "DequantizeLinear")
         assert widened is not None
         return Static(node, kind, rounded.input[0], widened.output[0])
-    if graph.maker(node.input[1], "Mul") is not None and graph.maker(node.input[1], "Mul").input[1] in graph.constants:
+    scaled = graph.maker(node.input[1], "Mul")
+    if scaled is not None and scaled.input[1] in graph.constants:
         return Stored(node, kind, node.input[0], node.output[0])
     return None
 
@@ -153,7 +154,7 @@ def computed(node: onnx.NodeProto, source: Tensor, weight: Tensor, bias: Tensor 
     wide = None if bias is None else bias.double()
     if node.op_type == "Gemm":
         return F.linear(source.double(), weight.double(), wide)
-    facts = {item.name: list(item.ints) or item.i for item in node.attribute}
+    facts: dict[str, Any] = {item.name: list(item.ints) or item.i for item in node.attribute}
     top, left, bottom, right = facts.get("pads", [0, 0, 0, 0])
     padded = F.pad(source.double(), (left, right, top, bottom))
     return F.conv2d(
