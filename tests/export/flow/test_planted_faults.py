@@ -89,6 +89,17 @@ class TestAnArtifact:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "litert"])
+def test_of_random_weights_too_half_of_a_layer_is_refused_by_name(
+    runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No region's noise hides it: by arithmetic, the largest weight of a row is at 127 steps and belongs at 254."""
+    plant(monkeypatch, runtime)
+    with pytest.raises(UserError, match=r"worst difference in steps, detector\.box_head\.fc1 12[67]"):
+        run_exporter(FORMATS[runtime], "", ["--model", "tee-tiny", "--precision", "int8", "--output", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_sidecar_says_what_was_kept_of_what(learnt: Learnt, tmp_path: Path) -> None:
     """fp32 in ONNX Runtime finds what PyTorch finds: arithmetic gives shares of 1."""
     flags = ["--checkpoint", str(learnt.checkpoint), "--output", str(tmp_path), "--photo", str(learnt.images / "0.png")]
