@@ -26,7 +26,9 @@ def write(artifact: Path, steps: Steps) -> Path:
     sidecar = Sidecar.read(artifact)
     target = FORMATS["litert"]
     if sidecar.runtime != target.runtime:
-        raise UserError(f"{artifact} is for {sidecar.target}, and pieces are of LiteRT's artifacts: take a .tflite file")
+        raise UserError(
+            f"{artifact} is for {sidecar.target}, and pieces are of LiteRT's artifacts: take a .tflite file"
+        )
     check_accelerator(target, sidecar.precision, "gpu")
     folder = pieces_folder(artifact)
     with steps.step(f"cut {artifact.name}"):

@@ -17,8 +17,14 @@ import org.pytorch.executorch.ExecuTorchRuntime as Library
 
 private const val VULKAN = "VulkanBackend"
 
-/** Runs `.pte` files with the backends that they were exported for: XNNPACK on the CPU, Vulkan on the GPU. */
-class ExecuTorchRuntime : Runtime {
+/**
+ * Runs `.pte` files with the backends that they were exported for: XNNPACK on the CPU, Vulkan on the GPU.
+ *
+ * @param unit that these files were exported for.
+ */
+class ExecuTorchRuntime(
+    override val unit: String,
+) : Runtime {
     private var lastWords: List<String> = emptyList()
 
     override fun open(
@@ -45,7 +51,7 @@ class ExecuTorchRuntime : Runtime {
 
     /** ExecuTorch itself would say no more than a number. */
     private fun requireBackends(artifact: Artifact) {
-        if (artifact.target == VULKAN_TARGET && VULKAN !in Library.getRegisteredBackends()) {
+        if (unit == GPU && VULKAN !in Library.getRegisteredBackends()) {
             throw UserError(
                 "${artifact.file.name} needs Vulkan, which this app was built without: build it with -Pexecutorch=vulkan",
             )

@@ -7,6 +7,7 @@ import com.google.ai.edge.litert.TensorBuffer
 import org.minivlm.core.Artifact
 import org.minivlm.core.BOOL
 import org.minivlm.core.FLOAT32
+import org.minivlm.core.GPU
 import org.minivlm.core.HostValue
 import org.minivlm.core.INT32
 import org.minivlm.core.INT64
@@ -29,17 +30,17 @@ import com.google.ai.edge.litert.Accelerator as Processor
  * On the CPU a method runs as it is. LiteRT's GPU accelerator takes one part of a graph and computes indices in float, so
  * there each method runs in the pieces that lie beside the artifact: docs/accelerators.md.
  *
- * @param accelerated whether the pieces with the multiply-adds run on the GPU.
+ * @param unit that the convolutions and matrix products run on.
  */
 class LiteRTRuntime(
-    private val accelerated: Boolean,
+    override val unit: String,
 ) : Runtime {
     override fun open(
         artifact: File,
         threads: Int,
     ): Networks {
         val described = Artifact.read(artifact)
-        val methods = if (accelerated) PieceFiles.read(described).methods else PartedMethod.whole(described)
+        val methods = if (unit == GPU) PieceFiles.read(described).methods else PartedMethod.whole(described)
         return PartedNetworks(artifact.name, methods, LiteRTLoader(threads, exact = described.precision == "fp32"))
     }
 

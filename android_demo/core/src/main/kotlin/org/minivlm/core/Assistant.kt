@@ -206,7 +206,10 @@ class Assistant private constructor(
             networks: Networks,
         ) {
             try {
-                artifact.methods.map { it.name }.filter { it in USED }.forEach(networks::load)
+                artifact.methods
+                    .map { it.name }
+                    .filter { it in USED }
+                    .forEach(networks::load)
             } catch (mistake: UserError) {
                 networks.close()
                 throw mistake

@@ -8,14 +8,15 @@ import java.io.File
  * @property label its name on the screen.
  * @property runtime opens artifacts on it.
  * @property runs whether it runs an artifact: an export fixes what an ExecuTorch program runs on.
- * @property unit that has the convolutions and matrix products: [CPU], or [GPU].
  */
 class Accelerator(
     val label: String,
     val runtime: Runtime,
     val runs: (Artifact) -> Boolean,
-    val unit: String = CPU,
-)
+) {
+    /** What has the convolutions and matrix products: [CPU] or [GPU]. */
+    val unit: String get() = runtime.unit
+}
 
 /** A model on something that runs it. */
 class Choice(

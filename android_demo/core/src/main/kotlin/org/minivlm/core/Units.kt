@@ -20,7 +20,7 @@ internal fun shownUnits(units: List<String>): String = units.joinToString(" and 
  */
 class UnitRuntime(
     private val accelerators: List<Accelerator>,
-    private val unit: String,
+    override val unit: String,
 ) : Runtime {
     private var last: Runtime? = null
 

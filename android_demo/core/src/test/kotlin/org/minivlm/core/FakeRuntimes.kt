@@ -29,7 +29,7 @@ fun FakeModel.alsoFor(
 private fun File.labels() = resolveSibling("$nameWithoutExtension-words")
 
 /**
- * A runtime of fake networks on some units.
+ * A runtime of fake networks on some units, the first of which has the multiply-adds.
  *
  * @property opened names of the artifacts that it opened, in order.
  * @property networks what they became.
@@ -39,6 +39,7 @@ private fun File.labels() = resolveSibling("$nameWithoutExtension-words")
 class FakeRuntime(
     private vararg val units: String,
 ) : Runtime {
+    override val unit = units.first()
     val opened = ArrayList<String>()
     val networks = ArrayList<UnitNetworks>()
     val refused = HashMap<String, String>()

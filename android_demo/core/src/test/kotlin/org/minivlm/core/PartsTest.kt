@@ -61,7 +61,7 @@ class PartsTest {
         assertEquals(null, runCatching { PieceFiles.read(artifact) }.exceptionOrNull())
         val mistakes =
             mapOf(
-                { json: String -> json.replace(artifact.sha256, "0") } to "is of another file than",
+                { json: String -> json.replace(artifact.sha256, "0") } to "has the pieces of another file than",
                 { json: String -> json.replace("\"format\":1", "\"format\":2") } to "is damaged (format 2)",
                 { json: String -> json.replace("\"accelerated\":true", "\"accelerated\":1") } to "\"accelerated\" is 1",
                 { json: String -> json.replace("forward-0.tflite", "../forward-0.tflite") } to "is not in this folder",

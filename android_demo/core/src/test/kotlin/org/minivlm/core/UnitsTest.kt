@@ -20,8 +20,8 @@ class UnitsTest {
     private val gpu = FakeRuntime(GPU, CPU)
     private val accelerators =
         listOf(
-            Accelerator("CPU", cpu, { it.runtime == "litert" }),
-            Accelerator("GPU", gpu, { it.runtime == "litert" && it.precision == "fp32" }, GPU),
+            Accelerator("CPU", cpu) { it.runtime == "litert" },
+            Accelerator("GPU", gpu) { it.runtime == "litert" && it.precision == "fp32" },
         )
     private lateinit var artifact: File
 
