@@ -53,5 +53,5 @@ def test_a_record_of_the_gpu_names_it_and_what_ran_where() -> None:
     """Expected: android_demo/core/src/test/kotlin/org/minivlm/core/UnitsTest.kt, which wrote the line."""
     record = Record.from_json((FOLDER / "android_gpu.jsonl").read_text())
     assert (record.runtime, record.accelerator, record.case.accelerator) == ("litert", "gpu", "gpu")
-    assert record.environment["units"] == dict.fromkeys(["regions", "prefill", "step"], ["gpu", "cpu"])
+    assert record.environment["units"] == {name: ["gpu", "cpu"] for name in ("regions", "prefill", "step")}
     assert "accelerator" not in json.loads(LINES[0]), "records of the CPU are as they were"
