@@ -114,8 +114,8 @@ final class PhotoModel {
             screen.fallBack(to: screen.models.first { $0.artifact == used.name }, notice)
             screen.run(on: runs, of: Accelerator.choices(for: used.sidecar))
         }
-        screen.opened(used)
         screen.placed(await placements(used, computeUnits: runs.computeUnits))
+        screen.opened(used)
     }
 
     /// The models that can be read.
