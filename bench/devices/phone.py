@@ -110,7 +110,7 @@ class Phone:
             with self._steps.step(f"copy {path.name} to the phone"):
                 self._methods[path] = methods_of(path, self._plan.photo)
                 self._push(path)
-        for path in dict.fromkeys(self._path(case) for case in cases if case.accelerator):
+        for path in dict.fromkeys(self._path(case) for case in cases if _is_cut(case)):
             if path not in self._artifacts.failures:
                 self._push_pieces(path)
 
@@ -174,7 +174,7 @@ class Phone:
             for name, value in (("cap", float(stop.cap)), ("least", stop.least))
         }
         long = {} if self._plan.sustained is None else {"sustained": True}
-        place = {"accelerator": case.accelerator} if case.accelerator else {}
+        place = {"accelerator": case.accelerator} if _is_cut(case) else {}
         return {
             **early,
             **long,
@@ -252,9 +252,14 @@ class IPhoneSimulator(Phone):
         super().__init__(plan, steps, SimCtl(plan.phone, plan.bundle_id), "ios-simulator", IOS_RUNTIMES)
 
 
+def _is_cut(case: Case) -> bool:
+    """Tell whether an accelerator of the artifact's format runs it, for which the app takes it in pieces."""
+    return case.accelerator in FORMATS[case.runtime].accelerators
+
+
 def _tolerances(case: Case, sidecar: Sidecar) -> Tolerances:
     """Return what a phone's outputs must reach beside the CPU's here; accelerators have bounds of their own."""
-    runtime = " ".join(filter(None, (sidecar.runtime, case.accelerator)))
+    runtime = f"{sidecar.runtime} {case.accelerator}" if _is_cut(case) else sidecar.runtime
     return tolerances_of(runtime, sidecar.precision, random=sidecar.weights.random)
 
 
