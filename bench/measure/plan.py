@@ -25,7 +25,7 @@ class Plan:
         device: A key of `bench.devices.DEVICES`.
         phone: Which of several connected phones; None takes the only one.
         phones: Which of the phones that a service hosts.
-        accelerators: Of these phones, each for all cases.
+        accelerators: Of these phones, or an Android phone here, each for all cases that have it.
         bundle_id: That the iPhone's app was built with; None asks for it.
         cool_down: Seconds that a phone may take to cool down before each measurement.
         models: Names of the registry.

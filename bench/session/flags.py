@@ -39,14 +39,14 @@ FIELDS = {
 """What a flag decides of a plan, where that has another name."""
 
 ACCELERATORS = ("cpu", "gpu", "npu")
-"""Of hosted phones, as their service calls them."""
+"""Of hosted phones, as their service calls them; an Android phone here has the first two."""
 
 PHONE_FLAGS = {
     "serial": ("android",),
     "udid": ("ios", "ios-simulator"),
     "bundle_id": ("ios", "ios-simulator"),
     "phone": ("hub",),
-    "accelerators": ("hub",),
+    "accelerators": ("android", "hub"),
 }
 """Which devices a flag that names a phone or its app goes with."""
 
@@ -99,7 +99,8 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         "--accelerators",
         type=list_argument(known_argument("accelerator", ACCELERATORS)),
         metavar="A,B",
-        help=f"of hosted phones: {', '.join(ACCELERATORS)} (default: {ACCELERATORS[0]})",
+        help=f"of hosted phones: {', '.join(ACCELERATORS)}, of an Android phone here: {', '.join(ACCELERATORS[:2])} "
+        f"(default: {ACCELERATORS[0]})",
     )
     add(
         "--cool-down",
