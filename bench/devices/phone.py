@@ -2,8 +2,10 @@
 
 import math
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -17,7 +19,8 @@ from bench.devices.transport import Transport
 from bench.devices.verification_files import methods_of, misses, read_outputs, write_inputs
 from bench.devices.watching import watch
 from bench.measure.measuring import describe_artifact, describe_photo, steady_stop
-from bench.measure.plan import Plan
+from bench.measure.places import places_for
+from bench.measure.plan import Plan, asks_for
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
 from bench.records.record import Case, Failure, Record
@@ -31,6 +34,10 @@ from minivlm.errors import UserError
 from minivlm.models.registry import build
 
 IOS_RUNTIMES = ("executorch", "coreml")
+APP_UNITS: Mapping[str, str] = MappingProxyType(
+    {"all": "all", "cpu-and-gpu": "cpu-gpu", "cpu-and-ne": "cpu-ane", "cpu": "cpu"}
+)
+"""By the name of Core ML's compute units, what the app calls them."""
 
 
 class Phone:
@@ -65,11 +72,12 @@ class Phone:
             if runtime not in self._runtimes:
                 raise UserError(f"the {self._kind} app has no runtime {runtime}: choose {' or '.join(self._runtimes)}")
         found = [
-            Case(self._kind, model, runtime, precision, threads)
+            Case(self._kind, model, runtime, precision, threads, accelerator=place)
             for model in self._plan.models
             for precision in self._plan.precisions
-            for runtime in self._plan.runtimes or self._runtimes[:1]
+            for runtime in self._asked()
             if precision in self._precisions(model, runtime)
+            for place in places_for(self._plan, runtime, precision)
             for threads in self._plan.threads
         ]
         if not found:
@@ -78,6 +86,11 @@ class Phone:
                 "artifact for phones; name tee-0..3, a transformer or minivlm with --models"
             )
         return found
+
+    def _asked(self) -> Sequence[str]:
+        """Return the runtimes to measure; compute units ask for the one that has them."""
+        having = [runtime for runtime in self._runtimes if asks_for(self._plan, FORMATS[runtime])]
+        return self._plan.runtimes or having or self._runtimes[:1]
 
     @staticmethod
     def _precisions(model: str, runtime: str) -> tuple[str, ...]:
@@ -119,7 +132,7 @@ class Phone:
         if missed:
             reason = f"the phone computes something else: {'; '.join(missed)}"
             return self._failed(case, run, number, Failure(None, reason), record)
-        return self._described(record, path)
+        return self._described(record, case, path)
 
     def finish(self) -> None:
         """See `Device`; what cannot be put back is said, and hides no other error."""
@@ -154,9 +167,11 @@ class Phone:
             for name, value in (("cap", float(stop.cap)), ("least", stop.least))
         }
         long = {} if self._plan.sustained is None else {"sustained": True}
+        units = {"compute_units": APP_UNITS[case.accelerator]} if case.accelerator in APP_UNITS else {}
         return {
             **early,
             **long,
+            **units,
             "artifact": path.name,
             "photo": self._plan.photo.name,
             "run": run,
@@ -182,7 +197,7 @@ class Phone:
                 return record
         return None
 
-    def _described(self, record: Record, path: Path) -> Record:
+    def _described(self, record: Record, case: Case, path: Path) -> Record:
         """Add what the phone does not know about a model, and the app not about the phone."""
         sidecar = Sidecar.read(path)
         with torch.device("meta"):
@@ -190,6 +205,7 @@ class Phone:
         return replace(
             record,
             device=self._kind,
+            accelerator=case.accelerator,
             counts=artifact_counts(sidecar, module),
             artifact=describe_artifact(path),
             photo=describe_photo(self._plan.photo),

@@ -71,6 +71,8 @@ class Format:
             executor proves artifacts, and its time means nothing.
         accelerators: By name, what artifacts can run on besides the CPU.
         delegates: What its artifacts can be lowered to, the default first; empty where there is no choice.
+        units: Sets of processors that its runtime can be told to choose from, the default first; empty where there is no
+            choice.
     """
 
     runtime: str
@@ -88,6 +90,7 @@ class Format:
     system: str = ""
     accelerators: Mapping[str, Accelerator] = field(default_factory=dict)
     delegates: tuple[Delegate, ...] = ()
+    units: tuple[str, ...] = ()
 
     @property
     def runs_here(self) -> bool:

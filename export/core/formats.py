@@ -239,13 +239,18 @@ def program_class(target: Format, accelerator: str = CPU) -> Any:
     return resolve_name(target.program if accelerator == CPU else target.accelerators[accelerator].program)
 
 
+def accelerators_here() -> list[str]:
+    """Return the names of all formats' accelerators, the CPU not among them."""
+    return list(dict.fromkeys(name for found in FORMATS.values() for name in found.accelerators))
+
+
 def check_accelerator(target: Format, precision: str, accelerator: str) -> None:
     """Refuse an accelerator that does not go with a format, or with what its artifacts are stored in.
 
     Raises:
         UserError: It is unknown, or does not; naming what does.
     """
-    known = [CPU, *dict.fromkeys(name for found in FORMATS.values() for name in found.accelerators)]
+    known = [CPU, *accelerators_here()]
     if accelerator not in known:
         raise UserError(unknown("accelerator", accelerator, known))
     if accelerator == CPU:
