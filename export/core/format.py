@@ -71,8 +71,7 @@ class Format:
             executor proves artifacts, and its time means nothing.
         accelerators: By name, what artifacts can run on besides the CPU.
         delegates: What its artifacts can be lowered to, the default first; empty where there is no choice.
-        units: Sets of processors that its runtime can be told to choose from, the default first; empty where there is no
-            choice.
+        units: Sets of processors that its runtime can be told to choose from, the default first; empty where it cannot.
     """
 
     runtime: str
@@ -96,6 +95,11 @@ class Format:
     def runs_here(self) -> bool:
         """Whether the runtime itself, and no stand-in for it, runs on this system."""
         return self.system in ("", platform.system())
+
+    @property
+    def name(self) -> str:
+        """For people, the format without the kernels that it takes by default."""
+        return self.title.partition(" with ")[0]
 
     @property
     def command(self) -> str:
