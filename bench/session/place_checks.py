@@ -70,7 +70,7 @@ def _check_runtime(plan: Plan, runtime: str, named: list[str]) -> None:
         return
     chosen = " and its processors are chosen by --compute-units" if target is not None and target.units else ""
     others = dict.fromkeys(other for name in named for other in _having(name))
-    title = runtime if target is None else target.title
+    title = runtime if target is None else target.name
     raise UserError(
         f"{title} has no accelerator {' or '.join(named)} here{chosen}: leave --accelerator out, or take --runtimes "
         f"{','.join(others)}"

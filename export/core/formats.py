@@ -256,13 +256,13 @@ def check_accelerator(target: Format, precision: str, accelerator: str) -> None:
     if accelerator == CPU:
         return
     if accelerator not in target.accelerators:
-        others = [found.title for found in FORMATS.values() if accelerator in found.accelerators]
+        others = [f"{found.name} ({found.command})" for found in FORMATS.values() if accelerator in found.accelerators]
         raise UserError(
-            f"{target.title} has no accelerator {accelerator} here: leave it out, or take {', '.join(others)}"
+            f"{target.name} has no accelerator {accelerator} here: leave it out, or take {' or '.join(others)}"
         )
     taken = target.accelerators[accelerator].precisions
     if precision not in taken:
         raise UserError(
-            f"{target.title}'s {accelerator} would compute {precision} in float: take an artifact in "
+            f"{target.name}'s {accelerator} would compute {precision} in float: take an artifact in "
             + " or ".join(taken)
         )
