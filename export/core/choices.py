@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from pkgutil import resolve_name
 from types import MappingProxyType
 
 from export.core.acceleration import CPU
@@ -25,7 +26,7 @@ def add_choice_flags(parser: argparse.ArgumentParser, target: Format) -> None:
     if names:
         parser.add_argument(
             "--delegate",
-            type=known_argument("delegate", names),
+            type=known_argument("delegate", [*names, *target.refused_delegates]),
             help=f"of {', '.join(names)}: what computes; {names[0]} takes what others leave (default: {names[0]})",
         )
     if target.accelerators:
@@ -41,22 +42,25 @@ def add_choice_flags(parser: argparse.ArgumentParser, target: Format) -> None:
 
 
 def check_choices(arguments: argparse.Namespace, target: Format) -> None:
-    """Refuse a flag that a format offers nothing for.
+    """Refuse a flag that a format offers nothing for, and a delegate that nothing is lowered to.
 
     Args:
         arguments: Of the command line.
         target: Of the exporter.
 
     Raises:
-        UserError: Saying which format has the flag, by a command that makes what was asked for.
+        UserError: Saying which format has the flag, by a command that makes what was asked for; or what is missing.
     """
+    refused = target.refused_delegates.get(vars(arguments).get("delegate") or "")
+    if refused is not None:
+        raise UserError(resolve_name(refused)())
     for flag, offered in CHOICES.items():
         given = vars(arguments).get(flag)
         if given is None or offered(target):
             continue
         owners = [found for found in FORMATS.values() if offered(found)]
         names = dict.fromkeys(name for found in owners for name in offered(found))
-        value = given if given in names else "|".join(names)
+        value = given if given in names or any(given in one.refused_delegates for one in owners) else "|".join(names)
         commands = " or ".join(f"{found.command} {_model_flags(arguments)} --{flag} {value}" for found in owners)
         raise UserError(f"--{flag} is {' and '.join(found.name for found in owners)}'s: {commands}")
 
