@@ -1,6 +1,6 @@
 """The table of formats, and what is asked of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,16 +159,28 @@ def check_delegate(target: Format, delegate: Delegate, model: str, precision: st
 
 
 def support_table() -> str:
-    """Return, as text, which precisions of which models each format can hold."""
+    """Return, as text, which precisions of which models each format can hold, and delegates and accelerators take."""
     heading = f"  {'format':<28}" + "".join(f"{family:<18}" for family in Family)
-    takers: list[Format | Delegate] = []
-    for target in FORMATS.values():
-        takers += [target, *target.delegates[1:]]
     rows = [
-        f"  {taker.title:<28}" + "".join(f"{' '.join(taker.precisions.get(family, ())):<18}" for family in Family)
-        for taker in takers
+        f"  {title:<28}" + "".join(f"{' '.join(precisions.get(family, ())):<18}" for family in Family)
+        for title, precisions in support()
     ]
     return "\n".join(line.rstrip() for line in [heading, *rows])
+
+
+def support() -> Iterator[tuple[str, Mapping[Family, tuple[str, ...]]]]:
+    """Yield the title of each format, each delegate and each accelerator, and which precisions it takes by family."""
+    for target in FORMATS.values():
+        for taker in (target, *target.delegates[1:]):
+            yield taker.title, taker.precisions
+        for name, accelerator in target.accelerators.items():
+            yield (
+                f"{target.name} on {name}",
+                {
+                    family: tuple(one for one in held if one in accelerator.precisions)
+                    for family, held in target.precisions.items()
+                },
+            )
 
 
 def require_tools(target: Format, delegate: str = "") -> None:

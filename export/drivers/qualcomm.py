@@ -48,8 +48,8 @@ def why_not(there: Qualcomm) -> str:
     if not there.library:
         said = f"{VARIABLE} is {there.root}, which has no {LIBRARY}" if there.root else f"{VARIABLE} is not set"
         return (
-            f"--delegate qnn needs Qualcomm's SDK, and {said}: download it from {SOURCE}, unpack it, and set {VARIABLE} "
-            "to its folder"
+            f"--delegate qnn needs Qualcomm's SDK, and {said}: download it from {SOURCE}, unpack it, and set "
+            f"{VARIABLE} to its folder"
         )
     if not there.binding:
         return (
