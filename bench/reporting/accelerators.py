@@ -13,6 +13,14 @@ from bench.reporting.sweeps import case_name
 PROCESSORS = {"cpu": "CPU", "gpu": "GPU", "ne": "Neural Engine"}
 """Of Core ML's compute plan, for people."""
 
+PIECES = (
+    "Multiply-adds: the least share of a method's that the accelerator runs; pieces: the most that a method is cut into. "
+    "The rest runs on the CPU."
+)
+PLAN = (
+    "Operators: which processor Core ML's compute plan prefers, over all methods; it is told before a run, not of one."
+)
+
 
 def accelerator_tables(records: Sequence[Record]) -> list[Table]:
     """Return by machine, weights and image size a table of what accelerators had; none where nothing was on one."""
@@ -21,19 +29,15 @@ def accelerator_tables(records: Sequence[Record]) -> list[Table]:
 
 
 def _table(found: Sequence[Repeats]) -> Table:
-    told = {
-        case_name(repeats.case): repeats.records[0].accelerated
-        for repeats in found
-        if repeats.records[0].accelerated is not None
-    }
-    rows = [Row(name, _cells(one)) for name, one in told.items() if one is not None]
-    by = [f"{name}: {adapter(one)}." for name, one in told.items() if one is not None and adapter(one)]
-    note = (
-        "Multiply-adds: the least share of a method's that the accelerator runs; pieces: the most that a method is cut "
-        "into; the rest runs on the CPU. Operators: by Core ML's compute plan, over all methods, which processor it "
-        "prefers; it tells before a run, not of one."
-    )
-    return Table("Accelerators", " ".join([note, *by]), rows)
+    told: dict[str, Accelerated] = {}
+    for repeats in found:
+        accelerated = repeats.records[0].accelerated
+        if accelerated is not None:
+            told[case_name(repeats.case)] = accelerated
+    rows = [Row(name, _cells(one)) for name, one in told.items()]
+    notes = [PIECES] * any(one.macs for one in told.values()) + [PLAN] * any(one.planned for one in told.values())
+    by = [f"{name}: {adapter(one)}." for name, one in told.items() if adapter(one)]
+    return Table("Accelerators", " ".join([*notes, *by]), rows)
 
 
 def _cells(one: Accelerated) -> list[Cell]:
