@@ -14,8 +14,8 @@ PROCESSORS = {"cpu": "CPU", "gpu": "GPU", "ne": "Neural Engine"}
 """Of Core ML's compute plan, for people."""
 
 PIECES = (
-    "Multiply-adds: the least share of a method's that the accelerator runs; pieces: the most that a method is cut into. "
-    "The rest runs on the CPU."
+    "Multiply-adds: the least share of a method's that the accelerator runs; pieces: the most that a method is cut "
+    "into. The rest runs on the CPU."
 )
 PLAN = (
     "Operators: which processor Core ML's compute plan prefers, over all methods; it is told before a run, not of one."

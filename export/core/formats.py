@@ -171,8 +171,8 @@ def support_table() -> str:
 def support() -> Iterator[tuple[str, Mapping[Family, tuple[str, ...]]]]:
     """Yield the title of each format, each delegate and each accelerator, and which precisions it takes by family."""
     for target in FORMATS.values():
-        for taker in (target, *target.delegates[1:]):
-            yield taker.title, taker.precisions
+        yield target.title, target.precisions
+        yield from ((delegate.title, delegate.precisions) for delegate in target.delegates[1:])
         for name, accelerator in target.accelerators.items():
             yield (
                 f"{target.name} on {name}",
