@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from bench.devices.transport import Transport
 from bench.devices.verification_files import methods_of, misses, read_outputs, write_inputs
 from bench.devices.watching import watch
 from bench.measure.measuring import describe_artifact, describe_photo, steady_stop
-from bench.measure.plan import Plan
+from bench.measure.places import places_for
+from bench.measure.plan import Plan, asks_for
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
 from bench.records.record import Case, Failure, Record
 from export.backends.litert.piece_files import pieces_folder, write_pieces
-from export.core.acceleration import CPU
 from export.core.formats import FORMATS, family_of
 from export.core.methods import Method
 from export.core.sidecar import Sidecar, labels_folder, sidecar_path
@@ -68,12 +69,12 @@ class Phone:
             if runtime not in self._runtimes:
                 raise UserError(f"the {self._kind} app has no runtime {runtime}: choose {' or '.join(self._runtimes)}")
         found = [
-            Case(self._kind, model, runtime, precision, threads, accelerator=accelerator)
+            Case(self._kind, model, runtime, precision, threads, accelerator=place)
             for model in self._plan.models
             for precision in self._plan.precisions
-            for runtime in self._plan.runtimes or self._runtimes[:1]
+            for runtime in self._asked()
             if precision in self._precisions(model, runtime)
-            for accelerator in self._accelerators(runtime, precision)
+            for place in places_for(self._plan, runtime, precision)
             for threads in self._plan.threads
         ]
         if not found:
@@ -83,18 +84,17 @@ class Phone:
             )
         return found
 
+    def _asked(self) -> Sequence[str]:
+        """Return the runtimes to measure; compute units ask for the one that has them."""
+        having = [runtime for runtime in self._runtimes if asks_for(self._plan, FORMATS[runtime])]
+        return self._plan.runtimes or having or self._runtimes[:1]
+
     @staticmethod
     def _precisions(model: str, runtime: str) -> tuple[str, ...]:
         try:
             return FORMATS[runtime].precisions.get(family_of(model), ())
         except UserError:
             return ()  # a baseline
-
-    def _accelerators(self, runtime: str, precision: str) -> list[str]:
-        """Return those of the plan that a runtime has for what is stored so; "" is the CPU."""
-        known = FORMATS[runtime].accelerators
-        taken = [name for name in known if precision in known[name].precisions]
-        return ["" if name == CPU else name for name in self._plan.accelerators if name in (CPU, *taken)]
 
     def prepare(self, work: Work) -> None:
         """See `Device`: every artifact goes to the phone with what belongs to it."""
@@ -175,10 +175,12 @@ class Phone:
         }
         long = {} if self._plan.sustained is None else {"sustained": True}
         place = {"accelerator": case.accelerator} if _is_cut(case) else {}
+        units = {"compute_units": case.accelerator} if case.accelerator in FORMATS[case.runtime].units else {}
         return {
             **early,
             **long,
             **place,
+            **units,
             "artifact": path.name,
             "photo": self._plan.photo.name,
             "run": run,

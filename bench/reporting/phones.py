@@ -163,6 +163,8 @@ def command_of(device: str, phone: str, model: str, runtime: str, precision: str
         flags += [f'--phone "{phone}" --accelerators {accelerator}']
     elif accelerator in FORMATS[runtime].accelerators:
         flags += [f"--accelerators {accelerator}"]
+    elif accelerator in FORMATS[runtime].units[1:]:
+        flags += [f"--compute-units {accelerator}"]
     return f"python bench/run.py {' '.join(flags)}"
 
 
