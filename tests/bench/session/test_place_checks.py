@@ -117,7 +117,7 @@ class TestUnits:
                 r"unknown compute unit 'cpu-and-npu': did you mean cpu-and-gpu or cpu-and-ne\?",
             ),
             (("--compute-units", "all", "--device", "android"), "goes with --device cpu or ios or ios-simulator, not"),
-            (("--accelerator", "gpu", "--device", "ios"), "--accelerator goes with --device cpu or android or hub, not with ios"),
+            (("--accelerator", "gpu", "--device", "ios"), "goes with --device cpu or android or hub, not with ios"),
             (("--accelerator", "gpux"), r"unknown accelerator 'gpux': did you mean gpu or npu or cpu\?"),
         ],
     )
