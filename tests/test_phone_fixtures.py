@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import make_caption_fixture, make_layout_fixture, make_regions_fixture, make_tokenizer_fixture
+from tests.fixtures import (
+    make_caption_fixture,
+    make_layout_fixture,
+    make_pieces_fixture,
+    make_regions_fixture,
+    make_tokenizer_fixture,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,8 +21,9 @@ from tests.fixtures import make_caption_fixture, make_layout_fixture, make_regio
         (make_layout_fixture.FOLDER, make_layout_fixture.write),
         (make_caption_fixture.FOLDER, make_caption_fixture.write),
         (make_regions_fixture.FOLDER, make_regions_fixture.write),
+        (make_pieces_fixture.FOLDER, make_pieces_fixture.write),
     ],
-    ids=["tokenizer", "layout", "caption", "regions"],
+    ids=["tokenizer", "layout", "caption", "regions", "pieces"],
 )
 def test_the_script_writes_what_is_stored(folder: Path, write: Callable[[Path], None], tmp_path: Path) -> None:
     write(tmp_path)

@@ -25,6 +25,7 @@ android {
         versionCode = 1
         versionName = "0.1.0"
         manifestPlaceholders["executorchVersion"] = libs.versions.executorch.get()
+        manifestPlaceholders["litertVersion"] = libs.versions.litert.get()
         ndk.abiFilters += listOf("arm64-v8a", "x86_64") // what ExecuTorch's library has: others must not install
     }
 
@@ -35,10 +36,23 @@ android {
 }
 
 kotlin {
-    compilerOptions.jvmTarget = JvmTarget.JVM_11
+    compilerOptions {
+        jvmTarget = JvmTarget.JVM_11
+        // LiteRT is built with a newer Kotlin than this, which its classes say and its declarations do not need.
+        freeCompilerArgs.add("-Xskip-metadata-version-check")
+    }
 }
+
+/** -Pexecutorch=vulkan takes ExecuTorch's library with the Vulkan backend, which runs artifacts for XNNPACK, too. */
+val executorchFlavor = providers.gradleProperty("executorch").getOrElse("xnnpack")
 
 dependencies {
     implementation(project(":core"))
-    implementation(libs.executorch.android)
+    when (executorchFlavor) {
+        "xnnpack" -> implementation(libs.executorch.android)
+        "vulkan" -> implementation(libs.executorch.android.vulkan)
+        else -> throw GradleException("-Pexecutorch=$executorchFlavor: give xnnpack or vulkan")
+    }
+    implementation(libs.litert)
+    implementation(libs.litert.gpu)
 }

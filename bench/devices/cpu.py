@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from bench.devices import Work
 from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
 from bench.machine.environment import available_cores, environment
+from bench.measure.places import places_for
 from bench.measure.plan import Plan, runtimes_for
 from bench.measure.task import Task
 from bench.records.record import Case, Failure, MachineRates, Record
 from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.workers.process import ask
+from export.core.acceleration import CPU
 from export.core.formats import FORMATS, family_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
@@ -34,11 +37,12 @@ class ThisMachine:
         """See `Device`; baselines have no artifacts, PyTorch has one precision, and formats do not take them all."""
         plan = self._plan
         found = [
-            Case("cpu", model, runtime, precision, threads)
+            Case("cpu", model, runtime, precision, threads, accelerator=place)
             for model in plan.models
             for precision in plan.precisions
             for runtime in runtimes_for(plan, model, precision)
             if precision in precisions_of(model, runtime)
+            for place in places_for(plan, runtime, precision)
             for threads in plan.threads
         ]
         if not found:
@@ -79,7 +83,8 @@ class ThisMachine:
 
     def _say_what_is_left_out(self) -> None:
         plan = self._plan
-        found = {(item.model, item.runtime, item.precision) for item in self.cases()}
+        cases = self.cases()
+        found = {(item.model, item.runtime, item.precision) for item in cases}
         for model in plan.models:
             for precision in plan.precisions:
                 if not any(key[::2] == (model, precision) for key in found):
@@ -89,6 +94,16 @@ class ThisMachine:
                     self._steps.say(
                         f"left out: {model} on {runtime}, which cannot run it in {', '.join(plan.precisions)}"
                     )
+        self._say_which_stay_on_the_cpu(cases)
+
+    def _say_which_stay_on_the_cpu(self, cases: Sequence[Case]) -> None:
+        """Say of every runtime that has cases which of the accelerators it has not."""
+        asked = [name for name in self._plan.accelerators if name != CPU]
+        for runtime, precision in dict.fromkeys((case.runtime, case.precision) for case in cases):
+            had = {case.accelerator for case in cases if (case.runtime, case.precision) == (runtime, precision)}
+            missing = [name for name in asked if name not in had]
+            if missing and not (runtime in FORMATS and FORMATS[runtime].units):
+                self._steps.say(f"left out: {runtime} in {precision} on {', '.join(missing)}, which it does not run on")
 
     def _machine_rates(self, number: int, threads: int) -> MachineRates | None:
         """Return the machine's rates with so many threads, measured once a round."""

@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,19 +18,22 @@ from bench.devices.transport import Transport
 from bench.devices.verification_files import methods_of, misses, read_outputs, write_inputs
 from bench.devices.watching import watch
 from bench.measure.measuring import describe_artifact, describe_photo, steady_stop
-from bench.measure.plan import Plan
+from bench.measure.places import places_for
+from bench.measure.plan import Plan, asks_for
 from bench.measure.timing import PROFILES
 from bench.measure.workloads import artifact_counts
 from bench.records.record import Case, Failure, Record
+from export.backends.litert.piece_files import pieces_folder, write_pieces
 from export.core.formats import FORMATS, family_of
 from export.core.methods import Method
 from export.core.sidecar import Sidecar, labels_folder, sidecar_path
 from export.runtime.program import open_program
-from export.verify.tolerances import tolerances_for
+from export.verify.tolerances import Tolerances, tolerances_of
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.models.registry import build
 
+ANDROID_RUNTIMES = ("executorch", "litert")
 IOS_RUNTIMES = ("executorch", "coreml")
 
 
@@ -65,19 +69,25 @@ class Phone:
             if runtime not in self._runtimes:
                 raise UserError(f"the {self._kind} app has no runtime {runtime}: choose {' or '.join(self._runtimes)}")
         found = [
-            Case(self._kind, model, runtime, precision, threads)
+            Case(self._kind, model, runtime, precision, threads, accelerator=place)
             for model in self._plan.models
             for precision in self._plan.precisions
-            for runtime in self._plan.runtimes or self._runtimes[:1]
+            for runtime in self._asked()
             if precision in self._precisions(model, runtime)
+            for place in places_for(self._plan, runtime, precision)
             for threads in self._plan.threads
         ]
         if not found:
             raise UserError(
                 f"nothing to measure: {', '.join(self._plan.models)} in {', '.join(self._plan.precisions)} has no "
-                "artifact for phones; name tee-0..3, a transformer or minivlm with --models"
+                "artifact for phones on what is asked for; name tee-0..3, a transformer or minivlm with --models"
             )
         return found
+
+    def _asked(self) -> Sequence[str]:
+        """Return the runtimes to measure; compute units ask for the one that has them."""
+        having = [runtime for runtime in self._runtimes if asks_for(self._plan, FORMATS[runtime])]
+        return self._plan.runtimes or having or self._runtimes[:1]
 
     @staticmethod
     def _precisions(model: str, runtime: str) -> tuple[str, ...]:
@@ -100,6 +110,9 @@ class Phone:
             with self._steps.step(f"copy {path.name} to the phone"):
                 self._methods[path] = methods_of(path, self._plan.photo)
                 self._push(path)
+        for path in dict.fromkeys(self._path(case) for case in cases if _is_cut(case)):
+            if path not in self._artifacts.failures:
+                self._push_pieces(path)
 
     def measure(self, case: Case, run: str, number: int) -> Record:
         """See `Device`; an app that dies or hangs is a failed record, and a phone that goes away ends the run."""
@@ -119,7 +132,7 @@ class Phone:
         if missed:
             reason = f"the phone computes something else: {'; '.join(missed)}"
             return self._failed(case, run, number, Failure(None, reason), record)
-        return self._described(record, path)
+        return self._described(record, case, path)
 
     def finish(self) -> None:
         """See `Device`; what cannot be put back is said, and hides no other error."""
@@ -142,6 +155,13 @@ class Phone:
             write_inputs(self._methods[path], folder)
             self._transport.push(folder, "inputs")
 
+    def _push_pieces(self, path: Path) -> None:
+        """Copy what the app runs on an accelerator, which are pieces of the artifact."""
+        with tempfile.TemporaryDirectory() as name, self._steps.step(f"cut {path.name}, and copy its pieces"):
+            folder = Path(name, pieces_folder(path).name)
+            write_pieces(path, folder)
+            self._transport.push(folder, "models")
+
     def _arguments(
         self, case: Case, path: Path, run: str, number: int, verify: bool
     ) -> dict[str, str | int | float | bool]:
@@ -154,9 +174,13 @@ class Phone:
             for name, value in (("cap", float(stop.cap)), ("least", stop.least))
         }
         long = {} if self._plan.sustained is None else {"sustained": True}
+        place = {"accelerator": case.accelerator} if _is_cut(case) else {}
+        units = {"compute_units": case.accelerator} if case.accelerator in FORMATS[case.runtime].units else {}
         return {
             **early,
             **long,
+            **place,
+            **units,
             "artifact": path.name,
             "photo": self._plan.photo.name,
             "run": run,
@@ -182,7 +206,7 @@ class Phone:
                 return record
         return None
 
-    def _described(self, record: Record, path: Path) -> Record:
+    def _described(self, record: Record, case: Case, path: Path) -> Record:
         """Add what the phone does not know about a model, and the app not about the phone."""
         sidecar = Sidecar.read(path)
         with torch.device("meta"):
@@ -190,6 +214,7 @@ class Phone:
         return replace(
             record,
             device=self._kind,
+            accelerator=case.accelerator,
             counts=artifact_counts(sidecar, module),
             artifact=describe_artifact(path),
             photo=describe_photo(self._plan.photo),
@@ -198,7 +223,7 @@ class Phone:
 
     def _verify(self, case: Case, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
-        return misses(self._methods[path], open_program(path), given, tolerances_for(Sidecar.read(path)))
+        return misses(self._methods[path], open_program(path), given, _tolerances(case, Sidecar.read(path)))
 
     def _failed(self, case: Case, run: str, number: int, failure: Failure, record: Record | None = None) -> Record:
         """Return a failed record, with what the app wrote of its surroundings if it wrote one."""
@@ -210,7 +235,7 @@ class AndroidPhone(Phone):
     """An Android phone behind adb."""
 
     def __init__(self, plan: Plan, steps: Steps) -> None:
-        super().__init__(plan, steps, Adb(plan.phone), "android", ("executorch",))
+        super().__init__(plan, steps, Adb(plan.phone), "android", ANDROID_RUNTIMES)
 
 
 class IPhone(Phone):
@@ -227,6 +252,17 @@ class IPhoneSimulator(Phone):
     def __init__(self, plan: Plan, steps: Steps) -> None:
         check_threads(plan)
         super().__init__(plan, steps, SimCtl(plan.phone, plan.bundle_id), "ios-simulator", IOS_RUNTIMES)
+
+
+def _is_cut(case: Case) -> bool:
+    """Tell whether an accelerator of the artifact's format runs it, for which the app takes it in pieces."""
+    return case.accelerator in FORMATS[case.runtime].accelerators
+
+
+def _tolerances(case: Case, sidecar: Sidecar) -> Tolerances:
+    """Return what a phone's outputs must reach beside the CPU's here; accelerators have bounds of their own."""
+    runtime = f"{sidecar.runtime} {case.accelerator}" if _is_cut(case) else sidecar.runtime
+    return tolerances_of(runtime, sidecar.precision, random=sidecar.weights.random)
 
 
 def check_threads(plan: Plan) -> None:

@@ -49,6 +49,7 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
     after = snapshot()
     peak = memory.peak()
     counts = workload.count()
+    accelerated = workload.accelerated()
     return Record(
         run=task.run,
         round=task.round,
@@ -59,6 +60,7 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
         precision=case.precision,
         threads=workload.threads,
         threads_asked=case.threads,
+        accelerator=case.accelerator,
         affinity=None if plan.affinity is None else list(plan.affinity),
         samples=timings.samples,
         tokens=workload.run.tokens,
@@ -74,6 +76,7 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
         profile=plan.profile,
         disturbed=interference_between(before, after, workload.threads, available_cores()),
         sustained=by_second(timings) if plan.sustained else None,
+        accelerated=accelerated,
         time=now(),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.records.runtimes import PYTORCH
+from export.core.acceleration import CPU
 from export.core.format import Family, Format
 from export.core.formats import FORMATS, family_of, require_runtime
 from export.core.identity import find_artifact
@@ -25,7 +26,9 @@ class Plan:
         device: A key of `bench.devices.DEVICES`.
         phone: Which of several connected phones; None takes the only one.
         phones: Which of the phones that a service hosts.
-        accelerators: Of these phones, each for all cases.
+        accelerators: Of these phones, an Android phone here or this machine, each for all cases that have it; "cpu" is
+            none.
+        compute_units: Sets of processors that Core ML may choose from, each for all cases; None takes its own choice.
         bundle_id: That the iPhone's app was built with; None asks for it.
         cool_down: Seconds that a phone may take to cool down before each measurement.
         models: Names of the registry.
@@ -48,6 +51,7 @@ class Plan:
     phone: str | None
     phones: Sequence[str]
     accelerators: Sequence[str]
+    compute_units: Sequence[str] | None
     bundle_id: str | None
     cool_down: float
     models: Sequence[str]
@@ -67,15 +71,26 @@ class Plan:
 
 
 def runtimes_for(plan: Plan, model: str, precision: str) -> list[str]:
-    """Return the runtimes to try: those asked for, or the default ones and those whose artifact is there."""
+    """Return the runtimes to try: those asked for, or the default ones and those whose artifact is there.
+
+    Where none is asked for, an accelerator or compute units ask for the runtimes that have them.
+    """
     if plan.runtimes is not None:
         return list(plan.runtimes)
+    asked = [name for name, target in FORMATS.items() if asks_for(plan, target)]
+    if CPU not in plan.accelerators:
+        return asked
     there = [
         runtime
         for runtime, target in FORMATS.items()
         if runtime not in DEFAULT_RUNTIMES and _exported(plan, model, target, precision) and _installed(runtime)
     ]
-    return [*DEFAULT_RUNTIMES, *there]
+    return list(dict.fromkeys([*DEFAULT_RUNTIMES, *there, *asked]))
+
+
+def asks_for(plan: Plan, target: Format) -> bool:
+    """Tell whether a plan names an accelerator or compute units that a format's runtime has."""
+    return any(name in target.accelerators for name in plan.accelerators) or bool(plan.compute_units and target.units)
 
 
 def request_of(plan: Plan, model: str, runtime: str, precision: str) -> ExportRequest:

@@ -8,17 +8,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench.measure.places import InPlace, load_in_place
 from bench.measure.plan import Plan
 from bench.measure.pytorch_runs import compiled_run, eager_run, part_method, shapes
 from bench.measure.stages import CAPTION_TOKENS, CaptionRun, Run
 from bench.measure.task import Task
 from bench.measure.timing import run_once
+from bench.records.accelerated import Accelerated
 from bench.records.record import Case, Counts
 from bench.records.runtimes import COMPILED, PYTORCH
 from export.core.formats import format_of, import_runtime
 from export.core.sidecar import Sidecar
 from export.runtime.artifact_backend import backend_of
-from export.runtime.program import Program, load_program
 from minivlm.errors import UserError
 from minivlm.images.photos import load_photo
 from minivlm.models.costs import count_macs, count_params
@@ -42,6 +43,7 @@ class Workload:
         weights: Where they come from.
         count: Counts what a run computes; it may take as long as a run.
         planned: Tells the runtime's own value of its memory in bytes, see `export.runtime.program.Program`.
+        accelerated: Tells what an accelerator has of it; it may take as long as loading.
     """
 
     run: Run
@@ -49,6 +51,7 @@ class Workload:
     weights: str
     count: Callable[[], Counts]
     planned: Callable[[], int | None] = lambda: None
+    accelerated: Callable[[], Accelerated | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -107,20 +110,27 @@ def _prepare_artifact(task: Task, artifact: Path) -> Prepared:
     method = None if whole else part_method(model, task.plan.photo, sidecar.image_size)
     counts = artifact_counts(sidecar, model.module)
 
-    def load() -> Program:
-        program = load_program(artifact, task.case.threads)
+    def load() -> InPlace:
+        placed = load_in_place(artifact, task.case)
         for name in calls:
-            program.load(name)
-        return program
+            placed.program.load(name)
+        return placed
 
-    def workload(program: Program) -> Workload:
+    def workload(placed: InPlace) -> Workload:
+        placed.check()
+        program = placed.program
         sidecar.check_interface(artifact, {name: program.interface(name) for name in calls})
         if method is None:
             run = CaptionRun(backend_of(artifact, sidecar, program), load_photo(task.plan.photo)).whole()
         else:
             run = Run([(method.name, lambda: program.run(method.name, method.example))], shapes(method))
         return Workload(
-            run, program.threads, sidecar.weights.description, lambda: counts, lambda: program.planned_bytes
+            run,
+            program.threads,
+            sidecar.weights.description,
+            lambda: counts,
+            lambda: program.planned_bytes,
+            lambda: placed.describe(list(calls)),
         )
 
     return Prepared(load, workload)

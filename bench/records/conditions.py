@@ -26,6 +26,8 @@ def conditions(record: Record) -> Iterator[tuple[str, str]]:
     """Yield what must be equal for times to be comparable, as (name, value)."""
     yield from machine(record)
     yield "threads", str(record.threads)
+    told = record.accelerated
+    yield "accelerator", "" if told is None else ", ".join(filter(None, (told.adapter, told.driver, told.computed)))
     yield "affinity", str(record.affinity)
     yield "inputs", _text(dict(record.inputs))
     yield "photo", record.photo.get("sha256", "")[:12]

@@ -7,30 +7,31 @@ from collections.abc import Mapping
 from dataclasses import asdict, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bench.records.accelerated import Accelerated
 from bench.records.quantiles import percentile, spread
+from bench.records.runtimes import default_place
+from bench.records.values import (
+    STRICT,
+    Amount,
+    Bytes,
+    MetricValue,
+    Milliseconds,
+    Number,
+    Planned,
+    Rate,
+    Seconds,
+    Several,
+    Share,
+    Side,
+)
 from minivlm.errors import printable
 
 FORMAT: Literal[2] = 2
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-# What a value can be, far beyond anything that was ever measured: one that cannot be would turn the statistics of all
-# others into nonsense.
-Milliseconds = Annotated[float, Field(ge=1e-6, le=1e9)]
-Seconds = Annotated[float, Field(ge=0.0, le=1e6)]
-Rate = Annotated[float, Field(ge=1e-6, le=1e9)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-MetricValue = Annotated[float, Field(ge=-1e15, le=1e15)]
-Bytes = Annotated[int, Field(gt=0, le=2**50)]
-Planned = Annotated[int, Field(ge=0, le=2**50)]
-Amount = Annotated[int, Field(gt=0, le=10**18)]
-Number = Annotated[int, Field(ge=0, le=10**6)]
-Several = Annotated[int, Field(gt=0, le=10**6)]
-Side = Annotated[int, Field(gt=0, le=2**31)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -154,9 +155,11 @@ class Record:
         disturbed: What went on beside the measurement, a line each; nothing where it was undisturbed.
         sustained: Seconds since the start and milliseconds of every run of a long measurement.
         phone: Which of the phones that one run measures; empty where a run has one machine.
-        accelerator: That was asked for, such as "npu"; empty where a runtime takes its only one.
+        accelerator: That was asked for, such as "npu", or Core ML's compute units; empty where a runtime takes its only
+            one.
         method: Of an artifact with several, where one is measured alone; empty where a run calls what it needs.
         layers: By compute unit, how many layers ran there; empty where it is not told.
+        accelerated: What the accelerator had of it; None on the CPU, and where it is not told.
         format: Version of this schema.
     """
 
@@ -192,6 +195,7 @@ class Record:
     accelerator: str = ""
     method: str = ""
     layers: Mapping[str, Number] = field(default_factory=dict)
+    accelerated: Accelerated | None = None
     format: Literal[2] = FORMAT
 
     def __post_init__(self) -> None:
@@ -220,9 +224,9 @@ class Record:
 
     @property
     def case(self) -> Case:
-        """What this is a repeat of."""
+        """What this is a repeat of; records from before there was a choice have the one that all had."""
         asked = (self.device, self.model, self.runtime, self.precision, self.threads_asked)
-        return Case(*asked, self.phone, self.accelerator, self.method)
+        return Case(*asked, self.phone, self.accelerator or default_place(self.runtime), self.method)
 
     @property
     def totals(self) -> list[float]:
@@ -284,7 +288,7 @@ class Record:
 def failed_instead(record: Record, failure: Failure) -> Record:
     """Return the failed repeat that would have been this one."""
     values = ("threads", "tokens", "load_ms", "first_ms", "memory", "counts", "machine", "artifact", "sustained")
-    nothing = dict.fromkeys(values)
+    nothing = dict.fromkeys((*values, "accelerated"))
     return replace(record, status="failed", error=failure, samples={}, disturbed=[], weights="", layers={}, **nothing)  # type: ignore[arg-type]
 
 

@@ -9,16 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bench.records.record import Bytes, Milliseconds, explain
+from bench.records.record import explain
+from bench.records.values import STRICT, Bytes, Milliseconds
 from minivlm.errors import UserError
 from minivlm.storage.files import exists, is_file, is_folder, write_text
 
 SCORES = "scores.jsonl"
 WAY_OUT = "make it again by the script that wrote it"
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 Score = Annotated[float, Field(ge=0.0, le=10.0)]
 """0 to 1, but CIDEr-D to 10."""

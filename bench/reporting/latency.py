@@ -11,6 +11,7 @@ from bench.records.repeats import Repeats, group
 from bench.records.runtimes import PYTORCH
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table
+from export.core.acceleration import CPU
 
 VISION = ("tee-0", "tee-1", "tee-2", "tee-3", "grid-r50", "grid-x101", "r101-f")
 TRANSFORMERS = ("bert-base", "bert-8", "tinybert-6", "bert-4", "minilm", "tinybert-4")
@@ -48,17 +49,26 @@ def labels(keys: Iterable[Case]) -> dict[Case, str]:
     """Return a name for each case: model and runtime, and of the rest what is not the same for all."""
     keys = list(keys)
     several = {field: len({getattr(key, field) for key in keys}) > 1 for field in ("precision", "threads")}
+    places: dict[str, set[str]] = {}
+    for key in keys:
+        places.setdefault(key.runtime, set()).add(key.accelerator)
     return {
         key: ", ".join(
             [
                 key.model,
                 key.runtime,
                 *([key.precision] if several["precision"] else []),
+                *place_names(key.accelerator, several=len(places[key.runtime]) > 1),
                 *([_threads([key.threads])] if several["threads"] else []),
             ]
         )
         for key in keys
     }
+
+
+def place_names(accelerator: str, *, several: bool) -> list[str]:
+    """Return the name of what a case runs on, where it is an accelerator or not the same for all of its runtime."""
+    return [accelerator or CPU] if accelerator or several else []
 
 
 def _stage_table(found: Found) -> Table:
@@ -127,6 +137,7 @@ def _ordered(found: Found) -> list[tuple[Case, Repeats]]:
             key.runtime != PYTORCH,
             key.runtime,
             key.precision,
+            key.accelerator,
             key.threads,
         )
 
@@ -146,7 +157,7 @@ def _cells(repeats: Repeats, baseline: str | None, found: Found) -> list[Cell]:
     if baseline is None:
         return cells
     reference = found.get(key._replace(model=baseline)) or found.get(
-        key._replace(model=baseline, runtime=PYTORCH, precision="fp32")
+        key._replace(model=baseline, runtime=PYTORCH, precision="fp32", accelerator="")
     )
     share = None if reference is None else 100.0 * repeats.median / reference.median
     printed_share = None if printed is None else _round(100.0 * printed / paper.LATENCY_MS[baseline])

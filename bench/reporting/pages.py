@@ -8,7 +8,7 @@ from bench.records.conditions import divide
 from bench.records.file import read
 from bench.records.record import Record
 from bench.records.repeats import Repeats, group
-from bench.records.runtimes import PYTORCH
+from bench.records.runtimes import PYTORCH, default_place
 from minivlm.errors import UserError
 
 MARK = re.compile(r"<!-- (?P<table>\S+) from (?P<records>\S+) -->\n(?P<shown>.*?)<!-- end -->", re.DOTALL)
@@ -120,7 +120,8 @@ def _of_one_setting(records: Sequence[Record], path: Path) -> list[Repeats]:
 def _label(each: Repeats) -> str:
     key = each.case
     runtime = TITLES.get(key.runtime, key.runtime)
-    return f"`{key.model}` {runtime}" + ("" if key.runtime == PYTORCH else f" {key.precision}")
+    place = "" if key.accelerator == default_place(key.runtime) else f" on {key.accelerator}"
+    return f"`{key.model}` {runtime}" + ("" if key.runtime == PYTORCH else f" {key.precision}{place}")
 
 
 def _time(each: Repeats) -> str:

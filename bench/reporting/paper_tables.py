@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bench.records.conditions import Division, divide
 from bench.records.record import Case, Record
 from bench.records.repeats import Repeats, group
-from bench.records.runtimes import PYTORCH
+from bench.records.runtimes import PYTORCH, default_place
 from bench.reporting import paper
 from bench.reporting.cells import Cell, Row, Table
 from bench.reporting.cost_tables import Counts, cost_tables
@@ -85,8 +85,9 @@ def _timed_tables(counts: Counts, records: Sequence[Record]) -> dict[str, Table]
 
 
 def reference_repeats(records: Sequence[Record]) -> dict[Case, Repeats]:
-    """Return the repeats that stand for a model and runtime: in fp32, with the threads of most others."""
-    found = [repeats for repeats in group(records) if repeats.case.precision == "fp32"]
+    """Return the repeats that stand for a model and runtime: in fp32, where it runs by itself, with most's threads."""
+    in_fp32 = [repeats for repeats in group(records) if repeats.case.precision == "fp32"]
+    found = [each for each in in_fp32 if each.case.accelerator == default_place(each.case.runtime)]
     if not found:
         return {}
     threads = statistics.multimode(sorted((r.case.threads for r in found), reverse=True))[0]

@@ -34,7 +34,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "android": Kind("an Android phone", "--device android", {"executorch": ("cpu",)}),
+        "android": Kind("an Android phone", "--device android", {"executorch": ("cpu",), "litert": ("cpu", "gpu")}),
         "ios": Kind("an iPhone", "--device ios --bundle-id ID", {"executorch": ("cpu",), "coreml": ("all",)}),
         HOSTED: Kind(
             "a hosted phone", "--device hub", {"litert": ("cpu", "gpu", "npu"), "onnx": ("cpu", "gpu", "npu")}
@@ -161,6 +161,10 @@ def command_of(device: str, phone: str, model: str, runtime: str, precision: str
     flags = [kind.flags, f"--models {model} --runtimes {runtime} --precision {precision}"]
     if device == HOSTED:
         flags += [f'--phone "{phone}" --accelerators {accelerator}']
+    elif accelerator in FORMATS[runtime].accelerators:
+        flags += [f"--accelerators {accelerator}"]
+    elif accelerator in FORMATS[runtime].units[1:]:
+        flags += [f"--compute-units {accelerator}"]
     return f"python bench/run.py {' '.join(flags)}"
 
 
@@ -181,7 +185,14 @@ def _unmeasured(device: str) -> list[Row]:
         for runtime, accelerators in kind.accelerators.items()
         for precision in FORMATS[runtime].precisions[Family.DETECTOR]
         for accelerator in accelerators
+        if _takes(device, runtime, precision, accelerator)
     ]
+
+
+def _takes(device: str, runtime: str, precision: str, accelerator: str) -> bool:
+    """Tell whether an app runs what is stored so on an accelerator; a service refuses by itself."""
+    known = FORMATS[runtime].accelerators.get(accelerator)
+    return device == HOSTED or known is None or precision in known.precisions
 
 
 def _setting(record: Record) -> Setting:

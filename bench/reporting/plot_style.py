@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.records.record import Case
+from bench.records.runtimes import default_place
 
 COLOURS: Mapping[str, str] = MappingProxyType(
     {
@@ -85,7 +86,8 @@ def name_points(axes: Axes, points: Mapping[Case, tuple[float, float]]) -> None:
     several = len({key.precision for key in points}) > 1
     named: dict[str, tuple[float, float]] = {}
     for key, point in points.items():
-        name = f"{key.model}, {key.precision}" if several else key.model
+        place = key.accelerator if key.accelerator != default_place(key.runtime) else ""
+        name = ", ".join(filter(None, (key.model, key.precision if several else "", place)))
         named[name] = max(named.get(name, point), point)
     dots = axes.transData.transform(list(points.values())) * 72.0 / axes.figure.dpi
     placed = [(x - DOT, x + DOT, y) for x, y in dots]  # left, right and middle in points; names avoid dots too

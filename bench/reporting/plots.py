@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 
 from bench.records.record import Case, MachineRates
 from bench.records.repeats import Repeats, weight_bytes
+from bench.records.runtimes import PYTORCH, default_place
 from bench.reporting import paper
 from bench.reporting.latency import TRANSFORMERS, VISION, labels
 from bench.reporting.plot_style import (
@@ -24,7 +25,7 @@ from bench.reporting.plot_style import (
     plain_numbers,
     runtime_legend,
 )
-from bench.reporting.sweeps import curves, thermal_states
+from bench.reporting.sweeps import case_name, curves, thermal_states
 
 BASELINES = {**dict.fromkeys(VISION, "r101-f"), **dict.fromkeys(TRANSFORMERS, "bert-base")}
 
@@ -150,6 +151,8 @@ def paper_picture(found: Found) -> Figure | None:
     shares: dict[str, dict[str, float]] = {}
     for key, repeats in found.items():
         baseline = BASELINES.get(key.model)
+        if key.accelerator != default_place(key.runtime):
+            continue  # the paper has a CPU's, and a runtime has one bar
         if key.model not in paper.LATENCY_MS or baseline is None or key.model == baseline or key.precision != "fp32":
             continue
         whole = _reference(found, key, baseline)
@@ -181,7 +184,8 @@ def transformer_picture(found: Found) -> Figure | None:
     runs: dict[str, dict[str, float]] = {}
     for key, repeats in found.items():
         whole = _reference(found, key, "bert-base")
-        if key.model in TRANSFORMERS and key.precision == "fp32" and whole:
+        usual = key.accelerator == default_place(key.runtime)
+        if key.model in TRANSFORMERS and key.precision == "fp32" and whole and usual:
             runs.setdefault(key.runtime, {})[key.model] = whole / repeats.median
     if not any(len(models) > 1 for models in runs.values()):
         return None
@@ -207,7 +211,7 @@ def scaling_picture(found: Found) -> Figure | None:
     for place, (key, curve) in enumerate(made.items()):
         first = next(iter(curve.values())).median
         times = [first / repeats.median for repeats in curve.values()]
-        label = f"{key.model}, {key.runtime}, {key.precision}"
+        label = case_name(key)
         marker = "osD^vP*"[place % 7]
         axes.plot(list(curve), times, marker=marker, color=COLOURS.get(key.runtime, OTHER), label=label)
     axes.set_xticks(sorted({threads for curve in made.values() for threads in curve}))
@@ -238,7 +242,8 @@ def sustained_picture(found: Found) -> Figure | None:
 
 def _reference(found: Found, key: Case, baseline: str) -> float | None:
     """Return the baseline's median by the same runtime, or by PyTorch."""
-    repeats = found.get(key._replace(model=baseline)) or found.get(key._replace(model=baseline, runtime="pytorch"))
+    in_pytorch = key._replace(model=baseline, runtime=PYTORCH, accelerator="")
+    repeats = found.get(key._replace(model=baseline)) or found.get(in_pytorch)
     return repeats.median if repeats else None
 
 

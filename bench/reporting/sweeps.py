@@ -33,6 +33,11 @@ def curves(found: Sequence[Repeats]) -> dict[Case, dict[int, Repeats]]:
     return {key: dict(sorted(curve.items())) for key, curve in made.items() if len(curve) > 1}
 
 
+def case_name(key: Case) -> str:
+    """Return the name of a case whose threads vary."""
+    return ", ".join(filter(None, (key.model, key.runtime, key.precision, key.accelerator)))
+
+
 def recommended_threads(curve: dict[int, Repeats]) -> int:
     """Return the fewest threads that are about as fast as the best."""
     best = min(repeats.median for repeats in curve.values())
@@ -57,7 +62,7 @@ def scaling_table(found: Sequence[Repeats]) -> Table:
     made = curves(found)
     columns = sorted({threads for curve in made.values() for threads in curve})
     for key, curve in made.items():
-        label = f"{key.model}, {key.runtime}, {key.precision}"
+        label = case_name(key)
         fewest = next(iter(curve.values()))
         cells = []
         for threads in columns:

@@ -22,8 +22,7 @@ def candidates(paths: Sequence[Path], reference: Runner) -> list[Candidate]:
         UserError: A path holds none, an artifact is of another model or of other weights, or two have one name.
     """
     found = [Candidate(name=PYTORCH)]
-    for path in (artifact for given in paths for artifact in _artifacts(given, reference.model)):
-        sidecar = Sidecar.read(path)
+    for path, sidecar in (one for given in paths for one in _artifacts(given, reference.model)):
         if (sidecar.model, sidecar.weights.identity) != (reference.model, reference.origin.identity):
             raise UserError(
                 f"{path} holds {sidecar.model}, {sidecar.weights.description}, and is to be held against"
@@ -38,14 +37,18 @@ def candidates(paths: Sequence[Path], reference: Runner) -> list[Candidate]:
     return found
 
 
-def _artifacts(path: Path, model: str) -> list[Path]:
-    """Return a file itself; of a folder, the artifacts of a model that the runtimes here run on their own."""
+def _artifacts(path: Path, model: str) -> list[tuple[Path, Sidecar]]:
+    """Return a file itself; of a folder, the artifacts of a model that the runtimes here run on their own.
+
+    Each is there with its sidecar, read once: that takes reading the whole artifact.
+    """
     targets = [target for target in FORMATS.values() if target.runs_here]
     suffixes = {f".{suffix}" for target in targets for suffix in (target.suffix, target.whole_suffix)}
     if path.suffix in suffixes or not is_folder(path):  # an artifact may be a folder, too
-        return [path]
+        return [(path, Sidecar.read(path))]
     there = sorted(one for one in path.iterdir() if one.suffix in suffixes and one.name.startswith(f"{model}-"))
-    found = [one for one in there if not Sidecar.read(one).delegated]
+    read = [(one, Sidecar.read(one)) for one in there]
+    found = [(one, sidecar) for one, sidecar in read if not sidecar.delegated]
     if not found:
         raise UserError(f"{path} holds no artifact of {model}: export one, such as by python export/to_onnx.py")
     return found

@@ -10,9 +10,10 @@ from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
 from bench.records.runtimes import COMPILED, PYTORCH_RUNTIMES
 from bench.session.flags import MOST_THREADS
+from bench.session.place_checks import check_here, check_places
 from bench.session.session import NEW_RUN
 from export.core.format import PRECISIONS
-from export.core.formats import FORMATS, require_runtime
+from export.core.formats import FORMATS
 from export.core.request import check_writable
 from minivlm.errors import UserError, unknown
 from minivlm.images.photos import load_photo
@@ -48,6 +49,7 @@ def check_plan(plan: Plan, output: Path) -> None:
         _check_image_size(plan.image_size, described)
     for runtime in plan.runtimes or []:
         _check_runtime(runtime, plan.device)
+    check_places(plan)
     load_photo(plan.photo)
     _check_numbers(plan)
     inputs = [plan.photo] if plan.weights.checkpoint is None else [plan.photo, plan.weights.checkpoint]
@@ -86,12 +88,8 @@ def _check_numbers(plan: Plan) -> None:
 
 
 def _check_runtime(runtime: str, device: str) -> None:
-    if runtime in FORMATS and device == THIS_MACHINE:
-        require_runtime(FORMATS[runtime])
-        if not FORMATS[runtime].runs_here:
-            raise UserError(
-                f"{FORMATS[runtime].title} runs on Apple's systems only: measure it on a Mac, or with --device ios"
-            )
+    if runtime in FORMATS:
+        check_here(FORMATS[runtime], device)
     if runtime == COMPILED and not any(map(shutil.which, [os.environ.get("CXX", ""), *COMPILERS])):
         raise UserError(f"{COMPILED} needs a C++ compiler, and none of {', '.join(COMPILERS)} is here: install g++")
 

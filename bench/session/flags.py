@@ -12,8 +12,9 @@ from bench.measure.plan import DEFAULT_RUNTIMES, Plan
 from bench.measure.timing import PROFILES
 from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.reporting.latency import TRANSFORMERS
+from export.core.acceleration import CPU
 from export.core.flags import add_precision_flag
-from export.core.formats import FORMATS
+from export.core.formats import FORMATS, accelerators_here
 from export.core.request import parse_image_size
 from export.core.weights import add_models_flag, add_weights_flags, read_weights
 from minivlm.command_line import (
@@ -34,21 +35,25 @@ MOST_THREADS = 1024
 COOL_DOWN = 180.0
 FIELDS = {
     **{"serial": "phone", "udid": "phone", "checkpoint": "weights", "seed": "weights", "precision": "precisions"},
-    "phone": "phones",
+    **{"phone": "phones", "accelerator": "accelerators"},
 }
 """What a flag decides of a plan, where that has another name."""
 
 ACCELERATORS = ("cpu", "gpu", "npu")
-"""Of hosted phones, as their service calls them."""
+"""Of hosted phones, as their service calls them; an Android phone here and this machine have some of them."""
+
+UNITS = tuple(dict.fromkeys(name for target in FORMATS.values() for name in target.units))
+"""Of a runtime that chooses among processors."""
 
 PHONE_FLAGS = {
     "serial": ("android",),
     "udid": ("ios", "ios-simulator"),
     "bundle_id": ("ios", "ios-simulator"),
     "phone": ("hub",),
-    "accelerators": ("hub",),
+    "accelerator": (THIS_MACHINE, "android", "hub"),
+    "compute_units": (THIS_MACHINE, "ios", "ios-simulator"),
 }
-"""Which devices a flag that names a phone or its app goes with."""
+"""Which devices a flag that not all of them have goes with."""
 
 
 def default_threads() -> int:
@@ -96,10 +101,17 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         help="a phone that Qualcomm AI Hub hosts; may be given several times",
     )
     add(
-        "--accelerators",
+        *("--accelerator", "--accelerators"),
         type=list_argument(known_argument("accelerator", ACCELERATORS)),
         metavar="A,B",
-        help=f"of hosted phones: {', '.join(ACCELERATORS)} (default: {ACCELERATORS[0]})",
+        help=f"of hosted phones: {', '.join(ACCELERATORS)}; of an Android phone here: {', '.join(ACCELERATORS[:2])}; "
+        f"of this machine: {', '.join([CPU, *accelerators_here()])} (default: {CPU})",
+    )
+    add(
+        "--compute-units",
+        type=list_argument(known_argument("compute unit", UNITS)),
+        metavar="A,B",
+        help=f"of Core ML, on a Mac or an iPhone: {', '.join(UNITS)} (default: {UNITS[0]})",
     )
     add(
         "--cool-down",
@@ -165,7 +177,8 @@ def plan_of(flags: argparse.Namespace) -> Plan:
         device=flags.device,
         phone=_phone(flags),
         phones=list(dict.fromkeys(flags.phone or [])),
-        accelerators=flags.accelerators or [ACCELERATORS[0]],
+        accelerators=flags.accelerator or [CPU],
+        compute_units=flags.compute_units,
         bundle_id=flags.bundle_id,
         cool_down=COOL_DOWN if flags.cool_down is None else flags.cool_down,
         models=models,

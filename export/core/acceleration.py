@@ -41,6 +41,19 @@ class Adapter:
 
 
 @dataclass(frozen=True)
+class DriverFacts:
+    """What a system tells of an accelerator's driver before anything is loaded.
+
+    Attributes:
+        name: Such as "NVIDIA 550.54"; empty where nothing is told.
+        software: Whether it is known to be a program on the CPU, whose times mean nothing.
+    """
+
+    name: str = ""
+    software: bool = False
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where the work of a method runs.
 

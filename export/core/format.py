@@ -71,6 +71,9 @@ class Format:
             executor proves artifacts, and its time means nothing.
         accelerators: By name, what artifacts can run on besides the CPU.
         delegates: What its artifacts can be lowered to, the default first; empty where there is no choice.
+        refused_delegates: By the name of one that nothing is lowered to, "module:attribute" of a function that returns
+            why, and what is missing on this machine.
+        units: Sets of processors that its runtime can be told to choose from, the default first; empty where it cannot.
     """
 
     runtime: str
@@ -88,11 +91,18 @@ class Format:
     system: str = ""
     accelerators: Mapping[str, Accelerator] = field(default_factory=dict)
     delegates: tuple[Delegate, ...] = ()
+    refused_delegates: Mapping[str, str] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
 
     @property
     def runs_here(self) -> bool:
         """Whether the runtime itself, and no stand-in for it, runs on this system."""
         return self.system in ("", platform.system())
+
+    @property
+    def name(self) -> str:
+        """For people, the format without the kernels that it takes by default."""
+        return self.title.partition(" with ")[0]
 
     @property
     def command(self) -> str:

@@ -1,6 +1,6 @@
 """The table of formats, and what is asked of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,16 +159,28 @@ def check_delegate(target: Format, delegate: Delegate, model: str, precision: st
 
 
 def support_table() -> str:
-    """Return, as text, which precisions of which models each format can hold."""
+    """Return, as text, which precisions of which models each format can hold, and delegates and accelerators take."""
     heading = f"  {'format':<28}" + "".join(f"{family:<18}" for family in Family)
-    takers: list[Format | Delegate] = []
-    for target in FORMATS.values():
-        takers += [target, *target.delegates[1:]]
     rows = [
-        f"  {taker.title:<28}" + "".join(f"{' '.join(taker.precisions.get(family, ())):<18}" for family in Family)
-        for taker in takers
+        f"  {title:<28}" + "".join(f"{' '.join(precisions.get(family, ())):<18}" for family in Family)
+        for title, precisions in support()
     ]
     return "\n".join(line.rstrip() for line in [heading, *rows])
+
+
+def support() -> Iterator[tuple[str, Mapping[Family, tuple[str, ...]]]]:
+    """Yield the title of each format, each delegate and each accelerator, and which precisions it takes by family."""
+    for target in FORMATS.values():
+        yield target.title, target.precisions
+        yield from ((delegate.title, delegate.precisions) for delegate in target.delegates[1:])
+        for name, accelerator in target.accelerators.items():
+            yield (
+                f"{target.name} on {name}",
+                {
+                    family: tuple(one for one in held if one in accelerator.precisions)
+                    for family, held in target.precisions.items()
+                },
+            )
 
 
 def require_tools(target: Format, delegate: str = "") -> None:
@@ -239,25 +251,30 @@ def program_class(target: Format, accelerator: str = CPU) -> Any:
     return resolve_name(target.program if accelerator == CPU else target.accelerators[accelerator].program)
 
 
+def accelerators_here() -> list[str]:
+    """Return the names of all formats' accelerators, the CPU not among them."""
+    return list(dict.fromkeys(name for found in FORMATS.values() for name in found.accelerators))
+
+
 def check_accelerator(target: Format, precision: str, accelerator: str) -> None:
     """Refuse an accelerator that does not go with a format, or with what its artifacts are stored in.
 
     Raises:
         UserError: It is unknown, or does not; naming what does.
     """
-    known = [CPU, *dict.fromkeys(name for found in FORMATS.values() for name in found.accelerators)]
+    known = [CPU, *accelerators_here()]
     if accelerator not in known:
         raise UserError(unknown("accelerator", accelerator, known))
     if accelerator == CPU:
         return
     if accelerator not in target.accelerators:
-        others = [found.title for found in FORMATS.values() if accelerator in found.accelerators]
+        others = [f"{found.name} ({found.command})" for found in FORMATS.values() if accelerator in found.accelerators]
         raise UserError(
-            f"{target.title} has no accelerator {accelerator} here: leave it out, or take {', '.join(others)}"
+            f"{target.name} has no accelerator {accelerator} here: leave it out, or take {' or '.join(others)}"
         )
     taken = target.accelerators[accelerator].precisions
     if precision not in taken:
         raise UserError(
-            f"{target.title}'s {accelerator} would compute {precision} in float: take an artifact in "
+            f"{target.name}'s {accelerator} would compute {precision} in float: take an artifact in "
             + " or ".join(taken)
         )

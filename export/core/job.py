@@ -12,7 +12,7 @@ from export.core.catalogue import exportable_methods
 from export.core.format import INTEGERS
 from export.core.formats import FORMATS
 from export.core.methods import Method
-from export.core.precision import Rule, fits_name, kept_in_float
+from export.core.precision import Rule, fits_name, kept_in_float, rules_of_backbone
 from export.core.recipe import Recipe
 from export.core.request import ExportRequest
 from minivlm.console import Steps
@@ -60,8 +60,9 @@ def make_recipe(
     request: ExportRequest, model: NamedModel, rules: tuple[Rule, ...], say: Callable[[str], None] | None
 ) -> Recipe:
     """Return the recipe of a request; a detector in whole numbers comes with photos."""
-    rules = (*kept_in_float(request.keep_float), *rules)
     module = model.module.vision if isinstance(model.module, VisionLanguageModel) else model.module
+    backbone = module.config.efficientnet if isinstance(module, TEE) else None
+    rules = (*kept_in_float(request.keep_float), *rules_of_backbone(rules, backbone))
     if request.precision not in INTEGERS or not isinstance(module, TEE):
         return Recipe(request.precision, rules, delegate=request.delegate)
     size = request.image_size or module.config.image_size

@@ -50,6 +50,7 @@ class Rule:
         kinds: Of the layers.
         bits: Of what is rounded.
         group: Weights of a row, one after another, that share a scale; 0 where all of a row do.
+        backbones: Of the detectors that it holds for, as timm names them; none where it holds for every model.
     """
 
     modules: tuple[str, ...]
@@ -57,6 +58,7 @@ class Rule:
     kinds: tuple[Kind, ...] = tuple(Kind)
     bits: int = 8
     group: int = 0
+    backbones: tuple[str, ...] = ()
 
     def fits(self, module: str, kind: Kind) -> bool:
         """Tell whether a layer, by its module's dotted name within whatever wraps it, falls under this rule."""
@@ -66,8 +68,13 @@ class Rule:
         kinds = "" if self.kinds == tuple(Kind) else f" ({', '.join(self.kinds)})"
         rounded = "" if self.mode is Mode.FLOAT else f", {self.bits} bits"
         grouped = f" in groups of {self.group}" if self.group else ""
-        return f"{', '.join(self.modules)}{kinds}: {self.mode}{rounded}{grouped}"
+        of = f" of {', '.join(self.backbones)}" if self.backbones else ""
+        return f"{', '.join(self.modules)}{of}{kinds}: {self.mode}{rounded}{grouped}"
 
+
+CLAMPED = ("efficientnet_lite0",)
+"""Backbones whose activations are ReLU6, which an integer kernel has at no cost as the range of its output. Swish is
+computed in float between two integer layers, or by a table."""
 
 GROUP = 32
 """Weights that share a scale where they are rounded to 4 bits: the most that every format's kernels take."""
@@ -104,6 +111,11 @@ def fits_name(pattern: str, module: str) -> bool:
 def deciding_rule(rules: Iterable[Rule], module: str, kind: Kind) -> Rule:
     """Return the first rule that fits a layer."""
     return next((rule for rule in rules if rule.fits(module, kind)), OTHERWISE)
+
+
+def rules_of_backbone(rules: Iterable[Rule], backbone: str | None) -> tuple[Rule, ...]:
+    """Return the rules that hold for a detector with a backbone; None is a model without one."""
+    return tuple(rule for rule in rules if not rule.backbones or backbone in rule.backbones)
 
 
 def kept_in_float(patterns: Iterable[str]) -> tuple[Rule, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.core.acceleration import CPU
+from export.core.choices import add_choice_flags, check_choices
 from export.core.flags import add_evaluate_flags
 from export.core.format import INTEGERS, PRECISIONS, Family, Format
 from export.core.formats import (
@@ -18,7 +19,7 @@ from export.core.formats import (
     find_delegate,
     support_table,
 )
-from minivlm.command_line import integer_argument, known_argument, path_argument, script_parser, seed
+from minivlm.command_line import integer_argument, path_argument, script_parser, seed
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable
 from minivlm.images.photos import default_photo, load_photo
@@ -103,20 +104,7 @@ def parse_request(description: str, target: Format, argv: Sequence[str] | None) 
     parser = script_parser(description)
     parser.epilog = f"what each format takes:\n{support_table()}"
     add_request_flags(parser)
-    if target.delegates:
-        names = [delegate.name for delegate in target.delegates]
-        parser.add_argument(
-            "--delegate",
-            type=known_argument("delegate", names),
-            help=f"of {', '.join(names)}: what computes; {names[0]} takes what others leave (default: {names[0]})",
-        )
-    if target.accelerators:
-        parser.add_argument(
-            "--accelerator",
-            default=CPU,
-            metavar="NAME",
-            help=f"of {', '.join([CPU, *target.accelerators])}: prove the artifact there, too (default: %(default)s)",
-        )
+    add_choice_flags(parser, target)
     return read_request(parser.parse_args(argv), target)
 
 
@@ -168,13 +156,14 @@ def read_request(arguments: argparse.Namespace, target: Format) -> ExportRequest
     Raises:
         UserError: See `parse_request`.
     """
+    check_choices(arguments, target)
     if arguments.model is None and arguments.checkpoint is None:
         raise UserError("nothing to export: pass --model NAME, --checkpoint DIR, or both; --help lists the flags")
     model = arguments.model or read_info(arguments.checkpoint).model
     delegate = vars(arguments).get("delegate") or ""
     check_precision(target, model, arguments.precision, delegate)
     check_delegate_runs(arguments, target, delegate)
-    check_accelerator(target, arguments.precision, accelerator := vars(arguments).get("accelerator", CPU))
+    check_accelerator(target, arguments.precision, accelerator := vars(arguments).get("accelerator") or CPU)
     check_effects(arguments, model)
     samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
     if samples < 1:

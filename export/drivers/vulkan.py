@@ -81,10 +81,9 @@ def find_driver() -> Driver:
     if platform.system() != "Linux":
         return Driver()  # the system brings it
     loader = ctypes.util.find_library("vulkan") is not None
-    named = any(os.environ.get(name) for name in NAMING)
-    installed = named or any(Path(folder).glob("*.json") for folder in MANIFESTS if Path(folder).is_dir())
-    gpu = any(any(Path("/dev").glob(pattern)) for pattern in DEVICES)
-    if loader and (named or (installed and gpu)):
+    named = bool(named_manifests(os.environ))
+    installed = named or bool(installed_manifests())
+    if loader and (named or (installed and sees_gpu())):
         return Driver()
     cached = read_cached(cache_folder())
     if cached is not None:
@@ -95,6 +94,23 @@ def find_driver() -> Driver:
     raise UserError(
         f"LiteRT's GPU accelerator needs a Vulkan driver, and there is none: {SETUP} sets up one in software"
     )
+
+
+def named_manifests(environment: Mapping[str, str]) -> list[Path]:
+    """Return the manifests of drivers that variables name, as a loader takes them."""
+    given = next((environment[name] for name in NAMING if environment.get(name)), "")
+    return [Path(part) for part in given.split(os.pathsep) if part]
+
+
+def installed_manifests() -> list[Path]:
+    """Return the manifests of the system's drivers."""
+    folders = [Path(folder) for folder in MANIFESTS if Path(folder).is_dir()]
+    return [manifest for folder in folders for manifest in sorted(folder.glob("*.json"))]
+
+
+def sees_gpu() -> bool:
+    """Tell whether the system shows a GPU."""
+    return any(any(Path("/dev").glob(pattern)) for pattern in DEVICES)
 
 
 def read_cached(folder: Path) -> Driver | None:

@@ -1,12 +1,12 @@
 """An artifact, loaded and ready to run: what every runtime offers to those who know nothing about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from torch import Tensor
 
-from export.core.acceleration import Adapter, Placement
+from export.core.acceleration import Adapter, DriverFacts, Placement
 from export.core.formats import check_accelerator, format_of, program_class
 from export.core.interface import Interface
 from export.core.sidecar import Sidecar, sidecar_path
@@ -72,9 +72,23 @@ class AcceleratedProgram(Program, Protocol):
         """
         ...
 
+    @staticmethod
+    def driver() -> DriverFacts:
+        """Return what can be told of the accelerator's driver before anything is loaded.
+
+        Raises:
+            UserError: There is none.
+        """
+        ...
+
     @property
     def adapter(self) -> Adapter:
         """What the accelerator is, as its driver says."""
+        ...
+
+    @property
+    def computed(self) -> str:
+        """In what it was told to compute."""
         ...
 
     def placement(self, method: str) -> Placement:
@@ -82,6 +96,18 @@ class AcceleratedProgram(Program, Protocol):
 
         Raises:
             UserError: The artifact has no such method, or the accelerator does not take it.
+        """
+        ...
+
+
+class PlannedProgram(Program, Protocol):
+    """A loaded artifact whose runtime chooses among processors. Its class also takes one of `Format.units`."""
+
+    def planned(self, method: str) -> Mapping[str, int]:
+        """Return by processor how many operators the runtime prefers to run there; empty where it does not tell.
+
+        Raises:
+            UserError: The artifact has no such method.
         """
         ...
 
@@ -128,6 +154,18 @@ def require_artifact(path: Path) -> None:
 def load_program(path: Path, threads: int | None = None) -> Program:
     """Load an artifact that was held against its sidecar already; see `open_program`."""
     program: Program = program_class(format_of(path))(path, threads)
+    return program
+
+
+def load_on_units(path: Path, units: str, threads: int | None = None) -> PlannedProgram:
+    """Load an artifact in a runtime that chooses among processors.
+
+    Args:
+        path: That was held against its sidecar already.
+        units: Among which, one of the format's.
+        threads: See `load_program`.
+    """
+    program: PlannedProgram = program_class(format_of(path))(path, threads, units)
     return program
 
 

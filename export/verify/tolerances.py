@@ -169,7 +169,7 @@ executor only and was not measured: it has the bounds of the others."""
 
 TRAINED_ONNX_INT8 = replace(
     TOLERANCES["onnx int8"],
-    proposals=0.9,
+    proposals=0.8,
     matched=0.1,
     tags=0.65,
     attributes=0.3,
@@ -178,8 +178,9 @@ TRAINED_ONNX_INT8 = replace(
     score=0.45,
 )
 """tee-sample: 0.97, 0.2, 0.93, 0.9995, 29.5 dB, 0.05. But one tee-lite-sample keeps 99.7 % of its mAP on 100 scenes
-with features at 8.5 to 13.8 dB and 0.80, tags 0.75, attributes 0.5, scores within 0.38: of a task numbers say
-little, which --evaluate is for. Half of a layer's weights is 6 dB, and is found."""
+with features at 8.5 to 13.8 dB and 0.80, tags 0.75, attributes 0.5, scores within 0.38; with its backbone in int8, too,
+99.9 % on 300 scenes, with 0.89 of the proposals: of a task numbers say little, which --evaluate is for. Half of a
+layer's weights is 6 dB, and is found."""
 
 TRAINED: Mapping[str, Tolerances] = MappingProxyType(
     {

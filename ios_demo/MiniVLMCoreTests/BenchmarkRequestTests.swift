@@ -38,7 +38,7 @@ final class BenchmarkRequestTests: XCTestCase {
 
     func testEverythingElseMayBeGiven() throws {
         let request = try parse(
-            "--photo", "china.jpg", "--round", "2", "--threads", "4", "--compute-units", "cpu-ane",
+            "--photo", "china.jpg", "--round", "2", "--threads", "4", "--compute-units", "cpu-and-ne",
             "--cool-down", "5.5", "--verify", "yes", "--sustained", "yes",
             "--output", "mine.jsonl", "--cap", "30", "--least", "3", "--warmup-cap", "10")
         XCTAssertEqual(request.photo, "china.jpg")
@@ -70,7 +70,7 @@ final class BenchmarkRequestTests: XCTestCase {
             (["--round", "-1"], "--round -1: give a whole number from 0 up"),
             (["--threads", "four"], "--threads four: give a whole number from 0 up"),
             (["--cool-down", "nan"], "--cool-down nan: give seconds, 0 or more"),
-            (["--compute-units", "gpu"], "--compute-units gpu: give one of all, cpu, cpu-gpu, cpu-ane"),
+            (["--compute-units", "gpu"], "--compute-units gpu: give one of all, cpu, cpu-and-gpu, cpu-and-ne"),
             (["--verify", "maybe"], "--verify maybe: give one of yes, no"),
         ]
         for (more, message) in mistakes {

@@ -10,16 +10,22 @@ final class FakeDevice: BenchmarkPlatform, @unchecked Sendable {
     var lost: [Bool] = []
     var broken: UserError?
     var tellsThreads = true
+    /// Where methods are said to run, and the units that were asked for.
+    var placed: Placements = [:]
+    private(set) var units: [BenchmarkRequest.ComputeUnits] = []
     private(set) var opened = ToyRuntime()
     private(set) var slept = 0.0
     private(set) var said: [String] = []
     private var looked = 0
 
     func open(_ artifact: Artifact, computeUnits: BenchmarkRequest.ComputeUnits) async throws -> any ModelRuntime {
+        units.append(computeUnits)
         if let broken { throw broken }
         opened = ToyRuntime(tellsThreads: tellsThreads)
         return opened
     }
+
+    func placements(_ artifact: Artifact, computeUnits: BenchmarkRequest.ComputeUnits) async -> Placements { placed }
 
     func photo(at file: URL) throws -> RGBImage {
         guard FileManager.default.fileExists(atPath: file.path) else {

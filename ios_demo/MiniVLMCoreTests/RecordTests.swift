@@ -39,7 +39,8 @@ final class RecordTests: XCTestCase {
             threadsAsked: 4,
             artifact: .init(name: "tee-0-coreml-fp16.mlpackage", bytes: 9, sha256: String(repeating: "ef", count: 32)),
             inputs: [:], photo: ["name": "china.jpg"], weights: "random (seed 0)",
-            environment: ["compute_units": .text("cpu-ane")], profile: "quick", time: "2026-01-02T03:04:05Z")
+            environment: [:], profile: "quick", time: "2026-01-02T03:04:05Z")
+        record.accelerator = "cpu-and-ne"
         record.error = .init(reason: "Core ML cannot load tee-0-coreml-fp16.mlpackage: export it again")
         return record
     }()

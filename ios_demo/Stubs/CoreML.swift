@@ -48,3 +48,48 @@ public struct MLShapedArray<Scalar> {
     public init(converting array: MLMultiArray) { fatalError() }
     public var scalars: [Scalar] { fatalError() }
 }
+
+public enum MLComputeDevice {
+    case cpu(MLCPUComputeDevice)
+    case gpu(MLGPUComputeDevice)
+    case neuralEngine(MLNeuralEngineComputeDevice)
+}
+
+public final class MLCPUComputeDevice {}
+
+public final class MLGPUComputeDevice {}
+
+public final class MLNeuralEngineComputeDevice {}
+
+public final class MLComputePlan {
+    public static func load(
+        contentsOf url: URL, configuration: MLModelConfiguration
+    ) async throws -> sending MLComputePlan { fatalError() }
+    public var modelStructure: MLModelStructure { fatalError() }
+    public func deviceUsage(for operation: MLModelStructure.Program.Operation) -> DeviceUsage? { fatalError() }
+
+    public struct DeviceUsage {
+        public var preferred: MLComputeDevice { fatalError() }
+    }
+}
+
+public enum MLModelStructure {
+    case program(Program)
+    case unsupported
+
+    public struct Program {
+        public var functions: [String: Function] { fatalError() }
+
+        public struct Function {
+            public var block: Block { fatalError() }
+        }
+
+        public struct Block {
+            public var operations: [Operation] { fatalError() }
+        }
+
+        public struct Operation {
+            public var blocks: [Block] { fatalError() }
+        }
+    }
+}

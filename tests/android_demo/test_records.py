@@ -6,7 +6,8 @@ from pathlib import Path
 from bench.records.record import Record
 from bench.reporting.sweeps import thermal_states
 
-LINES = (Path(__file__).parents[1] / "fixtures" / "records" / "android.jsonl").read_text().splitlines()
+FOLDER = Path(__file__).parents[1] / "fixtures" / "records"
+LINES = (FOLDER / "android.jsonl").read_text().splitlines()
 
 
 def test_a_repeat_that_went_well() -> None:
@@ -46,3 +47,11 @@ def test_nothing_is_lost_by_reading_and_writing() -> None:
         expected = json.loads(line)
         written = json.loads(Record.from_json(line).to_json())
         assert {name: written[name] for name in expected} == expected
+
+
+def test_a_record_of_the_gpu_names_it_and_what_ran_where() -> None:
+    """Expected: android_demo/core/src/test/kotlin/org/minivlm/core/UnitsTest.kt, which wrote the line."""
+    record = Record.from_json((FOLDER / "android_gpu.jsonl").read_text())
+    assert (record.runtime, record.accelerator, record.case.accelerator) == ("litert", "gpu", "gpu")
+    assert record.environment["units"] == {name: ["gpu", "cpu"] for name in ("regions", "prefill", "step")}
+    assert "accelerator" not in json.loads(LINES[0]), "records of the CPU are as they were"

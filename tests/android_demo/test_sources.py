@@ -12,10 +12,12 @@ import pytest
 import tree_sitter_kotlin
 from tree_sitter import Language, Node, Parser
 
+from export.core.formats import FORMATS, runtime_name
+
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "android_demo"
 SOURCES = sorted(path for path in APP.rglob("*.kt*") if "build" not in path.relative_to(APP).parts)
-FIXTURES = ("preprocess", "tokenizer", "layout", "caption", "records")
+FIXTURES = ("preprocess", "tokenizer", "layout", "caption", "records", "pieces")
 OF_THE_IPHONE = ("photo.rgb", "ios.jsonl")
 """Written for, or by, Swift."""
 
@@ -71,6 +73,40 @@ def test_the_app_runs_the_version_that_artifacts_are_exported_with() -> None:
     catalog = tomllib.loads((APP / "gradle" / "libs.versions.toml").read_text())
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert f"executorch=={catalog['versions']['executorch']}" in dependencies
+
+
+def test_the_app_runs_the_litert_that_artifacts_are_proven_with() -> None:
+    catalog = tomllib.loads((APP / "gradle" / "libs.versions.toml").read_text())
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert f"ai-edge-litert=={catalog['versions']['litert']}" in extras["litert"]
+    for name in ("litert", "litert-gpu"):  # since 2.3 the GPU's accelerator is a library of its own
+        assert catalog["libraries"][name] == {
+            "module": f"com.google.ai.edge.litert:{name}",
+            "version": {"ref": "litert"},
+        }
+
+
+def test_the_library_with_vulkan_is_the_same_version_and_taken_by_a_property() -> None:
+    catalog = tomllib.loads((APP / "gradle" / "libs.versions.toml").read_text())["libraries"]
+    assert catalog["executorch-android-vulkan"]["version"] == catalog["executorch-android"]["version"]
+    build = (APP / "app" / "build.gradle.kts").read_text()
+    assert 'providers.gradleProperty("executorch").getOrElse("xnnpack")' in build
+    message = (APP / "app/src/main/kotlin/org/minivlm/demo/ExecuTorchRuntime.kt").read_text()
+    assert "-Pexecutorch=vulkan" in message
+
+
+def test_an_app_that_lacks_opencl_installs_all_the_same() -> None:
+    """From Android 12 on an app opens no library of the phone's maker that its manifest does not name."""
+    root = ElementTree.parse(APP / "app" / "src" / "main" / "AndroidManifest.xml").getroot()
+    android = "{http://schemas.android.com/apk/res/android}"
+    found = {item.get(f"{android}name"): item.get(f"{android}required") for item in root.iter("uses-native-library")}
+    assert found == {"libOpenCL.so": "false", "libOpenCL-pixel.so": "false"}
+
+
+def test_delegates_have_the_names_that_exporters_give_them() -> None:
+    names = {runtime_name(FORMATS["executorch"], delegate.name) for delegate in FORMATS["executorch"].delegates}
+    source = (APP / "app/src/main/kotlin/org/minivlm/demo/Accelerators.kt").read_text()
+    assert set(re.findall(r'"(executorch[\w-]*)"', source)) == names - {"executorch-coreml"}  # which is Apple's
 
 
 def test_no_model_and_no_foreign_program_is_kept_with_the_app() -> None:

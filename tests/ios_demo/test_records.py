@@ -35,3 +35,8 @@ def test_a_failed_record_has_the_reason() -> None:
     assert record.error.reason == "Core ML cannot load tee-0-coreml-fp16.mlpackage: export it again"
     assert record.error.exit is None
     assert record.samples == {}
+
+
+def test_a_record_of_core_ml_names_its_compute_units() -> None:
+    """Expected: those of ios_demo/MiniVLMCoreTests/RecordTests.swift; XNNPACK has none to name."""
+    assert [record.accelerator for record in records()] == ["", "cpu-and-ne"]

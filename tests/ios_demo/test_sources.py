@@ -13,6 +13,7 @@ import tree_sitter_swift
 import yaml
 from tree_sitter import Language, Node, Parser
 
+from export.core.formats import FORMATS, runtime_name
 from export.core.sidecar import FORMAT
 from minivlm.vision.pixels import IMAGENET_RGB
 
@@ -127,6 +128,11 @@ class TestAgreementWithPython:
 
     def test_the_core_reads_sidecars_as_they_are_written(self) -> None:
         assert f"static let readable = {FORMAT}\n" in self.text("Model/Sidecar.swift")
+
+    def test_delegates_have_the_names_that_exporters_give_them(self) -> None:
+        names = {runtime_name(FORMATS["executorch"], one.name) for one in FORMATS["executorch"].delegates}
+        targets = re.findall(r'target: "([\w-]+)"', self.text("Screen/Accelerator.swift"))
+        assert set(targets) == (names - {"executorch-vulkan"}) | {"coreml"}  # Apple's systems have no Vulkan
 
     def test_photos_are_normalised_with_the_same_statistics(self) -> None:
         found = re.search(r"mean: \[(.+?)\], std: \[(.+?)\]", self.text("Photo/PixelFormat.swift"))

@@ -44,4 +44,5 @@ FORMAT = Format(
     bindings=("executorch.runtime",),
     script="export/to_executorch.py",
     delegates=DELEGATES,
+    refused_delegates={"qnn": "export.drivers.qualcomm:refusal"},
 )

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from export.backends.litert.graph import parsed, signature_graph
 from export.backends.litert.pieces import NAME, Cut, Piece, cut
-from export.core.acceleration import Adapter, Placement
+from export.core.acceleration import Adapter, DriverFacts, Placement
 from export.core.interface import Interface, TensorSpec, prepared, widened
 from export.drivers.vulkan import SETUP, find_driver
+from export.drivers.vulkan_facts import driver_facts
 from export.runtime.program import require_method
 from minivlm.errors import UserError
 from minivlm.quiet import overheard, without_announcements
@@ -55,7 +56,7 @@ class GPUProgram:
             raise UserError(
                 f"{path} is not a model this runtime can load ({type(error).__name__}): export it again"
             ) from None
-        self._exact = computed == "fp32"
+        self.computed = computed
         self._loaded: dict[str, LoadedMethod] = {}
         self._busy = threading.RLock()
 
@@ -67,6 +68,11 @@ class GPUProgram:
             UserError: There is none.
         """
         find_driver().use()
+
+    @staticmethod
+    def driver() -> DriverFacts:
+        """See `AcceleratedProgram`."""
+        return driver_facts()
 
     @property
     def adapter(self) -> Adapter:
@@ -117,7 +123,9 @@ class GPUProgram:
         require_method(method, self.methods)
         with self._busy:
             if method not in self._loaded:
-                self._loaded[method] = LoadedMethod(cut(self._model, method), self.threads, exact=self._exact)
+                self._loaded[method] = LoadedMethod(
+                    cut(self._model, method), self.threads, exact=self.computed == "fp32"
+                )
             return self._loaded[method]
 
 

@@ -24,6 +24,8 @@ from export.core.precision import Decision, Kind, Mode
 from export.core.recipe import Recipe
 
 DETECTOR_OPERATORS = ("Conv", "Gemm")
+ARITHMETIC_OPERATORS = ("Add", "Clip")
+"""Operators of a detector that integer convolutions feed: a Clip becomes part of the range of the one before it."""
 TRANSFORMER_OPERATORS = ("MatMul", "Gemm", "Gather")
 """Operators to quantize where they have a weight. A detector's Gather reads tables of anchors, not of weights."""
 
@@ -71,7 +73,7 @@ def _quantize_detector(
 
     samples = calibration_samples(method, recipe)
     stored = store_int8_weights(model, layers[Mode.WEIGHT_ONLY], samples)
-    static = [node.name for node in layers[Mode.STATIC]]
+    static = [node.name for node in (*layers[Mode.STATIC], *static_arithmetic(model, recipe))]
     if not static:  # the quantizer takes an empty list for all
         return stored
     return _written(
@@ -83,10 +85,19 @@ def _quantize_detector(
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            op_types_to_quantize=list(DETECTOR_OPERATORS),
+            op_types_to_quantize=[*DETECTOR_OPERATORS, *ARITHMETIC_OPERATORS],
             nodes_to_quantize=static,
         )
     )
+
+
+def static_arithmetic(model: onnx.ModelProto, recipe: Recipe) -> list[onnx.NodeProto]:
+    """Return the nodes without weights that a recipe computes in int8."""
+    return [
+        node
+        for node in model.graph.node
+        if node.op_type in ARITHMETIC_OPERATORS and recipe.rule_of(layer_of(node), Kind.ARITHMETIC).mode is Mode.STATIC
+    ]
 
 
 def calibration_samples(method: Method, recipe: Recipe) -> list[dict[str, Any]]:

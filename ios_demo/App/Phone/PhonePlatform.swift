@@ -10,6 +10,10 @@ struct PhonePlatform: BenchmarkPlatform {
         try await openRuntime(artifact, computeUnits: computeUnits)
     }
 
+    func placements(_ artifact: Artifact, computeUnits: BenchmarkRequest.ComputeUnits) async -> Placements {
+        await MiniVLM.placements(artifact, computeUnits: computeUnits)
+    }
+
     func photo(at file: URL) throws -> RGBImage {
         guard let data = try? Data(contentsOf: file) else {
             throw UserError("no photo \(file.lastPathComponent) in inputs: copy it over")

@@ -11,12 +11,9 @@ final class CoreMLRuntime: ModelRuntime {
     init(_ artifact: Artifact, computeUnits: MLComputeUnits) async throws {
         do {
             let compiled = try await Self.compile(artifact.file)
-            let methods = artifact.sidecar.methods.map(\.name)
             var models: [String: MLModel] = [:]
-            for method in methods {
-                let configuration = MLModelConfiguration()
-                configuration.computeUnits = computeUnits
-                configuration.functionName = methods.count > 1 ? method : nil
+            for method in artifact.sidecar.methods.map(\.name) {
+                let configuration = Self.configuration(method, of: artifact, computeUnits)
                 models[method] = try await MLModel.load(contentsOf: compiled, configuration: configuration)
             }
             self.models = models
@@ -41,10 +38,22 @@ final class CoreMLRuntime: ModelRuntime {
         }
     }
 
+    /// Where the package that was opened last lies, compiled.
+    static let place = URL.cachesDirectory.appending(path: "compiled.mlmodelc")
+
+    /// The configuration of one method.
+    static func configuration(
+        _ method: String, of artifact: Artifact, _ computeUnits: MLComputeUnits
+    ) -> MLModelConfiguration {
+        let configuration = MLModelConfiguration()
+        configuration.computeUnits = computeUnits
+        configuration.functionName = artifact.sidecar.methods.count > 1 ? method : nil
+        return configuration
+    }
+
     /// Compiles a package to a place of its own, where the next one replaces it: they are as large as the models.
     private static func compile(_ package: URL) async throws -> URL {
         let made = try await MLModel.compileModel(at: package)
-        let place = URL.cachesDirectory.appending(path: "compiled.mlmodelc")
         if FileManager.default.fileExists(atPath: place.path) {
             try FileManager.default.removeItem(at: place)
         }

@@ -41,19 +41,20 @@ struct ContentView: View {
         if model.screen.answersQuestions { QuestionSection(model: model, question: $question) }
         ModelSections(model: model)
         MeasureSection(model: model)
-        if !model.screen.stages.isEmpty { StagesSection(stages: model.screen.stages) }
+        if !model.screen.stages.isEmpty { StagesSection(screen: model.screen) }
     }
 }
 
 /// How long each stage took the last time: one sample, no benchmark.
 private struct StagesSection: View {
-    let stages: [StageTime]
+    let screen: Screen
 
     var body: some View {
         Section("Milliseconds, this time") {
-            ForEach(stages, id: \.name) { stage in
+            ForEach(screen.stages, id: \.name) { stage in
                 LabeledContent(
-                    stage.name, value: stage.milliseconds.formatted(.number.precision(.fractionLength(1))))
+                    [stage.name, screen.ranOn(stage)].compactMap(\.self).joined(separator: ", "),
+                    value: stage.milliseconds.formatted(.number.precision(.fractionLength(1))))
             }
         }
     }

@@ -23,6 +23,7 @@ struct ModelSections: View {
                 }
             }
             .disabled(!model.screen.offers(.chooseModel))
+            if let notice = model.screen.notice { Warning(text: notice) }
         }
     }
 }

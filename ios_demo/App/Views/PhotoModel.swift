@@ -98,14 +98,29 @@ final class PhotoModel {
         (measurements, unread) = MeasuredRecord.all(in: BenchmarkFiles.own.results)
     }
 
-    private func open(_ model: ModelChoice, on wanted: Accelerator?) async throws {
+    private func open(_ model: ModelChoice, on chosen: Accelerator?) async throws {
         assistant = nil
         screen.open(model)
         let artifact = try Artifact(BenchmarkFiles.own.models.appendingPathComponent(model.artifact))
-        let accelerator = try Accelerator.fitting(artifact, wanted: wanted)
+        let accelerator = try Accelerator.fitting(artifact, wanted: chosen)
         screen.run(on: accelerator, of: Accelerator.choices(for: artifact.sidecar))
-        assistant = try await openAssistant(artifact, on: accelerator)
-        screen.opened(artifact)
+        let wanted = Attempt(artifact, on: accelerator)
+        let opened = try await openWithFallback(wanted, instead: wanted.instead(among: others())) {
+            try await openAssistant($0.artifact, on: $0.accelerator)
+        }
+        assistant = opened.value
+        let (used, runs) = (opened.attempt.artifact, opened.attempt.accelerator)
+        if let notice = opened.notice {
+            screen.fallBack(to: screen.models.first { $0.artifact == used.name }, notice)
+            screen.run(on: runs, of: Accelerator.choices(for: used.sidecar))
+        }
+        screen.placed(await placements(used, computeUnits: runs.computeUnits))
+        screen.opened(used)
+    }
+
+    /// The models that can be read.
+    private func others() -> [Artifact] {
+        screen.models.compactMap { try? Artifact(BenchmarkFiles.own.models.appendingPathComponent($0.artifact)) }
     }
 
     /// Opens a model and shows it the photo that is there.

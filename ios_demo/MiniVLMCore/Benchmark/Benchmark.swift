@@ -73,7 +73,7 @@ public struct Benchmark: Sendable {
         enter(.loading)
         let memory = MemoryWatch(platform)
         let start = ContinuousClock.now
-        let runtime = try await platform.open(given.artifact, computeUnits: request.computeUnits)
+        let runtime = try await platform.open(given.artifact, computeUnits: given.units)
         let session = Session(given: given, runtime: runtime, files: files, platform: platform)
         record.loadMs = start.duration(to: .now).milliseconds
         record.threads = runtime.threads
@@ -99,6 +99,10 @@ public struct Benchmark: Sendable {
         record.tokens = workload.tokens
         record.memory = memory.metrics
         record.inputs = workload.inputs
+        if given.units != .cpu {
+            let placements = await platform.placements(given.artifact, computeUnits: given.units)
+            record.environment["units"] = .object(placements.mapValues(\.json))
+        }
         return session
     }
 
@@ -170,6 +174,8 @@ private struct Given {
     /// nil where nothing needs it.
     let verification: VerificationInputs?
     let file: Record.ArtifactFile
+    /// What it runs on.
+    let units: BenchmarkRequest.ComputeUnits
 
     init(_ request: BenchmarkRequest, files: BenchmarkFiles, platform: any BenchmarkPlatform) throws {
         self.request = request
@@ -190,6 +196,7 @@ private struct Given {
                 folder: files.inputs.appendingPathComponent(artifact.stem), sha256: platform.sha256(of:))
             : nil
         file = try artifact.checked(platform)
+        units = try Accelerator.measured(artifact, with: request.computeUnits).computeUnits
     }
 
     /// What is known before anything runs.
@@ -199,14 +206,13 @@ private struct Given {
         environment["thermal_before"] = .text(before.state.rawValue)
         environment["cooled_seconds"] = .number(before.seconds)
         environment["low_power"] = .bool(platform.lowPower())
-        if sidecar.runtime == "coreml" {
-            environment["compute_units"] = .text(request.computeUnits.rawValue)
-        }
-        return Record(
+        var record = Record(
             run: request.run, round: request.round, status: .ok, model: sidecar.model, runtime: sidecar.runtime,
             precision: sidecar.precision, threadsAsked: request.threads, artifact: file, inputs: [:],
             photo: photoFacts, weights: sidecar.weights.description, environment: environment,
             profile: request.profile, time: timestamp())
+        record.accelerator = units == .cpu && sidecar.runtime != "coreml" ? nil : units.rawValue
+        return record
     }
 }
 

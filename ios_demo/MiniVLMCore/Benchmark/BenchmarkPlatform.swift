@@ -10,6 +10,9 @@ public protocol BenchmarkPlatform: Sendable {
     /// Makes the runtime that an artifact needs.
     func open(_ artifact: Artifact, computeUnits: BenchmarkRequest.ComputeUnits) async throws -> any ModelRuntime
 
+    /// Tells where the methods of an artifact run, after it was measured: asking takes as long as loading.
+    func placements(_ artifact: Artifact, computeUnits: BenchmarkRequest.ComputeUnits) async -> Placements
+
     /// Reads a photo upright, with the levels that are stored in it.
     ///
     /// - Throws: `UserError`: no such file, or none that can be read.
@@ -42,6 +45,10 @@ public protocol BenchmarkPlatform: Sendable {
 }
 
 extension BenchmarkPlatform {
+    public func placements(_ artifact: Artifact, computeUnits: BenchmarkRequest.ComputeUnits) async -> Placements {
+        artifact.sidecar.knownPlacements ?? [:]
+    }
+
     /// SHA-256 of an artifact as `minivlm.storage.files.sha256` has it: of a file, or of a folder, over the names and sums of
     /// all files in it.
     func sha256(ofArtifact artifact: URL) throws -> String {

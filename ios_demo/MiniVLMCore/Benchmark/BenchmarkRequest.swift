@@ -1,11 +1,11 @@
 /// What to measure: the launch arguments of docs/phones-ios.md.
 public struct BenchmarkRequest: Sendable, Equatable {
-    /// Which of the processor's units Core ML may use.
+    /// Which of the processor's units Core ML may use, as records name them in "accelerator".
     public enum ComputeUnits: String, Sendable, CaseIterable {
         case all
         case cpu
-        case cpuGPU = "cpu-gpu"
-        case cpuANE = "cpu-ane"
+        case cpuGPU = "cpu-and-gpu"
+        case cpuANE = "cpu-and-ne"
     }
 
     public let run: String

@@ -53,6 +53,8 @@ public struct Record: Sendable, Equatable, Codable {
     public let model: String
     public let runtime: String
     public let precision: String
+    /// Core ML's compute units, such as "cpu-and-ne"; left out where it does not run, which is on the CPU.
+    public var accelerator: String?
     public var threads: Int?
     public let threadsAsked: Int
     public var unit = "ms"

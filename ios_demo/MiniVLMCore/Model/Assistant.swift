@@ -4,6 +4,15 @@ import Foundation
 public struct StageTime: Sendable, Equatable {
     public let name: String
     public let milliseconds: Double
+
+    /// The method that a runtime runs in it; nil for what is Swift's own.
+    public var method: String? {
+        switch name {
+        case "preprocess": nil
+        case "steps": "step"
+        default: name
+        }
+    }
 }
 
 /// What was asked for, and how long its stages took, in order.

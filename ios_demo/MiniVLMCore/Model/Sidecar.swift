@@ -36,6 +36,8 @@ public struct Sidecar: Sendable, Decodable {
     public let format: Int
     public let model: String
     public let runtime: String
+    /// What an ExecuTorch program was lowered to first; nil in sidecars from before there was a choice.
+    public let delegate: String?
     public let precision: String
     public let weights: Weights
     public let methods: [MethodSpec]
@@ -45,6 +47,12 @@ public struct Sidecar: Sendable, Decodable {
 
     /// The format that this app reads.
     static let readable = 2
+
+    /// What runs it: the runtime, with the delegate where that is not the usual one, such as "executorch-coreml".
+    public var target: String {
+        guard let delegate, !["", "xnnpack"].contains(delegate) else { return runtime }
+        return "\(runtime)-\(delegate)"
+    }
 
     public func method(_ name: String) -> MethodSpec? {
         methods.first { $0.name == name }

@@ -12,7 +12,9 @@ public struct MeasuredRecord: Sendable, Identifiable {
         chart = SustainedChart(record)
     }
 
-    public var title: String { "\(record.model), \(record.runtime), \(record.precision)" }
+    public var title: String {
+        [record.model, record.runtime, record.precision, record.accelerator].compactMap(\.self).joined(separator: ", ")
+    }
 
     /// The metric, or why there is none.
     public var text: String {

@@ -53,6 +53,10 @@ public struct Screen: Sendable {
     public private(set) var model: ModelChoice?
     public private(set) var accelerators: [Accelerator] = []
     public private(set) var accelerator: Accelerator?
+    /// Why something else runs the model than what was chosen.
+    public private(set) var notice: String?
+    /// Where the open model's methods run.
+    public private(set) var placements: Placements = [:]
     /// Where the open model's numbers come from.
     public private(set) var weights: String?
     /// Whether the open model can answer questions.
@@ -78,6 +82,11 @@ public struct Screen: Sendable {
         state.actions.contains(action) && (action != .ask || answersQuestions)
     }
 
+    /// What ran a stage, in words; nil where nobody tells.
+    public func ranOn(_ stage: StageTime) -> String? {
+        stage.method.map { placements[$0]?.text } ?? Placement.Unit.cpu.title
+    }
+
     /// The tapped region.
     public var chosenRegion: ShownRegion? { regions.first { $0.id == chosen } }
 }
@@ -93,12 +102,26 @@ extension Screen {
     public mutating func open(_ model: ModelChoice) {
         (state, self.model) = (.opening, model)
         (weights, accelerators, accelerator, answersQuestions) = (nil, [], nil, false)
+        (notice, placements) = (nil, [:])
         forget()
     }
 
     /// How it is going to be run is known; it is shown even if loading fails, so that another can be chosen.
     public mutating func run(on accelerator: Accelerator, of choices: [Accelerator]) {
         (self.accelerator, accelerators) = (accelerator, choices)
+    }
+
+    /// Something else runs it than was chosen, which stays on the screen until another choice is made.
+    ///
+    /// - Parameter model: Another file's, where the chosen one runs on nothing else.
+    public mutating func fallBack(to model: ModelChoice?, _ notice: String) {
+        self.model = model ?? self.model
+        self.notice = notice
+    }
+
+    /// Where the methods run is known.
+    public mutating func placed(_ placements: Placements) {
+        self.placements = placements
     }
 
     public mutating func opened(_ artifact: Artifact) {

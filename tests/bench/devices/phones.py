@@ -61,14 +61,20 @@ def status(state: str, step: str = "measuring", message: str | None = None, run:
     return json.dumps(fields)
 
 
-def results(folder: Path, artifact: Path, kind: str, change: Callable[[bytes], bytes] = lambda raw: raw) -> Path:
+def results(
+    folder: Path,
+    artifact: Path,
+    kind: str,
+    change: Callable[[bytes], bytes] = lambda raw: raw,
+    runtime: str = "executorch",
+) -> Path:
     """Write what the app would: a record, and the artifact's true outputs, changed if asked."""
     record = replace(
         SAMPLE,
         device=kind,
         run="{run}",
         model=MODEL,
-        runtime="executorch",
+        runtime=runtime,
         counts=None,
         machine=None,
         profile="quick",

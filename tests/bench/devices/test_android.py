@@ -2,12 +2,15 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench import run
-from bench.devices import adb, watching
+from bench.devices import adb, phone, watching
 from bench.records.file import read
+from bench.records.record import Case
+from export.verify.tolerances import TOLERANCES
 from minivlm.errors import run_command
 from tests.bench.devices import adb_replies as replies
 from tests.bench.devices.adb_replies import PID, SERIAL, STARTED, devices
@@ -197,6 +200,62 @@ class TestTheWay:
         assert [watching._pause(passed, 60.0) for passed in (0.0, 30.0, 58.0, 90.0)] == [30.0, 30.0, 30.0, 30.0]
         assert [watching._pause(passed, 5.0) for passed in (0.0, 5.0, 10.0, 20.0)] == [5.0, 5.0, 10.0, 20.0]
         assert watching._pause(0.0, 0.0) == 1.0
+
+
+class TestAccelerators:
+    @pytest.fixture
+    def folders(self, tmp_path, exported) -> dict[str, Path]:
+        source, artifacts = exported(MODEL, "litert").artifact, tmp_path / "artifacts"
+        artifacts.mkdir()
+        for path in (source, source.with_suffix(".json")):
+            shutil.copy(path, artifacts)
+        return {"artifact": artifacts / source.name, "artifacts": artifacts, "output": tmp_path / "records"}
+
+    @pytest.fixture
+    def answers(self, folders, tmp_path) -> Path:
+        return results(tmp_path / "app", folders["artifact"], "android", runtime="litert")
+
+    def starts(self, tool) -> list[str]:
+        return [line for line in tool.asked if " am start " in line]
+
+    def test_the_app_is_told_the_gpu_and_given_the_pieces(self, tool, folders, answers):
+        tool.follow([*READY, COPIES, *STARTS, ALIVE, sends(answers)])
+        benchmark(folders, "--runtimes", "litert", "--accelerators", "gpu")
+        (start,) = self.starts(tool)
+        assert "--es accelerator gpu" in start
+        (record,) = read(folders["output"] / "records.jsonl")
+        assert (record.runtime, record.accelerator, record.status) == ("litert", "gpu", "ok")
+        pushed = [line.split()[-1].rpartition("/")[2] for line in tool.asked if " push " in line]
+        assert pushed[-1] == f"{folders['artifact'].stem}-pieces"
+        into = [line for line in tool.asked if "-pieces" in line and "run-as" in line]
+        assert into[-1].endswith("files/models/")
+
+    def test_the_cpu_needs_neither(self, tool, folders, answers):
+        tool.follow([*READY, COPIES, *STARTS, ALIVE, sends(answers)])
+        benchmark(folders, "--runtimes", "litert")
+        assert "accelerator" not in self.starts(tool)[0]
+        assert not [line for line in tool.asked if "-pieces" in line]
+        assert read(folders["output"] / "records.jsonl")[0].accelerator == ""
+
+    def test_both_are_cases_of_their_own_and_the_artifact_goes_over_once(self, tool, folders, answers):
+        tool.follow([*READY, COPIES, *STARTS, ALIVE, sends(answers)])
+        benchmark(folders, "--runtimes", "litert", "--accelerators", "cpu,gpu")
+        assert [record.accelerator for record in read(folders["output"] / "records.jsonl")] == ["", "gpu"]
+        assert len([line for line in tool.asked if " push " in line and line.endswith(folders["artifact"].name)]) == 1
+
+    def test_what_the_gpu_does_not_compute_is_not_asked_for(self, tool, folders, capsys):
+        tool.follow(READY)
+        for flags in (("--runtimes", "executorch"), ("--runtimes", "litert", "--precision", "int8")):
+            given = (*flags, "--accelerators", "gpu")
+            message = refused(capsys, lambda given=given: benchmark(folders, *given))
+            assert "has no artifact for phones on what is asked for" in message
+
+    def test_the_gpu_s_outputs_have_bounds_of_their_own(self):
+        """export/verify/tolerances.py: LiteRT's GPU adds up in fp16."""
+        sidecar = SimpleNamespace(runtime="litert", precision="fp16", weights=SimpleNamespace(random=True))
+        case = Case("android", MODEL, "litert", "fp16", 4, accelerator="gpu")
+        assert phone._tolerances(case, sidecar) == TOLERANCES["litert gpu fp16"]
+        assert phone._tolerances(case._replace(accelerator=""), sidecar) == TOLERANCES["fp16"]
 
 
 class TestAwake:

@@ -100,6 +100,16 @@ class TestCases:
             ("executorch", "int8"),
         ]
 
+    def test_each_accelerator_and_each_set_of_units_is_a_case(self, machine):
+        found = machine("--models", "minilm", "--runtimes", "pytorch,litert", "--accelerator", "cpu,gpu").cases()
+        assert [(item.runtime, item.accelerator) for item in found] == [
+            ("pytorch", ""),
+            ("litert", ""),
+            ("litert", "gpu"),
+        ]
+        found = machine("--models", "minilm", "--runtimes", "coreml", "--compute-units", "cpu,all").cases()
+        assert [(item.runtime, item.accelerator) for item in found] == [("coreml", "cpu"), ("coreml", "all")]
+
     def test_nothing_left_to_measure_is_a_user_s_error(self, machine):
         with pytest.raises(UserError, match="nothing to measure: executorch cannot run r101-f in fp32; PyTorch runs"):
             machine("--models", "r101-f", "--runtimes", "executorch").cases()
@@ -158,6 +168,16 @@ class TestPrepare:
         made = machine("--models", "tee-tiny,grid-tiny", "--runtimes", "pytorch,executorch", "--precision", "fp32")
         made.prepare(work(made))
         assert "left out: grid-tiny on executorch, which cannot run it in fp32" in capfd.readouterr().err
+
+    def test_who_stays_on_the_cpu_is_said(self, machine, asked, capfd):
+        flags = ("--runtimes", "executorch,litert", "--precision", "fp32,int8", "--accelerator", "cpu,gpu")
+        made = machine("--models", "minilm-tiny", *flags)
+        made.prepare(work(made))
+        said = [line.strip() for line in capfd.readouterr().err.splitlines() if "left out" in line]
+        assert said == [
+            f"left out: {case} on gpu, which it does not run on"
+            for case in ("executorch in fp32", "executorch in int8", "litert in int8")
+        ]
 
 
 class TestMeasure:

@@ -7,12 +7,16 @@ import pytest
 from bench import run
 from bench.devices import coredevice, devicectl, watching
 from bench.devices.apple_devices import read_devices
+from bench.devices.launching import launch_words
+from bench.devices.phone import IOS_RUNTIMES, Phone
 from bench.records.file import read
 from bench.session.session import Session
+from minivlm.console import Steps
 from tests.bench.devices import apple
 from tests.bench.devices.apple import BUNDLE, IDENTIFIER, UDID, device, listed
 from tests.bench.devices.phones import MODEL, Tool, results, status
 from tests.bench.devices.test_android import folders, refused  # noqa: F401  # a fixture
+from tests.bench.plans import plan
 
 LISTED = listed(apple.WATCH, apple.OLD_PHONE, apple.SIMULATED, device())
 INSTALLED = ("info apps", [{"json": {"apps": [{"bundleIdentifier": BUNDLE, "name": "MiniVLM"}]}}])
@@ -29,6 +33,15 @@ WORKS = [*READY, COPIES, STARTS, ALIVE, NO_REPORTS]
 
 def sends(folder: Path) -> tuple[str, list[dict]]:
     return (r"--source Documents/results/(\S+) ", [{"copy": str(folder)}])
+
+
+class Anywhere:
+    """A transport to nowhere."""
+
+    def check(self) -> None: ...
+
+    def describe(self) -> dict:
+        return {}
 
 
 @pytest.fixture
@@ -63,6 +76,21 @@ def test_a_record_comes_back(tool, folders, tmp_path):  # noqa: F811
     (record,) = read(folders["output"] / "records.jsonl")
     assert (record.device, record.runtime, record.status) == ("ios", "executorch", "ok")
     assert record.artifact.name == folders["artifact"].name
+
+
+def test_units_are_a_case_each_and_told_to_the_app_in_its_own_words(folders):  # noqa: F811
+    made = plan("--device", "ios", "--models", MODEL, "--compute-units", "all,cpu-and-gpu,cpu-and-ne,cpu")
+    phone = Phone(made, Steps(), Anywhere(), "ios", IOS_RUNTIMES)
+    cases = phone.cases()
+    assert [(case.runtime, case.accelerator) for case in cases] == [
+        *(("coreml", "all"), ("coreml", "cpu-and-gpu"), ("coreml", "cpu-and-ne"), ("coreml", "cpu"))
+    ]
+    # What BenchmarkRequest of the app takes (ios_demo/MiniVLMCore): all, cpu-and-gpu, cpu-and-ne, cpu.
+    told = [launch_words(phone._arguments(case, folders["artifact"], "a run", 0, verify=False)) for case in cases]
+    assert [words[words.index("--compute-units") + 1] for words in told] == ["all", "cpu-and-gpu", "cpu-and-ne", "cpu"]
+    (plain,) = Phone(plan("--models", MODEL), Steps(), Anywhere(), "ios", IOS_RUNTIMES).cases()
+    assert (plain.runtime, plain.accelerator) == ("executorch", "")
+    assert "compute_units" not in phone._arguments(plain, folders["artifact"], "a run", 0, verify=False)
 
 
 def test_commands_are_those_of_the_contract(tool, folders, tmp_path):  # noqa: F811

@@ -1,5 +1,6 @@
 """Records: statistics, rules, and one line each."""
 
+import json
 import statistics
 from dataclasses import replace
 
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.records.accelerated import Accelerated
+from bench.records.conditions import conditions
 from bench.records.quantiles import percentile
-from bench.records.record import Failure, Record
+from bench.records.record import Failure, Record, failed_instead
 from tests.bench.samples import FAILED, SAMPLE
 
 times = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=20)
@@ -66,6 +69,45 @@ class TestRecords:
         assert SAMPLE.case == ("cpu", "tee-0", "pytorch", "fp32", 4, "", "", "")
         assert replace(SAMPLE, round=3, threads=2).case == SAMPLE.case
         assert str(SAMPLE.case) == "tee-0, pytorch, fp32, 4 threads"
+
+
+class TestAccelerated:
+    """What accelerators have came into format 2 later; lines from before are read."""
+
+    TOLD = Accelerated(adapter="A GPU", computed="fp16", pieces={"forward": 3}, macs={"forward": 1.0})
+
+    def test_a_line_without_the_field_is_read(self):
+        fields = json.loads(SAMPLE.to_json())
+        assert fields.pop("accelerated") is None
+        assert (fields["format"], Record.from_json(json.dumps(fields))) == (2, SAMPLE)
+
+    @given(
+        planned=st.dictionaries(st.text(), st.dictionaries(st.sampled_from(["cpu", "gpu", "ne"]), st.integers(0, 9)))
+    )
+    def test_it_comes_back_as_it_was_and_its_shares_add_up(self, planned):
+        record = replace(SAMPLE, accelerated=replace(self.TOLD, planned=planned))
+        assert Record.from_json(record.to_json()) == record
+        shares = record.accelerated.shares
+        assert sum(shares.values()) == pytest.approx(1.0 if shares else 0.0)
+
+    def test_a_share_above_one_is_none(self):
+        line = (
+            replace(SAMPLE, accelerated=self.TOLD).to_json().replace('"macs":{"forward":1.0}', '"macs":{"forward":1.5}')
+        )
+        with pytest.raises(ValueError, match=r"accelerated\.macs\.forward"):
+            Record.from_json(line)
+
+    def test_core_ml_s_records_from_before_there_was_a_choice_are_of_all_units(self):
+        old = replace(SAMPLE, runtime="coreml")
+        assert old.case == replace(old, accelerator="all").case != replace(old, accelerator="cpu").case
+
+    def test_two_devices_are_not_compared(self):
+        one, other = (replace(SAMPLE, accelerated=replace(self.TOLD, adapter=name)) for name in ("A GPU", "Another"))
+        assert dict(conditions(one)) != dict(conditions(other))
+        assert dict(conditions(SAMPLE))["accelerator"] == ""
+
+    def test_a_failed_one_has_none(self):
+        assert failed_instead(replace(SAMPLE, accelerated=self.TOLD), FAILED.error).accelerated is None
 
 
 class TestLines:

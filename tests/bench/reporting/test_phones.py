@@ -113,3 +113,14 @@ def test_a_picture_for_each_table():
     for picture in made.values():
         assert ElementTree.fromstring(picture).tag.endswith("svg")
     assert phone_pictures([SAMPLE]) == {}
+
+
+def test_an_android_phone_s_gpu_is_asked_for_by_a_flag_and_only_in_what_it_computes():
+    (table,) = phone_tables([SAMPLE])
+    found = rows(table)
+    assert found["an Android phone, litert, fp16, gpu"] == [
+        "not measured: python bench/run.py --device android "
+        "--models tee-0 --runtimes litert --precision fp16 --accelerators gpu"
+    ]
+    assert "--accelerators" not in found["an Android phone, litert, int8, cpu"][0]
+    assert "an Android phone, litert, int8, gpu" not in found

@@ -11,6 +11,8 @@ from bench.measure.timing import PROFILES
 from bench.session import checks, flags
 from bench.session.checks import check_plan
 from bench.session.flags import MOST_THREADS, default_threads, make_parser, plan_of
+from export.backends.litert.accelerated import GPUProgram
+from export.core.acceleration import DriverFacts
 from export.core.weights import Weights
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
@@ -215,3 +217,11 @@ def test_a_runtime_that_is_not_on_this_system_is_measured_elsewhere(made, monkey
     monkeypatch.setattr("platform.system", lambda: "Linux")
     assert "measure it on a Mac, or with --device ios" in refusal(made, "--runtimes", "coreml")
     assert made("--device", "ios", "--runtimes", "coreml").runtimes == ["coreml"]
+
+
+def test_what_a_plan_runs_on_is_checked_with_the_rest(made, monkeypatch):
+    software = DriverFacts("llvmpipe", software=True)
+    monkeypatch.setattr(GPUProgram, "driver", staticmethod(lambda: software))
+    assert "is software (llvmpipe), and its times mean nothing" in refusal(made, "--accelerator", "gpu")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert "runs on Apple's systems only" in refusal(made, "--compute-units", "all,cpu")

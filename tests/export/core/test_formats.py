@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from export.core.format import Family
+from export.core.format import PRECISIONS, Family
 from export.core.formats import (
     FORMATS,
     artifact_path,
@@ -17,6 +17,7 @@ from export.core.formats import (
     program_class,
     require_runtime,
     require_tools,
+    support,
     support_table,
 )
 from minivlm.errors import UserError
@@ -96,11 +97,12 @@ def test_missing_tools_are_named_with_the_way_to_get_them():
         require_tools(replace(SOME, imports=("torch", "no_such_tool"), extra="litert"))
 
 
-def test_the_table_has_a_line_a_format_and_one_for_each_other_delegate():
+def test_the_table_has_a_line_a_format_and_one_for_each_other_delegate_and_accelerator():
     heading, *lines = support_table().splitlines()
     assert all(family in heading for family in Family)
     expected = [
-        title for found in FORMATS.values() for title in (found.title, *(one.title for one in found.delegates[1:]))
+        *("ExecuTorch with XNNPACK", "ExecuTorch with Core ML", "ExecuTorch with Vulkan"),
+        *("ONNX Runtime", "LiteRT", "LiteRT on gpu", "Core ML"),
     ]
     assert [line.split("  ")[1] for line in lines] == expected
 
@@ -132,3 +134,21 @@ class TestAccelerators:
         with pytest.raises(UserError, match="would compute int8 in float: take an artifact in fp32 or fp16"):
             check_accelerator(FORMATS["litert"], "int8", "gpu")
         check_accelerator(FORMATS["litert"], "fp16", "gpu")
+
+
+def test_the_page_has_what_formats_delegates_and_accelerators_take():
+    """Of a table that is checked before anything is loaded, people have the same one."""
+    page = (Path(__file__).parents[3] / "docs/accelerators.md").read_text()
+    part = page.partition("## What goes together")[2].partition("## ")[0]
+    rows = [line for line in part.splitlines() if line.startswith("| ")][2:]
+    assert rows == [f"| {title} | {' | '.join(' '.join(one) for one in by.values())} |" for title, by in support()]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_accelerator_takes_what_the_table_says_and_nothing_else(precision):
+    taken = dict(support())["LiteRT on gpu"][Family.WHOLE]
+    if precision in taken:
+        check_accelerator(FORMATS["litert"], precision, "gpu")
+    else:
+        with pytest.raises(UserError, match=f"would compute {precision} in float"):
+            check_accelerator(FORMATS["litert"], precision, "gpu")

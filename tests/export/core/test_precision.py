@@ -20,6 +20,7 @@ from export.core.precision import (
     fits_name,
     in_float,
     kept_in_float,
+    rules_of_backbone,
 )
 
 TABLES = {
@@ -88,6 +89,21 @@ class TestTables:
             assert rule.bits == 8
 
 
+def test_a_rule_for_some_backbones_holds_for_no_other_model():
+    always, limited = Rule(("body",), Mode.FLOAT), Rule(("body",), Mode.STATIC, backbones=("efficientnet_lite0",))
+    assert rules_of_backbone((limited, always), "efficientnet_lite0") == (limited, always)
+    assert rules_of_backbone((limited, always), "efficientnet_b0") == (always,)
+    assert rules_of_backbone((limited, always), None) == (always,)
+    assert "of efficientnet_lite0" in str(limited)
+
+
+def test_onnx_runtime_computes_a_backbone_in_int8_where_nothing_leaves_integers_between_two_layers():
+    for backbone, mode in (("efficientnet_lite0", Mode.STATIC), ("efficientnet_b0", Mode.FLOAT)):
+        rules = rules_of_backbone(TABLES["onnx"]["int8"], backbone)
+        for kind in (Kind.CONVOLUTION, Kind.DEPTHWISE, Kind.ARITHMETIC):
+            assert deciding_rule(rules, f"{BLOCK}.1.0.conv_pw", kind).mode is mode
+
+
 @pytest.mark.parametrize("runtime", [name for name, tables in TABLES.items() if "int4" in tables])
 class TestInt4:
     def test_the_transformer_s_matrices_have_4_bits_in_groups_of_32(self, runtime):
@@ -96,10 +112,16 @@ class TestInt4:
             assert (rule.bits, rule.group) == (4, 32)
             assert str(rule).endswith("4 bits in groups of 32")
 
+    def test_the_words_have_too_and_are_looked_up_as_in_int8(self, runtime):
+        four, eight = (
+            deciding_rule(TABLES[runtime][name], "embeddings.words", Kind.EMBEDDING) for name in ("int4", "int8")
+        )
+        assert (four.bits, four.group, four.mode) == (4, 32, eight.mode)
+
     @pytest.mark.parametrize(
         ("layer", "kind"),
         [
-            ("embeddings.words", Kind.EMBEDDING),
+            ("embeddings.positions", Kind.EMBEDDING),
             ("transformer.region_projection", Kind.LINEAR),  # 1,030 numbers do not divide into groups of 32
             ("head.classifier", Kind.LINEAR),
             ("detector.box_head.fc1", Kind.LINEAR),

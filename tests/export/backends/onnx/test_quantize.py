@@ -10,7 +10,7 @@ from onnx.parser import parse_model
 from export.backends.onnx.quantize import drop_unused_weights, layers, quantize, store_int8_weights
 from export.backends.onnx.rules import INT8
 from export.core.methods import Method
-from export.core.precision import in_float, kept_in_float
+from export.core.precision import Mode, Rule, in_float, kept_in_float
 from export.core.recipe import Recipe
 from export.verify.layers import weakest_layer
 from export.verify.metrics import sqnr
@@ -81,6 +81,40 @@ class TestStoredWeights:
         model.graph.initializer.append(numpy_helper.from_array(np.ones(3, np.float32), "unread"))
         drop_unused_weights(model.graph)
         assert [item.name for item in model.graph.initializer] == ["only.stretch", "only.w"]
+
+
+class TestStatic:
+    STATIC = Recipe("int8", (Rule(("block",), Mode.STATIC),))
+
+    @pytest.fixture
+    def block(self) -> tuple:
+        """A convolution, a ReLU6, and a convolution whose result is added to the input."""
+        generator = np.random.default_rng(1)
+        model = parse_model(
+            """<ir_version: 10, opset_import: ["" : 20]>
+            layer (float[1, 8, 5, 5] x) => (float[1, 8, 5, 5] y) <float zero = {0}, float six = {6}> {
+                [wide] a = Conv(x, v) [clamp] b = Clip(a, zero, six) [narrow] c = Conv(b, w) [sum] y = Add(x, c)
+            }"""
+        )
+        for name in ("v", "w"):
+            weight = generator.standard_normal((8, 8, 1, 1)).astype(np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(weight, name))
+        for node in model.graph.node:
+            node.name = f"block.{node.name}/{node.op_type}"
+        x = torch.randn(1, 8, 5, 5, generator=torch.Generator().manual_seed(0))
+        return model, Method("forward", torch.nn.Identity(), {"x": x}, ("y",), detector=True)
+
+    def test_a_clamp_becomes_the_range_of_the_layer_before_and_a_sum_is_of_integers(self, block, monkeypatch):
+        model, method = block
+        monkeypatch.setattr(Recipe, "samples", lambda recipe, method: [method.example])
+        quantized, decisions = quantize(model, method, self.STATIC)
+        assert in_float(decisions) == []
+        assert "Clip" not in [node.op_type for node in quantized.graph.node]
+        made = {name: node.op_type for node in quantized.graph.node for name in node.output}
+        (total,) = (node for node in quantized.graph.node if node.op_type == "Add")
+        assert [made[name] for name in total.input] == ["DequantizeLinear"] * 2
+        # 255 steps over a range of 6 standard deviations or less: 44 dB, of an input, a layer, a layer and a sum.
+        assert sqnr(run(model, method), run(quantized, method)) > 44 - 10 * np.log10(4) - 3
 
 
 class TestDynamic:

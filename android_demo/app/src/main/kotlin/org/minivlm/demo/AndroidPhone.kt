@@ -89,6 +89,7 @@ class AndroidPhone(
         return mapOf(
             "app" to packages.getPackageInfo(context.packageName, 0).versionName,
             "executorch" to application.metaData.getString("org.minivlm.executorch")?.substringAfter(' '),
+            "litert" to application.metaData.getString("org.minivlm.litert")?.substringAfter(' '),
         )
     }
 

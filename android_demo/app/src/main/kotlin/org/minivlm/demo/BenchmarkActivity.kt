@@ -6,6 +6,8 @@ import android.util.Log
 import android.view.WindowManager
 import android.widget.TextView
 import org.minivlm.core.Benchmark
+import org.minivlm.core.CPU
+import org.minivlm.core.UnitRuntime
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.concurrent.thread
 
@@ -44,7 +46,8 @@ class BenchmarkActivity : Activity() {
         val extras = intent.extras
         val given = extras?.keySet().orEmpty().associateWith { extras?.get(it) }
         val phone = AndroidPhone(this) { wasHidden.getAndSet(hidden) }
-        val benchmark = Benchmark(filesDir, phone, ExecuTorchRuntime(), ::readPhoto) { Log.i(STATUS_TAG, it) }
+        val runtime = UnitRuntime(accelerators(), given["accelerator"] as? String ?: CPU)
+        val benchmark = Benchmark(filesDir, phone, runtime, ::readPhoto) { Log.i(STATUS_TAG, it) }
         thread(name = "benchmark") {
             benchmark.run(given).lines().forEach { Log.i(SUMMARY_TAG, it) }
             runOnUiThread(::finish)

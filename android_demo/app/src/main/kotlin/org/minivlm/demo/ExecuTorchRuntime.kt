@@ -1,6 +1,9 @@
 package org.minivlm.demo
 
 import android.os.Build
+import org.minivlm.core.Artifact
+import org.minivlm.core.CPU
+import org.minivlm.core.GPU
 import org.minivlm.core.Networks
 import org.minivlm.core.Runtime
 import org.minivlm.core.UserError
@@ -10,9 +13,18 @@ import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Module
 import org.pytorch.executorch.Tensor
 import java.io.File
+import org.pytorch.executorch.ExecuTorchRuntime as Library
 
-/** Runs `.pte` files with ExecuTorch's kernels for CPUs. */
-class ExecuTorchRuntime : Runtime {
+private const val VULKAN = "VulkanBackend"
+
+/**
+ * Runs `.pte` files with the backends that they were exported for: XNNPACK on the CPU, Vulkan on the GPU.
+ *
+ * @param unit that these files were exported for.
+ */
+class ExecuTorchRuntime(
+    override val unit: String,
+) : Runtime {
     private var lastWords: List<String> = emptyList()
 
     override fun open(
@@ -21,6 +33,7 @@ class ExecuTorchRuntime : Runtime {
     ): Networks {
         val module =
             try {
+                requireBackends(Artifact.read(artifact))
                 Module.load(artifact.path, Module.LOAD_MODE_MMAP, threads)
             } catch (error: RuntimeException) {
                 throw UserError(
@@ -35,6 +48,15 @@ class ExecuTorchRuntime : Runtime {
     }
 
     override fun log(): List<String> = lastWords
+
+    /** ExecuTorch itself would say no more than a number. */
+    private fun requireBackends(artifact: Artifact) {
+        if (unit == GPU && VULKAN !in Library.getRegisteredBackends()) {
+            throw UserError(
+                "${artifact.file.name} needs Vulkan, which this app was built without: build it with -Pexecutorch=vulkan",
+            )
+        }
+    }
 }
 
 /**
@@ -56,6 +78,9 @@ private class ExecuTorchNetworks(
         elements: LongArray,
         vararg shape: Int,
     ): Value = TensorValue(Tensor.fromBlob(elements, longs(shape)))
+
+    override fun units(method: String): List<String> =
+        orFail(method) { if (VULKAN in module.getMethodMetadata(method).backends) listOf(GPU, CPU) else listOf(CPU) }
 
     override fun load(method: String) = orFail(method) { module.loadMethod(method) }
 

@@ -3,7 +3,6 @@ package org.minivlm.demo
 import android.graphics.Bitmap
 import android.os.Handler
 import android.os.Looper
-import org.minivlm.core.Accelerator
 import org.minivlm.core.Demo
 import java.io.Closeable
 import java.io.File
@@ -42,10 +41,5 @@ class KeptDemo(
     override fun close() {
         demo.close()
         worker.shutdown()
-    }
-
-    private companion object {
-        /** What ExecuTorch's library in this app can run programs on; the app begins with the first. */
-        fun accelerators() = listOf(Accelerator("CPU (XNNPACK)", ExecuTorchRuntime()) { it.runtime == "executorch" })
     }
 }

@@ -32,6 +32,7 @@ class Method(
 /**
  * A model file with what its sidecar says about it (`export/core/sidecar.py`).
  *
+ * @property delegate what it was lowered to first; empty where its runtime has no choice.
  * @property weights where the weights come from, for people.
  * @property randomWeights whether they were never trained: then what the model says means nothing.
  */
@@ -39,6 +40,7 @@ class Artifact(
     val file: File,
     val model: String,
     val runtime: String,
+    val delegate: String,
     val precision: String,
     val weights: String,
     val randomWeights: Boolean,
@@ -50,6 +52,12 @@ class Artifact(
 
     /** Whether it answers questions. */
     val answers: Boolean get() = methods.any { it.name == "vqa" }
+
+    /** What runs it: the runtime, with the delegate where that is not the usual one, such as "executorch-vulkan". */
+    val target: String get() = if (delegate in USUAL) runtime else "$runtime-$delegate"
+
+    /** Folder with the pieces of it that an accelerator runs, and those that it does not. */
+    val piecesFolder: File get() = file.resolveSibling("${file.nameWithoutExtension}-pieces")
 
     /** Folder with the vocabulary, the tags and the answers of a whole model. */
     val labelsFolder: File get() = file.resolveSibling("${file.nameWithoutExtension}-words")
@@ -82,6 +90,7 @@ class Artifact(
 
     companion object {
         private val WHOLE = listOf("regions", "prefill", "step")
+        private val USUAL = listOf("", "xnnpack")
 
         /**
          * Reads what the sidecar beside an artifact says.
@@ -113,6 +122,7 @@ class Artifact(
                 file = file,
                 model = fields.field("model"),
                 runtime = fields.field("runtime"),
+                delegate = fields["delegate"] as? String ?: "", // older sidecars have none
                 precision = fields.field("precision"),
                 weights = weights.field("description"),
                 randomWeights = weights.field("random"),

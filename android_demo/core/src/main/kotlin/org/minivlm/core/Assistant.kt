@@ -26,24 +26,47 @@ class TaggedBox(
  * What there is to say about a photo.
  *
  * @property boxes best first.
- * @property milliseconds by stage.
+ * @property stages in order.
  */
 class Look(
     val boxes: List<TaggedBox>,
     val caption: String,
-    val milliseconds: Map<String, Double>,
+    val stages: List<StageTime>,
     internal val regions: Regions,
-)
+) {
+    /** By stage. */
+    val milliseconds: Map<String, Double> get() = stages.associate { it.name to it.milliseconds }
+}
+
+/**
+ * How long a part of the work took.
+ *
+ * @property units that ran it, see [Networks.units].
+ */
+data class StageTime(
+    val name: String,
+    val milliseconds: Double,
+    val units: List<String>,
+) {
+    /** In words. */
+    val text: String
+        get() {
+            val time = "%s %.0f ms".format(name, milliseconds)
+            return if (units.isEmpty()) time else "$time on ${shownUnits(units)}"
+        }
+}
 
 /**
  * A loaded model that captions photos and answers questions about them. Not safe for two threads at once.
  *
  * @property choice what was loaded.
  * @property passedOver why those before it were not, a line each.
+ * @property fallback what was wanted and why this was loaded in its place; empty where nothing was, or it is this.
  */
 class Assistant private constructor(
     val choice: Choice,
     val passedOver: List<String>,
+    val fallback: String,
     private val networks: Networks,
     private val pipeline: Pipeline,
     private val timer: Timer,
@@ -68,9 +91,14 @@ class Assistant private constructor(
         found(tagged)
         val (session, prefill) = timer.time { pipeline.session(regions) }
         val (caption, steps) = timer.time { pipeline.caption(session, written) }
-        val milliseconds =
-            mapOf("preprocess" to preprocess, "regions" to detect, "prefill" to prefill, "steps" to steps)
-        return Look(tagged, caption, milliseconds, regions)
+        val stages =
+            listOf(
+                StageTime("preprocess", preprocess, listOf(CPU)),
+                StageTime("regions", detect, networks.units("regions")),
+                StageTime("prefill", prefill, networks.units("prefill")),
+                StageTime("steps", steps, networks.units("step")),
+            )
+        return Look(tagged, caption, stages, regions)
     }
 
     private fun tagged(
@@ -89,19 +117,25 @@ class Assistant private constructor(
     }
 
     /**
-     * Answers a question about a photo; returns the best answers, and the milliseconds it took.
+     * Answers a question about a photo; returns the best answers, and how long it took.
      *
      * @throws UserError if nothing is asked.
      */
     fun answer(
         look: Look,
         question: String,
-    ): Pair<List<Answer>, Double> = timer.time { pipeline.answer(look.regions, question, SHOWN_ANSWERS) }
+    ): Pair<List<Answer>, StageTime> {
+        val (answers, time) = timer.time { pipeline.answer(look.regions, question, SHOWN_ANSWERS) }
+        return answers to StageTime("answer", time, networks.units("vqa"))
+    }
 
     override fun close() = networks.close()
 
     companion object {
         private const val SHOWN_ANSWERS = 3
+
+        /** Methods that are called here; an artifact may have others. */
+        private val USED = listOf("regions", "prefill", "step", "vqa")
 
         /** Leaves the number of threads to the runtime. */
         private const val DEFAULT_THREADS = 0
@@ -119,7 +153,7 @@ class Assistant private constructor(
             val mistakes = ArrayList<UserError>()
             for (choice in choices) {
                 try {
-                    return load(choice, mistakes.map(::explain), timer)
+                    return load(choice, mistakes.map(::explain), "", timer)
                 } catch (mistake: UserError) {
                     mistakes += mistake
                 }
@@ -127,15 +161,59 @@ class Assistant private constructor(
             throw mistakes.first()
         }
 
+        /**
+         * Loads a model that was asked for; where its accelerator cannot be set up, the first of [instead] that loads.
+         *
+         * @throws UserError if none of them loads: the wanted one's mistake.
+         */
+        fun openWanted(
+            wanted: Choice,
+            instead: List<Choice>,
+            timer: Timer = Timer(),
+        ): Assistant {
+            try {
+                return load(wanted, emptyList(), "", timer)
+            } catch (mistake: UserError) {
+                for (choice in instead) {
+                    val fallback =
+                        "${explain(mistake)}. ${choice.accelerator.label} runs ${choice.artifact.file.name} instead"
+                    try {
+                        return load(choice, emptyList(), fallback, timer)
+                    } catch (another: UserError) {
+                        continue
+                    }
+                }
+                throw mistake
+            }
+        }
+
         private fun load(
             choice: Choice,
             passedOver: List<String>,
+            fallback: String,
             timer: Timer,
         ): Assistant {
             val artifact = choice.artifact
             val labels = Labels.read(artifact.labelsFolder, artifact.answers)
             val networks = choice.accelerator.runtime.open(artifact.file, DEFAULT_THREADS)
-            return Assistant(choice, passedOver, networks, Pipeline(artifact, networks, labels), timer)
+            if (choice.accelerator.unit != CPU) setUp(artifact, networks)
+            return Assistant(choice, passedOver, fallback, networks, Pipeline(artifact, networks, labels), timer)
+        }
+
+        /** Loads the methods now: what an accelerator does not take shows here, where there is a way back. */
+        private fun setUp(
+            artifact: Artifact,
+            networks: Networks,
+        ) {
+            try {
+                artifact.methods
+                    .map { it.name }
+                    .filter { it in USED }
+                    .forEach(networks::load)
+            } catch (mistake: UserError) {
+                networks.close()
+                throw mistake
+            }
         }
     }
 }

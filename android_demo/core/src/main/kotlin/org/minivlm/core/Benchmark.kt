@@ -45,6 +45,7 @@ class Benchmark(
     ): String {
         val artifact = Artifact.read(files.resolve(request.modelDir).resolve(request.artifact))
         artifact.requireIntact()
+        if (request.accelerator != CPU && artifact.piecesFolder.isDirectory) PieceFiles.read(artifact).requireIntact()
         val job = job(request, artifact)
         status.enter("cooling down")
         val cooled = coolDown(request.coolDown)
@@ -93,7 +94,8 @@ class Benchmark(
                 writeOutputs(artifact, networks, verificationInputs(artifact), folder)
             }
             val sustained = if (request.sustained) timings.bySecond() else null
-            return Measurement(timings.samples, sustained, job.tokens, loadMs, firstMs, memory, job.inputs)
+            val units = job.methods.associateWith(networks::units)
+            return Measurement(timings.samples, sustained, job.tokens, loadMs, firstMs, memory, job.inputs, units)
         }
     }
 

@@ -12,6 +12,7 @@ package org.minivlm.core
  * @property steady when those that count end.
  * @property sustained whether latency and thermal status over time belong into the record.
  * @property threads of the runtime.
+ * @property accelerator unit that the multiply-adds run on: [CPU] or [GPU]. A phone without it measures nothing.
  * @property coolDown longest wait in seconds for a cool phone.
  * @property verify whether to run the verification inputs, too.
  * @property output name of the records file.
@@ -27,6 +28,7 @@ data class BenchmarkRequest(
     val steady: Stop,
     val sustained: Boolean,
     val threads: Int,
+    val accelerator: String,
     val coolDown: Double,
     val verify: Boolean,
     val output: String,
@@ -51,6 +53,7 @@ data class BenchmarkRequest(
                     steady = reader.stop("", atLeast = 1),
                     sustained = reader.flag("sustained") ?: false,
                     threads = reader.whole("threads", atLeast = 1) ?: reader.missing("threads"),
+                    accelerator = reader.choice("accelerator", UNITS) ?: CPU,
                     coolDown = reader.seconds("cool_down") ?: LONGEST_COOL_DOWN,
                     verify = reader.flag("verify") ?: false,
                     output = reader.fileName("output") ?: "records.jsonl",
@@ -81,6 +84,14 @@ private class ExtrasReader(
     fun fileName(name: String): String? =
         text(name)?.also {
             if ('/' in it || it.startsWith(".")) bad(name, "a plain file name, with --es")
+        }
+
+    fun choice(
+        name: String,
+        among: List<String>,
+    ): String? =
+        text(name)?.also {
+            if (it !in among) bad(name, "${among.joinToString(" or ")}, with --es")
         }
 
     fun whole(

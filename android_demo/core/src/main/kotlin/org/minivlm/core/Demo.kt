@@ -76,10 +76,12 @@ class Demo(
         work("Reading the photo …") {
             val photo = read()
             tell { it.copy(photoWidth = photo.width, photoHeight = photo.height, message = "Loading the model …") }
+            val before = assistant
             val opened = opened(asked)
+            val fallback = if (opened === before) "" else opened.fallback
             tell { it.copy(message = "Looking for regions …") }
             val found = opened.look(photo, ::showRegions, ::showWords)
-            return@work { screen -> described(screen, opened, found) }
+            return@work { screen -> described(screen, opened, found, fallback) }
         }
     }
 
@@ -104,7 +106,7 @@ class Demo(
         work("Answering …") {
             val (found, time) = checkNotNull(assistant).answer(about, question)
             val lines = found.map { "${it.text} (${percent(it.probability)})" }
-            return@work { it.copy(answers = lines, times = "answer %.0f ms".format(time)) }
+            return@work { it.copy(answers = lines, times = time.text) }
         }
     }
 
@@ -133,17 +135,27 @@ class Demo(
         )
     }
 
-    /** Returns the wanted model, or without a wish the first that can be loaded; runs in the worker. */
+    /**
+     * Returns the wanted model, or without a wish the first that can be loaded; runs in the worker. Where the wanted
+     * accelerator cannot be set up, the model that takes its place becomes the wish.
+     */
     private fun opened(asked: Choice?): Assistant {
         assistant?.let { if (asked == null || asked.isSame(it.choice)) return it }
         assistant?.close() // two at once may be more than the memory holds
         assistant = null
         val models = Models.find(folder, accelerators)
-        val candidates = models.requireAny().filter { asked == null || asked.isSame(it) }
-        val opened = Assistant.open(candidates.ifEmpty { listOfNotNull(asked) }, timer)
+        val candidates = models.requireAny()
+        val opened =
+            if (asked == null) {
+                Assistant.open(candidates, timer)
+            } else {
+                val wish = candidates.firstOrNull(asked::isSame) ?: asked // its file may be gone
+                Assistant.openWanted(wish, models.insteadOf(wish), timer)
+            }
         assistant = opened
         tell {
             choices = models.choices
+            if (opened.fallback.isNotEmpty()) wanted = opened.choice
             val notes = (models.mistakes.map(::explain) + opened.passedOver).toMutableList()
             if (opened.artifact.randomWeights) notes.add(0, Screen.RANDOM_WEIGHTS)
             chosen(it, opened.choice).copy(notes = notes)
@@ -160,12 +172,14 @@ class Demo(
         screen: Screen,
         opened: Assistant,
         found: Look,
+        fallback: String,
     ): Screen {
         look = found
         return screen.copy(
             caption = found.caption,
-            times = found.milliseconds.entries.joinToString { (stage, time) -> "%s %.0f ms".format(stage, time) },
+            times = found.stages.joinToString { it.text },
             answering = opened.artifact.answers,
+            message = fallback,
         )
     }
 

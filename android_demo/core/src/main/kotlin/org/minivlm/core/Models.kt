@@ -13,7 +13,10 @@ class Accelerator(
     val label: String,
     val runtime: Runtime,
     val runs: (Artifact) -> Boolean,
-)
+) {
+    /** What has the convolutions and matrix products: [CPU] or [GPU]. */
+    val unit: String get() = runtime.unit
+}
 
 /** A model on something that runs it. */
 class Choice(
@@ -51,7 +54,22 @@ class Models(
             )
         }
 
+    /**
+     * Returns what to take where a choice cannot be set up: on the CPU the same artifact, or else others of the same
+     * model and weights, those of the same precision first. Nothing for a choice that is on the CPU already.
+     */
+    fun insteadOf(choice: Choice): List<Choice> {
+        if (choice.accelerator.unit == CPU) return emptyList()
+        val wanted = choice.artifact
+        return choices
+            .filter { it.accelerator.unit == CPU }
+            .filter { it.artifact.model == wanted.model && it.artifact.weights == wanted.weights }
+            .sortedWith(compareBy({ it.model != choice.model }, { it.artifact.precision != wanted.precision }))
+    }
+
     companion object {
+        private val SUFFIXES = listOf("pte", "tflite")
+
         /** Reads a folder; a file that cannot be used hides no other. */
         fun find(
             folder: File,
@@ -59,7 +77,7 @@ class Models(
         ): Models {
             val mistakes = ArrayList<UserError>()
             val choices = ArrayList<Choice>()
-            for (file in folder.listFiles { file -> file.extension == "pte" }.orEmpty().sortedBy { it.name }) {
+            for (file in folder.listFiles { file -> file.extension in SUFFIXES }.orEmpty().sortedBy { it.name }) {
                 try {
                     val artifact = Artifact.read(file)
                     if (artifact.isWhole) choices += choicesOf(artifact, accelerators)
@@ -76,7 +94,7 @@ class Models(
         ): List<Choice> =
             accelerators.filter { it.runs(artifact) }.map { Choice(artifact, it) }.ifEmpty {
                 throw UserError(
-                    "${artifact.file.name} is for ${artifact.runtime}, and this app runs " +
+                    "${artifact.file.name} is for ${artifact.target}, and this app runs " +
                         "${accelerators.joinToString { it.label }}: export it for one of these",
                 )
             }

@@ -34,6 +34,9 @@ interface Networks : Closeable {
     /** Loads a method now, rather than at its first call. */
     fun load(method: String)
 
+    /** Returns the units that run a method, [GPU] and [CPU], the one with most of the work first; empty if not known. */
+    fun units(method: String): List<String> = emptyList()
+
     /**
      * Runs a method.
      *

@@ -31,6 +31,9 @@ interface Phone {
 
 /** What runs artifacts. */
 interface Runtime {
+    /** What has the convolutions and matrix products: [CPU] or [GPU]. */
+    val unit: String get() = CPU
+
     /**
      * Loads an artifact, without its methods.
      *

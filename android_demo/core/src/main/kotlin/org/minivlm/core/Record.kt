@@ -21,6 +21,7 @@ data class Failure(
  * @property sustained seconds since the start and milliseconds, for every second of a long measurement; otherwise null.
  * @property tokens how many tokens the stage "steps" writes; null without that stage.
  * @property inputs by name, the shape of each input.
+ * @property units by method, what ran it; see [Networks.units].
  */
 class Measurement(
     val samples: Map<String, List<Double>>,
@@ -30,6 +31,7 @@ class Measurement(
     val firstMs: Double,
     val memory: Memory,
     val inputs: Map<String, IntArray>,
+    val units: Map<String, List<String>>,
 )
 
 /** What is known about a repeat beside its outcome; times are ISO 8601 in UTC. */
@@ -49,6 +51,7 @@ fun recordOf(
 ): String =
     Json.write(
         common(about) +
+            accelerated(about, measured) +
             mapOf(
                 "status" to "ok",
                 "error" to null,
@@ -89,6 +92,17 @@ fun recordOf(
             ),
     )
 
+/** Which unit ran what, where it was not the CPU alone, and then only: that is what a record without it says. */
+private fun accelerated(
+    about: Circumstances,
+    measured: Measurement,
+): JsonObject =
+    if (about.request.accelerator == CPU) {
+        emptyMap()
+    } else {
+        mapOf("environment" to about.environment + ("units" to measured.units))
+    }
+
 private fun common(about: Circumstances): JsonObject =
     mapOf(
         "format" to FORMAT,
@@ -120,4 +134,7 @@ private fun common(about: Circumstances): JsonObject =
         "profile" to about.request.profile,
         "disturbed" to about.interference,
         "time" to about.time,
-    )
+    ) + accelerator(about.request)
+
+private fun accelerator(request: BenchmarkRequest): JsonObject =
+    if (request.accelerator == CPU) emptyMap() else mapOf("accelerator" to request.accelerator)

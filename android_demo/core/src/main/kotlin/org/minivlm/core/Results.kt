@@ -9,7 +9,7 @@ const val RECORDS = "results/records.jsonl"
 /**
  * A record for people.
  *
- * @property title model, runtime, precision and threads.
+ * @property title model, runtime, precision, accelerator and threads.
  * @property lines what came of it, and what interfered with it.
  * @property chart latency over time; null where the measurement was not a long one.
  */
@@ -74,6 +74,7 @@ private fun viewOf(line: String): ResultView? =
 
 private fun view(record: JsonObject): ResultView {
     val (model, runtime, precision) = listOf("model", "runtime", "precision").map { record.field<String>(it) }
+    val accelerator = (record["accelerator"] as? String)?.takeIf { it != CPU }?.let { " on the $it" }.orEmpty()
     val threads = (record["threads"] as? Long)?.let { ", $it threads" }.orEmpty()
     val outcome =
         if (record.field<String>("status") == "ok") {
@@ -83,7 +84,7 @@ private fun view(record: JsonObject): ResultView {
         }
     val interference = record.field<List<*>>("disturbed").map { "interference: $it" }
     return ResultView(
-        title = "$model, $runtime $precision$threads",
+        title = "$model, $runtime $precision$accelerator$threads",
         lines =
             listOf("${record.field<String>("time")}, profile ${record.field<String>("profile")}") + outcome +
                 interference,

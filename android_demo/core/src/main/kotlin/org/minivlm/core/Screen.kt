@@ -16,7 +16,7 @@ const val SHOWN_BOXES = 12
  * @property notes what one should know about the model, a line each.
  * @property message what goes on, or what went wrong.
  * @property answers best first, a line each.
- * @property times how long each stage took.
+ * @property times how long each stage took, and on which units.
  * @property busy whether a task runs: then nothing that starts another can be used.
  * @property answering whether the model answers questions, and there is a photo to ask about.
  */

@@ -249,7 +249,7 @@ class BenchmarkTest {
                 extras + ("threads" to "4") to "the extra 'threads' is '4': give a whole number, with --ei",
                 extras + ("seconds" to Float.NaN) to "the extra 'seconds' is 'NaN': give seconds from 0 on, with --ef",
                 extras + ("output" to "../records.jsonl") to "'output' is '../records.jsonl': give a plain file name",
-                extras + ("artefact" to "a") to "unknown extra 'artefact': there are artifact, ",
+                extras + ("artefact" to "a") to "unknown extra 'artefact': there are accelerator, artifact, ",
                 emptyMap<String, Any?>() to "the extra 'artifact' is missing",
             )
         for ((wrong, message) in mistakes) {
