@@ -94,7 +94,8 @@ class Integers(NamedTuple):
     Attributes:
         decisions: What the recipe has decided about the method's layers with weights.
         layers: Every operator that has weights or computes with whole numbers, in the order of execution.
-        one_scale: Kinds of layers whose tables have one scale in this format, rather than one a row.
+        one_scale: Kinds of layers whose tables have one scale in this format, rather than one a row, where none of a
+            group is asked for.
     """
 
     decisions: Sequence[Decision]

@@ -142,7 +142,8 @@ def as_decided(one: IntegerLayer, decision: Decision | None, one_scale: tuple[Ki
         return weight.bits == FLOAT_BITS
     rule = decision.rule
     rows, width = len(weight.values), weight.values[0].numel()
-    scales = (1, 1) if one.kind in one_scale else (rows, width // rule.group if rule.group else 1)
+    shared = (1, 1) if one.kind in one_scale else (rows, 1)
+    scales = (rows, width // rule.group) if rule.group else shared
     return weight.bits == rule.bits and tuple(weight.scale.shape) == scales
 
 

@@ -249,9 +249,19 @@ def beside_arithmetic(tolerances: Tolerances) -> Tolerances:
     """Return what random weights must reach where `Arithmetic` is proven as well.
 
     Which of a random model's regions win is noise, and no bound: that there is something in common is. Decibels of
-    what is matched stay bounded, and tell of parts that compute in float.
+    what is matched stay bounded, and tell of parts that compute in float: tee-lite-0, whose whole backbone is in int8
+    in ONNX Runtime, leaves 14.8 dB and 0.983, scores within 0.22.
     """
-    return replace(tolerances, proposals=0.01, matched=0.01, tags=0.0, attributes=0.0)
+    return replace(
+        tolerances,
+        proposals=0.01,
+        matched=0.01,
+        tags=0.0,
+        attributes=0.0,
+        feature_cosine=min(tolerances.feature_cosine, 0.97),
+        feature_sqnr=min(tolerances.feature_sqnr, 11.0),
+        score=max(tolerances.score, 0.3),
+    )
 
 
 def tolerances_for(artifact: Sidecar) -> Tolerances:

@@ -163,7 +163,7 @@ def computed(node: onnx.NodeProto, source: Tensor, weight: Tensor, bias: Tensor 
 
 
 class Static(Found):
-    """A product of whole numbers whose inputs and outputs have scales in the file.
+    """A product or a convolution of whole numbers whose inputs and outputs have scales in the file.
 
     What was rounded by one scale and is read by another is wrong. So the scales of QuantizeLinear hold on both sides,
     and what the runtime reads by those of DequantizeLinear is held against that.
@@ -178,21 +178,23 @@ class Static(Found):
         assert rounded is not None
         assert out is not None
         scale, zero = (graph.tensor(name) for name in stored.input[1:3])
-        biases, bias_step = (graph.tensor(name) for name in added.input[:2])
+        whole_bias, bias_step = (graph.tensor(name) for name in added.input[:2])
+        bias = whole_bias * bias_step.double()
         weight = StoredWeight(
             values=graph.tensor(stored.input[0]),
             scale=scale.reshape(-1, 1),
             zero=zero.reshape(-1, 1).float(),
             bits=8,
-            bias=biases * bias_step.double(),
+            bias=bias,
             bias_step=bias_step,
         )
         read_scale, read_zero, write_scale, write_zero = (
             graph.tensor(name) for node in (rounded, out) for name in node.input[1:3]
         )
         rows = values[self.source].double() - read_zero
-        sums = product(rows, weight.by_group.flatten(1)) * (read_scale.double() * scale)
-        whole = requantized(sums + biases * bias_step.double(), float(write_scale), int(write_zero), 0, 255)
+        sums = computed(self.node, rows, weight.by_group.reshape(weight.values.shape), None)
+        steps, added_up = (row.reshape(-1, *[1] * (sums.dim() - 2)) for row in (read_scale.double() * scale, bias))
+        whole = requantized(sums * steps + added_up, float(write_scale), int(write_zero), 0, 255)
         expected = (whole - write_zero) * write_scale.double()
         return weight, LayerRun(given=values[self.result], expected=expected, step=write_scale)
 
