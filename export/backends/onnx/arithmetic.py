@@ -81,8 +81,6 @@ def _recognised(graph: Graph, node: onnx.NodeProto) -> Found | None:
                 return Table(node, Kind.EMBEDDING, node.input[1], widened.output[0])
             floats = table is not None and table.ndim == 2 and table.dtype == np.float32 and layer_of(node)
             return Found(node, Kind.EMBEDDING) if floats and node.input[0].endswith(".weight") else None
-        case "GatherBlockQuantized":
-            return GroupedTable(node, Kind.EMBEDDING, node.input[1], node.output[0])
         case "Conv" | "Gemm" | "MatMul":
             return _of_a_product(graph, node)
     return None
@@ -305,15 +303,3 @@ class Table(Found):
         ids = values[self.source] if self.source in values else graph.tensor(self.source)
         expected = weight.floats_exactly[ids]
         return LayerRun(given=values[self.result], expected=expected, step=weight.scale.abs().amin())
-
-
-class GroupedTable(Table):
-    """The same in 4 bits, each group of a row with a scale."""
-
-    def read(self, graph: Graph, values: Mapping[str, Tensor]) -> tuple[StoredWeight, LayerRun]:
-        """See `Found`."""
-        scale = graph.tensor(self.node.input[2])
-        weight = StoredWeight(
-            values=graph.tensor(self.node.input[0]), scale=scale, zero=torch.zeros_like(scale), bits=4
-        )
-        return weight, self.looked_up(graph, values, weight)
