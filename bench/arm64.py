@@ -1,4 +1,4 @@
-"""Prove artifacts on ARM kernels without a phone: run them in an emulated arm64 machine and compare what they compute.
+"""Verify artifacts on ARM kernels without a phone: run them in an emulated arm64 machine and compare what they compute.
 
     python bench/arm64.py
     python bench/arm64.py --models minivlm --precision int8 --runtimes litert
@@ -112,7 +112,7 @@ def run_emulated(machine: Machine, artifact: Path, runtime: str, calls: Calls) -
 
 
 def verify_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Verification:
-    """Prove an artifact, exported now if it is not there; one that cannot be exported does not end the others."""
+    """Verify an artifact, exported now if it is not there; one that cannot be exported does not end the others."""
     path = find_artifact(request)
     if not exists(path):
         steps.say(f"{path} is not there yet; exporting it")

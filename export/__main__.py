@@ -1,4 +1,4 @@
-"""Export a model to any format of the table, prove the artifact in its runtime, and describe it.
+"""Export a model to any format of the table, verify the artifact in its runtime, and describe it.
 
     python -m export litert --model tee-0 --precision int8
 

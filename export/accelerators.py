@@ -18,7 +18,7 @@ from minivlm.errors import UserError, printable, run_command
 
 HEADING = (
     *("model", "weights", "runtime", "stored", "on", "computed", "pieces", "share", "features dB", "regions"),
-    *("other outputs dB", "proof"),
+    *("other outputs dB", "verified by"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Export a model to Core ML, prove the package without a Mac, and describe it.
+"""Export a model to Core ML, verify the package without a Mac, and describe it.
 
     python export/to_coreml.py --model minivlm --precision fp16
     python export/to_coreml.py --model tee-0 --precision int8 --calibration PHOTOS

@@ -1,4 +1,4 @@
-"""Export a model to ExecuTorch with XNNPACK, Core ML or Vulkan, prove the file in its runtime, and describe it.
+"""Export a model to ExecuTorch with XNNPACK, Core ML or Vulkan, verify the file in its runtime, and describe it.
 
     python export/to_executorch.py --model minivlm
     python export/to_executorch.py --model tee-0 --image-size 384x512 --output my-artifacts

@@ -1,4 +1,4 @@
-"""Export a model to ONNX, prove the file in ONNX Runtime, and describe it.
+"""Export a model to ONNX, verify the file in ONNX Runtime, and describe it.
 
     python export/to_onnx.py --model tee-0
     python export/to_onnx.py --model minivlm --precision int8

@@ -1,4 +1,4 @@
-"""Export a model to LiteRT, prove the file in the LiteRT runtime, and describe it.
+"""Export a model to LiteRT, verify the file in the LiteRT runtime, and describe it.
 
     python export/to_tflite.py --model minivlm
     python export/to_tflite.py --model tee-0 --precision int8 --calibration PHOTOS

@@ -34,7 +34,7 @@ def add_choice_flags(parser: argparse.ArgumentParser, target: Format) -> None:
             "--accelerator",
             default=CPU,
             metavar="NAME",
-            help=f"of {', '.join([CPU, *target.accelerators])}: prove the artifact there, too (default: %(default)s)",
+            help=f"of {', '.join([CPU, *target.accelerators])}: verify the artifact there, too (default: %(default)s)",
         )
     for flag, offered in CHOICES.items():
         if not offered(target):

@@ -68,7 +68,7 @@ class Format:
         bindings: Modules that its runtime can be imported as, any one of them; empty where `imports` has it.
         script: Path, from the project's folder, of its own command; "" where `python -m export` is all there is.
         system: What `platform.system` must say for the runtime to be there, empty if any will do. Elsewhere a reference
-            executor proves artifacts, and its time means nothing.
+            executor verifies artifacts, and its time means nothing.
         accelerators: By name, what artifacts can run on besides the CPU.
         delegates: What its artifacts can be lowered to, the default first; empty where there is no choice.
         refused_delegates: By the name of one that nothing is lowered to, "module:attribute" of a function that returns

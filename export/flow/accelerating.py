@@ -1,4 +1,4 @@
-"""The proof of an artifact on an accelerator: the same comparisons as on the CPU, and where its work runs."""
+"""The verification of an artifact on an accelerator: the same comparisons as on the CPU, and where its work runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

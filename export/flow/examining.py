@@ -1,4 +1,4 @@
-"""The proof that an artifact still does its tasks: scored on the same examples as its model in PyTorch."""
+"""The verification that an artifact still does its tasks: scored on the same examples as its model in PyTorch."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class Examiner:
         """Score an artifact, with its sidecar and labels beside it, as whoever opens it finds it.
 
         Args:
-            artifact: That has passed its numerical proof.
+            artifact: That has passed its numerical verification.
             name: Of it, as progress shows it.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, prove, describe."""
+"""What all exporters do in the same way: load, run in PyTorch, convert, run in the runtime, verify, describe."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class ExportResult:
 
 
 def export_model(request: ExportRequest, steps: Steps) -> ExportResult:
-    """Export, prove and describe a model.
+    """Export, verify and describe a model.
 
     Raises:
         UserError: The model cannot be had or exported, the output cannot be written, or the artifact does not compute

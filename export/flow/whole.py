@@ -1,4 +1,4 @@
-"""The proof of a whole model: captions of the held-out photos by its artifact, beside PyTorch's."""
+"""The verification of a whole model: captions of the held-out photos by its artifact, beside PyTorch's."""
 
 import torch
 

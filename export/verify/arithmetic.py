@@ -68,7 +68,7 @@ def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = A
         bounds: That hold.
 
     Returns:
-        One metric a proof, each the worst of all layers; one that fails names its layer.
+        One metric a comparison, each the worst of all layers; one that fails names its layer.
     """
     model = prepared(method.module, unrolled)  # BatchNorms folded, as every format stores them
     decided = {decision.layer: decision for decision in integers.decisions}

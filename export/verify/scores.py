@@ -23,7 +23,7 @@ from minivlm.weights.labels import DetectorLabels
 PYTORCH = "pytorch fp32"
 """Name of what all others are held against."""
 FLOOR = 0.97
-"""Share of each task's score that a proof wants."""
+"""Share of each task's score that an artifact has to keep."""
 SEARCHED = 20
 """Pictures of retrieval, unless somebody says how many."""
 TOLD = 100
