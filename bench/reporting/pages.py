@@ -1,8 +1,9 @@
 """Tables inside a Markdown page, between marks that say what is shown and from which records."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.records.conditions import divide
 from bench.records.file import read
@@ -97,6 +98,17 @@ def _facts(records: Sequence[Record], path: Path) -> list[str]:
     ]
 
 
+SAID: Mapping[str, str] = MappingProxyType(
+    {
+        "median feature SQNR dB": "features {:.0f} dB",
+        "proposals found at IoU 0.9": "proposals {:.2f}",
+        "regions matched at IoU 0.9": "regions {:.2f}",
+        "caption_logits SQNR dB": "logits {:.0f} dB",
+    }
+)
+"""What a page says of a verification, by the metric's name without its method's."""
+
+
 TABLES: dict[str, Callable[[Sequence[Record], Path], list[str]]] = {
     "networks": _networks,
     "captions": _captions,
@@ -142,12 +154,10 @@ def _share_of_fp32(each: Repeats, others: Sequence[Repeats]) -> str:
 
 
 def _verification(each: Repeats) -> str:
-    """Return every metric of the artifact's verification, without the name of a method where all share it."""
+    """Return what matters most of the artifact's verification; the records have every metric."""
     artifact = each.records[0].artifact
-    values = dict(artifact.parity) if artifact else {}
-    methods = {name.partition(" ")[0] for name in values}
-    names = {name: name.partition(" ")[2] if len(methods) == 1 else name for name in values}
-    return ", ".join(f"{names[name]} {value:.3g}" for name, value in values.items())
+    found = {} if artifact is None else {name.partition(" ")[2]: value for name, value in artifact.parity.items()}
+    return ", ".join(text.format(found[name]) for name, text in SAID.items() if name in found)
 
 
 def _markdown(rows: Sequence[Cells]) -> list[str]:

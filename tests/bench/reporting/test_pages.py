@@ -1,5 +1,6 @@
 """Tables of a page come from the records beside it, and from nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,19 +13,25 @@ from bench.reporting.pages import MARK, TABLES, render
 from minivlm.errors import UserError
 from tests.bench.samples import FAILED, SAMPLE
 
+FEATURES, REGIONS = "median feature SQNR dB", "regions matched at IoU 0.9"
 PAGE_TEXT = "Before.\n\n<!-- {name} from records/a.jsonl -->\nold\n<!-- end -->\n\nAfter: 1 ± 2.\n"
 
 
-def artifact(size: int, **values: float) -> ArtifactFile:
+def artifact(size: int, values: Mapping[str, float]) -> ArtifactFile:
     return ArtifactFile(
         "tee-0.pte", size, "ab" * 32, parity={f"forward {name}": value for name, value in values.items()}
     )
 
 
 PYTORCH = [replace(SAMPLE, round=place, samples={"forward": [ms] * 3}) for place, ms in enumerate((10.0, 30.0, 20.0))]
-FLOAT = replace(SAMPLE, runtime="onnx", samples={"forward": [8.0, 8.0]}, artifact=artifact(30_000_000, SQNR=101.26))
+FLOAT = replace(
+    SAMPLE, runtime="onnx", samples={"forward": [8.0, 8.0]}, artifact=artifact(30_000_000, {FEATURES: 101.26})
+)
 INT8 = replace(
-    FLOAT, precision="int8", samples={"forward": [5.0]}, artifact=artifact(9_000_000, SQNR=18.0, regions=0.25)
+    FLOAT,
+    precision="int8",
+    samples={"forward": [5.0]},
+    artifact=artifact(9_000_000, {FEATURES: 18.0, "tags equal": 0.9, REGIONS: 0.25}),
 )
 CAPTION = replace(SAMPLE, model="minivlm", tokens=19, samples={"regions": [7.0, 9.0], "steps": [2.0, 4.0]})
 
@@ -44,8 +51,8 @@ def test_networks_have_time_size_use_of_the_machine_and_verification(tmp_path: P
     assert lines[4] == "| --- | ---: | ---: | ---: | ---: | --- |"
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[5:8]] == [
         ["`tee-0` PyTorch", "20.0 ± 10.0", "", "", "28", ""],
-        ["`tee-0` ONNX Runtime fp32", "8.0 ± 0.0", "30.0", "", "69", "SQNR 101"],
-        ["`tee-0` ONNX Runtime int8", "5.0 ± 0.0", "9.0", "30 %", "110", "SQNR 18, regions 0.25"],
+        ["`tee-0` ONNX Runtime fp32", "8.0 ± 0.0", "30.0", "", "69", "features 101 dB"],
+        ["`tee-0` ONNX Runtime int8", "5.0 ± 0.0", "9.0", "30 %", "110", "features 18 dB, regions 0.25"],
     ]
     assert lines[8] == "<!-- end -->"
 
