@@ -25,6 +25,8 @@ class StoredWeight:
         bias: (O,) float32 as the file has it, or float64 that its whole numbers stand for; None without one.
         bias_step: (O,) what one of those whole numbers stands for; None where the bias is stored in float.
         factor: What the converter has multiplied the model's weights with.
+        affine: (I,) gains and (I,) shifts of the layer's inputs that the converter has put into weights and bias; None
+            where it has not.
         moments: (I, I) sums of products of the inputs that a row's weights were rounded together for, see
             `export.backends.onnx.rounding`; None where each was rounded by itself.
     """
@@ -36,6 +38,7 @@ class StoredWeight:
     bias: Tensor | None = None
     bias_step: Tensor | None = None
     factor: float = 1.0
+    affine: tuple[Tensor, Tensor] | None = None
     moments: Tensor | None = None
 
     @property

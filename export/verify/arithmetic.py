@@ -92,7 +92,7 @@ def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = A
         if layer is None:
             wrong[one.layer] = None
             continue
-        exact = layer.weight.detach() * one.weight.factor
+        exact, bias = as_converted(layer, one.weight)
         if one.weight.bits == FLOAT_BITS:
             floats.see(one.layer, float_difference(exact, one.weight.values))
         elif one.weight.moments is not None:
@@ -100,9 +100,9 @@ def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = A
             stored.see(one.layer, clipped_steps(exact, one.weight))
         else:
             stored.see(one.layer, weight_steps(exact, one.weight))
-        if getattr(layer, "bias", None) is not None and one.weight.bias is not None:
+        if bias is not None and one.weight.bias is not None:
             seen = floats if one.weight.bias_step is None else stored
-            seen.see(one.layer, bias_difference(layer.bias.detach() * one.weight.factor, one.weight))
+            seen.see(one.layer, bias_difference(bias, one.weight))
     missing = [*wrong, *(name for name in decided if name not in right and name not in wrong)]
     rounded = [name for name, decision in decided.items() if decision.rule.mode is not Mode.FLOAT]
     unrun = [name for name in rounded if name not in outputs.layers]
@@ -129,6 +129,16 @@ def owner(model: nn.Module, name: str, weight: StoredWeight) -> Any:
     """Return the layer of a dotted name, if it has a weight of that shape; else None."""
     layer: Any = dict(model.named_modules()).get(name)
     return layer if getattr(getattr(layer, "weight", None), "shape", None) == weight.values.shape else None
+
+
+def as_converted(layer: Any, stored: StoredWeight) -> tuple[Tensor, Tensor | None]:
+    """Return a layer's weights and bias with what the converter has put into them."""
+    weight = layer.weight.detach() * stored.factor
+    bias = None if getattr(layer, "bias", None) is None else layer.bias.detach() * stored.factor
+    if stored.affine is None:
+        return weight, bias
+    gains, shifts = stored.affine
+    return weight * gains, None if bias is None else bias + weight @ shifts
 
 
 def as_decided(one: IntegerLayer, decision: Decision | None, one_scale: tuple[Kind, ...]) -> bool:

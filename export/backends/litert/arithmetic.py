@@ -23,6 +23,7 @@ from export.core.methods import Method
 from export.core.precision import Kind
 from minivlm.errors import UserError
 from minivlm.language.attention import SelfAttention
+from minivlm.language.transformer import EncoderLayer
 from minivlm.quiet import quiet
 
 INT8, INT4, INT32 = 9, 17, 2
@@ -54,15 +55,25 @@ def integer_layers(model: Any, method: Method) -> Iterator[IntegerLayer]:
         if not one.weighted and not one.whole:
             continue
         module = module_of(tensor_name(graph, int(operator.outputs[0])))
-        weight = replace(one.weight, factor=factor(method.module, module)) if one.weighted else None
+        weight = replace(one.weight, **folded(method.module, module)) if one.weighted else None
         run = one.run(weight) if one.whole else None
         yield IntegerLayer(layer=module, kind=KINDS.get(one.kind, Kind.ARITHMETIC), weight=weight, run=run)
 
 
-def factor(model: nn.Module, layer: str) -> float:
-    """Return what the converter multiplies a layer's weights with: what the layer's result is multiplied with."""
-    attention = dict(model.named_modules()).get(layer.removesuffix(".query"))
-    return 1.0 / math.sqrt(attention.head_dim) if isinstance(attention, SelfAttention) else 1.0
+def folded(model: nn.Module, layer: str) -> dict[str, Any]:
+    """Return what the converter puts into a layer's weights, as fields of `StoredWeight`.
+
+    That is what the layer's result is multiplied with, as attention's queries are, and what its inputs are multiplied
+    with and added to where no other layer reads them: gains and shifts of the LayerNorm before an encoder layer's first
+    matrix.
+    """
+    modules = dict(model.named_modules())
+    attention, around = modules.get(layer.removesuffix(".query")), modules.get(layer.removesuffix(".intermediate"))
+    if isinstance(attention, SelfAttention):
+        return {"factor": 1.0 / math.sqrt(attention.head_dim)}
+    if isinstance(around, EncoderLayer):
+        return {"affine": (around.attention_norm.weight.detach(), around.attention_norm.bias.detach())}
+    return {}
 
 
 @dataclass(frozen=True)

@@ -156,3 +156,16 @@ def test_outputs_may_be_one_step_apart(method: Method, steps: float, right: bool
     expected = torch.randn(4, ROWS)
     run = LayerRun(given=expected + 0.25 * steps, expected=expected, step=torch.tensor(0.25))
     assert (failed(judged(method, layer(stored(method), run))) == []) is right
+
+
+def test_what_the_converter_puts_into_weights_and_bias_is_taken_into_account(method: Method) -> None:
+    """Expected by algebra: W (g x + s) + b is (W g) x + (W s + b)."""
+    exact, bias = weights(method)
+    gains, shifts = 1.0 + torch.rand(WIDTH), torch.randn(WIDTH)
+    folded = exact * gains
+    scale = folded.abs().amax(dim=1, keepdim=True) / 127
+    there = replace(
+        stored(method), values=(folded / scale).round().to(torch.int8), scale=scale, bias=bias + exact @ shifts
+    )
+    assert failed(judged(method, layer(replace(there, affine=(gains, shifts))))) == []
+    assert len(failed(judged(method, layer(there)))) == 2  # weights and bias
