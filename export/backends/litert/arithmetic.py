@@ -5,6 +5,7 @@ by the interpreter's delegate, XNNPACK: an interpreter that keeps every tensor f
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -23,7 +24,6 @@ from export.core.methods import Method
 from export.core.precision import Kind
 from minivlm.errors import UserError
 from minivlm.language.attention import SelfAttention
-from minivlm.language.transformer import EncoderLayer
 from minivlm.quiet import quiet
 
 INT8, INT4, INT32 = 9, 17, 2
@@ -55,25 +55,36 @@ def integer_layers(model: Any, method: Method) -> Iterator[IntegerLayer]:
         if not one.weighted and not one.whole:
             continue
         module = module_of(tensor_name(graph, int(operator.outputs[0])))
-        weight = replace(one.weight, **folded(method.module, module)) if one.weighted else None
+        weight = replace(one.weight, **folded(method, module)) if one.weighted else None
         run = one.run(weight) if one.whole else None
         yield IntegerLayer(layer=module, kind=KINDS.get(one.kind, Kind.ARITHMETIC), weight=weight, run=run)
 
 
-def folded(model: nn.Module, layer: str) -> dict[str, Any]:
+def folded(method: Method, layer: str) -> dict[str, Any]:
     """Return what the converter puts into a layer's weights, as fields of `StoredWeight`.
 
     That is what the layer's result is multiplied with, as attention's queries are, and what its inputs are multiplied
-    with and added to where no other layer reads them: gains and shifts of the LayerNorm before an encoder layer's first
-    matrix.
+    with and added to: gains and shifts of the LayerNorm before a layer's projections and before its first matrix.
     """
-    modules = dict(model.named_modules())
-    attention, around = modules.get(layer.removesuffix(".query")), modules.get(layer.removesuffix(".intermediate"))
-    if isinstance(attention, SelfAttention):
-        return {"factor": 1.0 / math.sqrt(attention.head_dim)}
-    if isinstance(around, EncoderLayer):
-        return {"affine": (around.attention_norm.weight.detach(), around.attention_norm.bias.detach())}
-    return {}
+    modules = dict(method.module.named_modules())
+    norm, attention = modules.get(norm_before(method, layer)), modules.get(layer.removesuffix(".query"))
+    return {
+        "factor": 1.0 / math.sqrt(attention.head_dim) if isinstance(attention, SelfAttention) else 1.0,
+        "affine": (norm.weight.detach(), norm.bias.detach()) if isinstance(norm, nn.LayerNorm) else None,
+    }
+
+
+def norm_before(method: Method, layer: str) -> str:
+    """Return the dotted name of the LayerNorm whose rows go into a layer of the encoder; "" where others do, too."""
+    found = re.fullmatch(r"(?P<around>.*?)encoder\.layers\.(?P<number>\d+)\.(?P<part>.*)", layer)
+    match found and found["part"]:
+        case "intermediate":
+            return layer.replace(".intermediate", ".attention_norm")
+        case "attention.query" | "attention.key" | "attention.value" if found and int(found["number"]):
+            return f"{found['around']}encoder.layers.{int(found['number']) - 1}.output_norm"
+        case "attention.query" | "attention.key" | "attention.value" if found and "regions" not in method.inputs:
+            return f"{found['around']}embeddings.norm"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.backends.litert.arithmetic import Operator, integer_layers, rounded_rows
+from export.backends.litert.arithmetic import Operator, integer_layers, norm_before, rounded_rows
 from export.backends.litert.graph import group_scales, module_of, parsed, signature_graph, tensor_name
 from export.backends.litert.layers import watched
 from export.backends.litert.quantize import operators
 from export.backends.litert.rules import RULES
 from export.core.integers import IntegerLayer, Integers
 from export.core.job import Job, prepare
+from export.core.methods import Method
 from export.core.request import ExportRequest
 from export.verify.arithmetic import verify_arithmetic
 from minivlm.images.photos import default_photo
@@ -175,3 +176,19 @@ def test_the_file_s_own_operators_are_those_that_are_judged(exported):
     weighted = {item.module for item in operators(path.read_bytes(), "forward") if item.stored is not None}
     judged = {one.layer for one in layers_of(parsed(path.read_bytes()), job_of("minilm-tiny", "int8"))}
     assert {"embeddings.words", "encoder.layers.1.attention.query", "caption_head.decoder"} <= weighted & judged
+
+
+@pytest.mark.parametrize(
+    ("layer", "regions", "norm"),
+    [
+        ("transformer.encoder.layers.0.intermediate", True, "transformer.encoder.layers.0.attention_norm"),
+        ("encoder.layers.3.attention.key", True, "encoder.layers.2.output_norm"),
+        ("encoder.layers.0.attention.query", False, "embeddings.norm"),
+        ("encoder.layers.0.attention.query", True, ""),  # rows of regions come in between
+        ("encoder.layers.1.output", True, ""),
+        ("caption_head.decoder", False, ""),
+    ],
+)
+def test_a_layer_norm_whose_rows_go_into_a_layer_alone_is_known(layer, regions, norm):
+    inputs = {"regions": torch.zeros(1)} if regions else {"last_token": torch.zeros(1)}
+    assert norm_before(Method("step", torch.nn.Identity(), inputs, ("y",)), layer) == norm
