@@ -44,7 +44,7 @@ class TestBatches:
             assert torch.equal(regions.tags, alone.tags)
             assert torch.equal(regions.attributes, alone.attributes)
             # float32 through some 50 layers whose sums run in another order; boxes are up to 128 pixels large.
-            for name, tolerance in {"features": 1e-4, "boxes": 1e-2, "geometry": 1e-4, "scores": 1e-4}.items():
+            for name, tolerance in {"features": 5e-4, "boxes": 1e-2, "geometry": 1e-4, "scores": 1e-4}.items():
                 torch.testing.assert_close(getattr(regions, name), getattr(alone, name), rtol=0, atol=tolerance)
 
     def test_boxes_of_different_numbers_are_read_from_their_own_picture(self, tiny):
