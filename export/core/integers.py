@@ -13,6 +13,11 @@ from torch import Tensor
 from export.core.precision import Decision, Kind
 
 
+AT_A_HALF = 4
+"""Inputs of a row that are rounded as they come, lie at half a step, and may fall to the other side all at once: what was
+seen is 1.23 of them in LiteRT's gates."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredWeight:
     """Weights of one layer as the file has them.
@@ -65,8 +70,8 @@ class LayerRun:
     Attributes:
         given: By the runtime.
         expected: The same by whole numbers in PyTorch, from the same inputs; the same shape.
-        step: What one step is, of a shape that broadcasts: of the output's scale where it has one, else what one step
-            of one input changes at most, by the largest weight of a row.
+        step: What one step is, of a shape that broadcasts: of the output's scale where it has one, else what a step of
+            `AT_A_HALF` inputs changes at most, by the largest weight of a row.
     """
 
     given: Tensor

@@ -225,14 +225,13 @@ class Arithmetic:
     output_steps: float
 
 
-ARITHMETIC = Arithmetic(weight_steps=0.51, compensated_steps=0.6, float_weights=1e-5, output_steps=4.0)
+ARITHMETIC = Arithmetic(weight_steps=0.51, compensated_steps=0.6, float_weights=1e-5, output_steps=1.0)
 """Half a step is rounding to the nearest; the rest is for scales that are rounded themselves. Nothing is clipped: every
 format takes the scale from the largest weight. Half a step for inputs of length 1 is also the most that a row rounded
 for its inputs can cost on these: the error is a sum of squares of half steps, each weighted by no more than its input's
 second moment. The artifact's inputs are not quite those of the float model: tee-tiny's rows cost 0.45, and one that is
-shifted by a step more than 1. Floats are copied. Steps of an output are for inputs that are rounded as they come and lie
-at a half, which a runtime may round to the other side, several of a row at once: measured is 1.23 in LiteRT's gates, else
-6e-4 in ONNX Runtime and 4e-4 in LiteRT, whose sums are equal, whole number by whole number."""
+shifted by a step more than 1. Floats are copied. One step of an output is for runtimes that break ties in another way:
+measured is 6e-4 in ONNX Runtime and 4e-4 in LiteRT, whose sums are equal, whole number by whole number."""
 
 
 LAYER_SQNR = 15.0

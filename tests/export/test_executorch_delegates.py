@@ -168,7 +168,7 @@ class TestMistakes:
         ("flags", "parts"),
         [
             (["--delegate", "corml"], ["unknown delegate 'corml'", "did you mean coreml?"]),
-            (["--delegate", "nnapi"], ["unknown delegate 'nnapi'", "xnnpack, coreml, vulkan"]),
+            (["--delegate", "nnapi"], ["unknown delegate 'nnapi'", "did you mean xnnpack or qnn?"]),
             (["--delegate", ""], ["--delegate"]),
             (["--delegate", "coreml", "--precision", "int8"], ["Core ML takes no int8", "--delegate xnnpack for int8"]),
             (["--delegate", "vulkan", "--precision", "int8"], ["Vulkan takes no int8", "fp32 or fp16"]),

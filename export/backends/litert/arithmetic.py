@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from export.backends.litert.graph import constant, kind, module_of, part, signature_graph, tensor_name
 from export.backends.litert.layers import watched
 from export.backends.litert.quantize import KINDS
-from export.core.integers import IntegerLayer, LayerRun, StoredWeight, product, requantized
+from export.core.integers import AT_A_HALF, IntegerLayer, LayerRun, StoredWeight, product, requantized
 from export.core.methods import Method
 from export.core.precision import Kind
 from minivlm.errors import UserError
@@ -220,13 +220,14 @@ class Operator:
 
     def _product(self, weight: StoredWeight) -> tuple[Tensor, Tensor]:
         """Return the real numbers that a layer gives, and what one step of one input changes of each at most."""
+        largest = (weight.by_group.abs().amax(dim=-1) * weight.scale).amax(dim=1)
         source = self.value(self.held.inputs[0])
         if self.tensor(self.held.inputs[0]).type == INT8:
             scale, zero = self.scale(self.held.inputs[0])
             rows, steps = source.double() - zero, torch.tensor(scale).double()
         else:
             rows, steps = (numbers.double() for numbers in rounded_rows(source))
-        largest = (weight.by_group.abs().amax(dim=-1) * weight.scale).amax(dim=1)
+            largest = AT_A_HALF * largest
         sums = self._sums(rows, weight) * steps
         return sums if weight.bias is None else sums + weight.bias.double(), steps * largest
 

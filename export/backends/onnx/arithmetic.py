@@ -18,7 +18,7 @@ from export.backends.onnx.convert import layer_of
 from export.backends.onnx.quantize import kind_of
 from export.backends.onnx.rounding import second_moments
 from export.backends.onnx.values import Graph, watch
-from export.core.integers import IntegerLayer, LayerRun, StoredWeight, product, requantized, shared_scale
+from export.core.integers import AT_A_HALF, IntegerLayer, LayerRun, StoredWeight, product, requantized, shared_scale
 from export.core.methods import Method
 from export.core.precision import Kind
 
@@ -240,7 +240,7 @@ class Dynamic(Found):
         sums = product(rows, whole) * (step.double() * scale)
         expected = sums if weight.bias is None else sums + weight.bias
         largest = whole.abs().amax(dim=1).clamp(min=1.0)
-        return weight, LayerRun(given=values[self.result], expected=expected, step=step * scale * largest)
+        return weight, LayerRun(given=values[self.result], expected=expected, step=AT_A_HALF * step * scale * largest)
 
 
 def rounded_input(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -278,7 +278,7 @@ class Grouped(Found):
         expected = (sums * steps[..., None, :].double() * scale).sum(dim=-1)
         largest = (weight.by_group.abs().amax(dim=-1) * scale.abs()).amax(dim=1)
         return weight, LayerRun(
-            given=values[self.result], expected=expected, step=(steps.amax(dim=-1, keepdim=True) * largest)
+            given=values[self.result], expected=expected, step=AT_A_HALF * steps.amax(dim=-1, keepdim=True) * largest
         )
 
 

@@ -151,10 +151,8 @@ def test_a_float_layer_has_the_model_s_own_weights(method: Method) -> None:
     assert failed(judged(method, layer(stored(method)), rule=kept)) == ["layers stored as decided, 0"]
 
 
-@pytest.mark.parametrize(("steps", "right"), [(3.9, True), (4.1, False), (float("nan"), False)])
-def test_outputs_may_be_as_many_steps_apart_as_inputs_fall_to_the_other_side_of_a_half(
-    method: Method, steps: float, right: bool
-) -> None:
+@pytest.mark.parametrize(("steps", "right"), [(0.9, True), (1.1, False), (float("nan"), False)])
+def test_outputs_may_be_one_step_apart(method: Method, steps: float, right: bool) -> None:
     expected = torch.randn(4, ROWS)
     run = LayerRun(given=expected + 0.25 * steps, expected=expected, step=torch.tensor(0.25))
     assert (failed(judged(method, layer(stored(method), run))) == []) is right
