@@ -13,8 +13,8 @@ from torch import Tensor
 from export.core.precision import Decision, Kind
 
 AT_A_HALF = 4
-"""Inputs of a row that are rounded as they come, lie at half a step, and may fall to the other side all at once: 1.23 of
-them were seen in LiteRT's gates."""
+"""Inputs of a row that are rounded as they come, lie at half a step, and may fall to the other side all at once. 1.23
+of them were seen in LiteRT's gates."""
 
 
 @dataclass(frozen=True, kw_only=True)
