@@ -22,7 +22,7 @@ INT8 = (
 )
 
 KEYS_AND_VALUES = (Rule(("attention.key", "attention.value"), Mode.DYNAMIC, (Kind.LINEAR,)),)
-"""In 4 bits the sample's captions keep 90.8 % of their CIDEr here, in 8 bits 97.6."""
+"""In 4 bits the sample's captions keep 90.8 % of their CIDEr here, in 8 bits 92.5 and, of another export, 97.6."""
 
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {
