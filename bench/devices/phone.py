@@ -28,7 +28,7 @@ from export.core.formats import FORMATS, family_of
 from export.core.methods import Method
 from export.core.sidecar import Sidecar, labels_folder, sidecar_path
 from export.runtime.program import open_program
-from export.verify.tolerances import Tolerances, tolerances_of
+from export.verify.tolerances import tolerances_for
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.models.registry import build
@@ -223,7 +223,8 @@ class Phone:
 
     def _verify(self, case: Case, path: Path) -> list[str]:
         given = read_outputs(lambda file: self._transport.pull(f"results/{path.stem}/{file}"))
-        return misses(self._methods[path], open_program(path), given, _tolerances(case, Sidecar.read(path)))
+        tolerances = tolerances_for(Sidecar.read(path), case.accelerator if _is_cut(case) else "")
+        return misses(self._methods[path], open_program(path), given, tolerances)
 
     def _failed(self, case: Case, run: str, number: int, failure: Failure, record: Record | None = None) -> Record:
         """Return a failed record, with what the app wrote of its surroundings if it wrote one."""
@@ -257,12 +258,6 @@ class IPhoneSimulator(Phone):
 def _is_cut(case: Case) -> bool:
     """Tell whether an accelerator of the artifact's format runs it, for which the app takes it in pieces."""
     return case.accelerator in FORMATS[case.runtime].accelerators
-
-
-def _tolerances(case: Case, sidecar: Sidecar) -> Tolerances:
-    """Return what a phone's outputs must reach beside the CPU's here; accelerators have bounds of their own."""
-    runtime = f"{sidecar.runtime} {case.accelerator}" if _is_cut(case) else sidecar.runtime
-    return tolerances_of(runtime, sidecar.precision, random=sidecar.weights.random)
 
 
 def check_threads(plan: Plan) -> None:

@@ -5,7 +5,7 @@ file stores, times its scales, is the model's weight to half a step. What each o
 the runtime is what the same whole numbers give in PyTorch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,34 @@ class Worst:
         return _blaming(Metric(self.name, self.value, self.bound, at_least=False), [self.layer])
 
 
+class Weights:
+    """What is found of stored weights and biases beside the model's."""
+
+    def __init__(self, bounds: Arithmetic) -> None:
+        self._stored = Worst(WEIGHTS, bounds.weight_steps)
+        self._compensated = Worst(COMPENSATED, bounds.compensated_steps)
+        self._floats = Worst(FLOATS, bounds.float_weights)
+
+    @property
+    def all(self) -> tuple[Worst, ...]:
+        """One a comparison."""
+        return self._stored, self._compensated, self._floats
+
+    def see(self, name: str, layer: Any, weight: StoredWeight) -> None:
+        """Take another layer's, by its name, as the model and as the file have it."""
+        exact, bias = as_converted(layer, weight)
+        if weight.bits == FLOAT_BITS:
+            self._floats.see(name, float_difference(exact, weight.values))
+        elif weight.moments is not None:
+            self._compensated.see(name, compensated_steps(exact, weight, weight.moments))
+            self._stored.see(name, clipped_steps(exact, weight))
+        else:
+            self._stored.see(name, weight_steps(exact, weight))
+        if bias is not None and weight.bias is not None:
+            seen = self._floats if weight.bias_step is None else self._stored
+            seen.see(name, bias_difference(bias, weight))
+
+
 @torch.no_grad()
 def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = ARITHMETIC) -> list[Metric]:
     """Hold a method's stored weights against the model's, and its operators against simulated ones.
@@ -70,10 +98,9 @@ def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = A
     Returns:
         One metric a comparison, each the worst of all layers; one that fails names its layer.
     """
-    model = prepared(method.module, unrolled)  # BatchNorms folded, as every format stores them
+    modules = dict(prepared(method.module, unrolled).named_modules())  # BatchNorms folded, as every format stores them
     decided = {decision.layer: decision for decision in integers.decisions}
-    proofs = Worst(WEIGHTS, bounds.weight_steps), Worst(COMPENSATED, bounds.compensated_steps)
-    stored, compensated, floats = *proofs, Worst(FLOATS, bounds.float_weights)
+    weights = Weights(bounds)
     outputs = Worst(OUTPUTS, bounds.output_steps)
     right: set[str] = set()
     wrong: dict[str, None] = {}
@@ -82,34 +109,21 @@ def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = A
             outputs.see(one.layer, output_steps(one.run))
         if one.weight is None:
             continue
-        layer = owner(model, one.layer, one.weight)
-        if not as_decided(one, decided.get(one.layer), integers.one_scale):
+        layer = owner(modules, one.layer, one.weight)
+        nobodys = layer is None and one.weight.bits != FLOAT_BITS
+        if nobodys or not as_decided(one, decided.get(one.layer), integers.one_scale):
             wrong[one.layer] = None
             continue
         right.add(one.layer)
-        if layer is None and one.weight.bits == FLOAT_BITS:
-            continue  # a table of a converter's own, such as that of a resizing
-        if layer is None:
-            wrong[one.layer] = None
-            continue
-        exact, bias = as_converted(layer, one.weight)
-        if one.weight.bits == FLOAT_BITS:
-            floats.see(one.layer, float_difference(exact, one.weight.values))
-        elif one.weight.moments is not None:
-            compensated.see(one.layer, compensated_steps(exact, one.weight, one.weight.moments))
-            stored.see(one.layer, clipped_steps(exact, one.weight))
-        else:
-            stored.see(one.layer, weight_steps(exact, one.weight))
-        if bias is not None and one.weight.bias is not None:
-            seen = floats if one.weight.bias_step is None else stored
-            seen.see(one.layer, bias_difference(bias, one.weight))
+        if layer is not None:  # else a table of a converter's own, such as that of a resizing
+            weights.see(one.layer, layer, one.weight)
     missing = [*wrong, *(name for name in decided if name not in right and name not in wrong)]
     rounded = [name for name, decision in decided.items() if decision.rule.mode is not Mode.FLOAT]
     unrun = [name for name in rounded if name not in outputs.layers]
     return [
         _counted(STORED, decided, missing),
         _counted(SIMULATED, rounded, unrun),
-        *(proof.metric for proof in (stored, compensated, floats, outputs) if proof.layers),
+        *(found.metric for found in (*weights.all, outputs) if found.layers),
     ]
 
 
@@ -125,9 +139,9 @@ def _blaming(metric: Metric, layers: list[str]) -> Metric:
     return Metric(f"{metric.name}, {layers[0]}", metric.value, metric.bound, metric.at_least)
 
 
-def owner(model: nn.Module, name: str, weight: StoredWeight) -> Any:
+def owner(modules: Mapping[str, nn.Module], name: str, weight: StoredWeight) -> Any:
     """Return the layer of a dotted name, if it has a weight of that shape; else None."""
-    layer: Any = dict(model.named_modules()).get(name)
+    layer: Any = modules.get(name)
     return layer if getattr(getattr(layer, "weight", None), "shape", None) == weight.values.shape else None
 
 

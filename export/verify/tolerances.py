@@ -264,9 +264,10 @@ def beside_arithmetic(tolerances: Tolerances) -> Tolerances:
     )
 
 
-def tolerances_for(artifact: Sidecar) -> Tolerances:
-    """Return what an artifact must reach wherever it runs."""
-    return tolerances_of(artifact.runtime, artifact.precision, random=artifact.weights.random)
+def tolerances_for(artifact: Sidecar, accelerator: str = "") -> Tolerances:
+    """Return what an artifact must reach wherever it runs: on a CPU, or on an accelerator of its format."""
+    runtime = f"{artifact.runtime} {accelerator}" if accelerator else artifact.runtime
+    return tolerances_of(runtime, artifact.precision, random=artifact.weights.random)
 
 
 LEAST_ACCELERATED_MACS = 0.99

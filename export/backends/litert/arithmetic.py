@@ -16,7 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.backends.litert.graph import constant, kind, module_of, part, signature_graph, tensor_name
+from export.backends.litert.graph import (
+    constant,
+    group_scales,
+    kind,
+    module_of,
+    numbers,
+    part,
+    signature_graph,
+    tensor_name,
+)
 from export.backends.litert.layers import watched
 from export.backends.litert.quantize import KINDS
 from export.core.integers import AT_A_HALF, IntegerLayer, LayerRun, StoredWeight, product, requantized
@@ -49,24 +58,23 @@ def integer_layers(model: Any, method: Method) -> Iterator[IntegerLayer]:
         UserError: An operator computes with whole numbers that nothing here knows.
     """
     _, graph = signature_graph(model, method.name)
-    tensors = dict(watched(model, method))
+    tensors, modules = dict(watched(model, method)), dict(method.module.named_modules())
     for operator in graph.operators:
         one = Operator(model, graph, operator, tensors)
         if not one.weighted and not one.whole:
             continue
         module = module_of(tensor_name(graph, int(operator.outputs[0])))
-        weight = replace(one.weight, **folded(method, module)) if one.weighted else None
+        weight = replace(one.weight, **folded(method, modules, module)) if one.weighted else None
         run = one.run(weight) if one.whole else None
         yield IntegerLayer(layer=module, kind=KINDS.get(one.kind, Kind.ARITHMETIC), weight=weight, run=run)
 
 
-def folded(method: Method, layer: str) -> dict[str, Any]:
+def folded(method: Method, modules: Mapping[str, nn.Module], layer: str) -> dict[str, Any]:
     """Return what the converter puts into a layer's weights, as fields of `StoredWeight`.
 
     That is what the layer's result is multiplied with, as attention's queries are, and what its inputs are multiplied
     with and added to: gains and shifts of the LayerNorm before a layer's projections and before its first matrix.
     """
-    modules = dict(method.module.named_modules())
     norm, attention = modules.get(norm_before(method, layer)), modules.get(layer.removesuffix(".query"))
     return {
         "factor": 1.0 / math.sqrt(attention.head_dim) if isinstance(attention, SelfAttention) else 1.0,
@@ -76,15 +84,15 @@ def folded(method: Method, layer: str) -> dict[str, Any]:
 
 def norm_before(method: Method, layer: str) -> str:
     """Return the dotted name of the LayerNorm whose rows go into a layer of the encoder; "" where others do, too."""
-    found = re.fullmatch(r"(?P<around>.*?)encoder\.layers\.(?P<number>\d+)\.(?P<part>.*)", layer)
-    match found and found["part"]:
-        case "intermediate":
-            return layer.replace(".intermediate", ".attention_norm")
-        case "attention.query" | "attention.key" | "attention.value" if found and int(found["number"]):
-            return f"{found['around']}encoder.layers.{int(found['number']) - 1}.output_norm"
-        case "attention.query" | "attention.key" | "attention.value" if found and "regions" not in method.inputs:
-            return f"{found['around']}embeddings.norm"
-    return ""
+    found = re.fullmatch(r"(.*?)encoder\.layers\.(\d+)\.(intermediate|attention\.(?:query|key|value))", layer)
+    if found is None:
+        return ""
+    around, number, part = found[1], int(found[2]), found[3]
+    if part == "intermediate":
+        return f"{around}encoder.layers.{number}.attention_norm"
+    if number:
+        return f"{around}encoder.layers.{number - 1}.output_norm"
+    return "" if "regions" in method.inputs else f"{around}embeddings.norm"
 
 
 @dataclass(frozen=True)
@@ -144,23 +152,25 @@ class Operator:
     def stored(self, index: int) -> tuple[Tensor, Tensor]:
         """Return a constant weight's numbers in its own shape, and its scales, (1, 1), (O, 1) or (O, G)."""
         tensor = self.tensor(index)
-        content = np.asarray(self.model.buffers[tensor.buffer].data, dtype=np.uint8)
         shape = [int(size) for size in tensor.shape]
         if tensor.type == INT4:  # two in a byte, the low half first
-            halves = np.stack([content & 15, content >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))]
-            numbers: Any = ((halves ^ 8).astype(np.int8) - 8).reshape(shape)
+            pairs = self.numbers(index, np.uint8)
+            halves = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))]
+            found: Any = (halves ^ 8).astype(np.int8) - 8
         else:
-            numbers = content.view(np.int8 if tensor.type == INT8 else np.float32).reshape(shape)
-        return torch.from_numpy(np.array(numbers)), self._scales(tensor, shape[0])
+            found = self.numbers(index, np.int8 if tensor.type == INT8 else np.float32)
+        return torch.from_numpy(np.array(found.reshape(shape))), self._scales(tensor, shape[0])
+
+    def numbers(self, index: int, dtype: Any) -> Any:
+        """Return what the file holds of a constant tensor, in one row."""
+        return numbers(self.model, self.graph, int(index), dtype)
 
     def _scales(self, tensor: Any, rows: int) -> Tensor:
         held = tensor.quantization
         if tensor.type not in (INT8, INT4):
             return torch.ones(1, 1)
-        if held.details is not None and hasattr(held.details, "blockSize"):
-            scales = self.tensor(held.details.scales)
-            content = np.asarray(self.model.buffers[scales.buffer].data, dtype=np.uint8).view(np.float16)
-            return torch.from_numpy(content.astype(np.float32).reshape(rows, -1))
+        if group_scales(tensor) >= 0:
+            return torch.from_numpy(self.numbers(group_scales(tensor), np.float16).astype(np.float32).reshape(rows, -1))
         return torch.from_numpy(np.asarray(held.scale, dtype=np.float32).reshape(-1, 1).copy())
 
     @property
@@ -191,12 +201,10 @@ class Operator:
         index = int(self.held.inputs[2]) if self.kind in PRODUCTS and len(self.held.inputs) > 2 else -1
         if index < 0:
             return None, None
-        tensor = self.tensor(index)
-        content = np.asarray(self.model.buffers[tensor.buffer].data, dtype=np.uint8)
-        if tensor.type != INT32:
-            return torch.from_numpy(content.view(np.float32).copy()), None
+        if self.tensor(index).type != INT32:
+            return torch.from_numpy(self.numbers(index, np.float32).copy()), None
         step = scale.flatten().double() * self.scale(self.held.inputs[0])[0]
-        return torch.from_numpy(content.view(np.int32).copy()) * step, step
+        return torch.from_numpy(self.numbers(index, np.int32).copy()) * step, step
 
     def run(self, weight: StoredWeight | None) -> LayerRun:
         """Run the operator alone, and simulate it."""
@@ -280,8 +288,8 @@ def rounded_rows(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _padded(one: Operator) -> Tensor:
-    content = np.asarray(one.model.buffers[one.tensor(one.held.inputs[1]).buffer].data, dtype=np.uint8)
-    sides = content.view(np.int32).reshape(-1, 2)[::-1].reshape(-1).tolist()  # of the last dimension first
+    pairs = one.numbers(one.held.inputs[1], np.int32).reshape(-1, 2)
+    sides = pairs[::-1].reshape(-1).tolist()  # of the last dimension first
     return F.pad(one.real(one.held.inputs[0]), sides)
 
 

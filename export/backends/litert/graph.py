@@ -147,13 +147,18 @@ def constant(model: Any, graph: Any, index: int) -> bool:
     return data is not None and len(data) > 0
 
 
+def numbers(model: Any, graph: Any, index: int, dtype: Any) -> Any:
+    """Return the numbers of a tensor that is part of the model, in one row, as a type that the caller knows."""
+    return np.frombuffer(bytes(model.buffers[graph.tensors[index].buffer].data), dtype)
+
+
 def float_weights(model: Any, graph: Any, index: int) -> Any:
     """Return the numbers of a float32 tensor that is part of the model, in one row; none of any other."""
     from ai_edge_litert.schema_py_generated import TensorType
 
     if not constant(model, graph, index) or graph.tensors[index].type != TensorType.FLOAT32:
         return np.empty(0, np.float32)
-    return np.frombuffer(bytes(model.buffers[graph.tensors[index].buffer].data), np.float32)
+    return numbers(model, graph, index, np.float32)
 
 
 def signature_graph(model: Any, name: str) -> tuple[Any, Any]:

@@ -72,6 +72,8 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
             rule = deciding_rule(recipe.rules, item.module, KINDS[item.kind])
             if rule.mode is not Mode.FLOAT:
                 alike.setdefault((item.kind, rule), []).append(item.output)
+    if not alike:  # the quantizer refuses to do nothing
+        return content, decisions(placed, recipe)
     for (operation, rule), outputs in alike.items():
         _add(made, operation, rule, outputs)
     ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None

@@ -64,8 +64,7 @@ class Found:
 
     def read(self, graph: Graph, values: Mapping[str, Tensor]) -> tuple[StoredWeight, LayerRun | None]:
         """Return the stored weights and the run; a layer in float has none."""
-        weight = float_weight(graph, self.node)
-        return weight, None
+        return float_weight(graph, self.node), None
 
 
 def _recognised(graph: Graph, node: onnx.NodeProto) -> Found | None:
@@ -102,7 +101,7 @@ def _of_a_product(graph: Graph, node: onnx.NodeProto) -> Found | None:
         return Static(node, kind, rounded.input[0], widened.output[0])
     scaled = graph.maker(node.input[1], "Mul")
     if scaled is not None and scaled.input[1] in graph.constants:
-        return Stored(node, kind, node.input[0], node.output[0])
+        return Stored.of(graph, node, scaled)
     return None
 
 
@@ -116,27 +115,34 @@ def float_weight(graph: Graph, node: onnx.NodeProto) -> StoredWeight:
     return StoredWeight(values=values, scale=ones, zero=0.0 * ones, bits=32, bias=bias)
 
 
+@dataclass(frozen=True)
 class Stored(Found):
-    """A convolution or product in float whose weights are whole numbers in the file."""
+    """A convolution or product in float whose weights are whole numbers in the file.
+
+    Attributes:
+        whole: Name of the weights.
+        scales: Name of their scales.
+    """
+
+    whole: str = ""
+    scales: str = ""
+
+    @classmethod
+    def of(cls, graph: Graph, node: onnx.NodeProto, scaled: onnx.NodeProto) -> "Stored":
+        """Follow the product of weights and scales that a layer reads to the file's whole numbers."""
+        widened = graph.maker(scaled.input[0], "Cast")
+        assert widened is not None  # the quantizer writes both
+        return cls(node, kind_of(node), node.input[0], node.output[0], widened.input[0], scaled.input[1])
 
     def pointwise(self, graph: Graph) -> bool:
         """Tell whether it is a convolution of single cells: the recipe rounds its weights for their inputs."""
-        scaled = graph.maker(self.node.input[1], "Mul")
-        assert scaled is not None
-        widened = graph.maker(scaled.input[0], "Cast")
-        assert widened is not None
-        return graph.constants[widened.input[0]].shape[2:] == (1, 1)
+        return graph.constants[self.whole].shape[2:] == (1, 1)
 
     def read(self, graph: Graph, values: Mapping[str, Tensor]) -> tuple[StoredWeight, LayerRun]:
         """See `Found`."""
-        scaled = graph.maker(self.node.input[1], "Mul")
-        assert scaled is not None
-        widened = graph.maker(scaled.input[0], "Cast")
-        assert widened is not None
-        whole, scale = graph.tensor(widened.input[0]), graph.tensor(scaled.input[1])
-        given, source = values[self.result], values[self.source]
+        scale, given, source = graph.tensor(self.scales), values[self.result], values[self.source]
         weight = StoredWeight(
-            values=whole,
+            values=graph.tensor(self.whole),
             scale=scale.reshape(-1, 1),
             zero=torch.zeros(scale.numel(), 1),
             bits=8,
@@ -296,10 +302,6 @@ class Table(Found):
             zero=zero.reshape(-1, 1).float(),
             bits=8,
         )
-        return weight, self.looked_up(graph, values, weight)
-
-    def looked_up(self, graph: Graph, values: Mapping[str, Tensor], weight: StoredWeight) -> LayerRun:
-        """Return the rows that were looked up, beside the stored ones."""
         ids = values[self.source] if self.source in values else graph.tensor(self.source)
         expected = weight.floats_exactly[ids]
-        return LayerRun(given=values[self.result], expected=expected, step=weight.scale.abs().amin())
+        return weight, LayerRun(given=values[self.result], expected=expected, step=weight.scale.abs().amin())

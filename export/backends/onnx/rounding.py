@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from export.backends.onnx.values import opened
+
 DAMPING = 0.01
 """Share of the mean second moment that is added to each, for inputs that were always zero in calibration."""
 
@@ -57,17 +59,10 @@ def second_moments(
     model: onnx.ModelProto, values: Sequence[str], samples: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Run a graph and return, for each named inner (1, C, H, W) value, the (C, C) sums of products over cells."""
-    import onnxruntime
-
-    if not values:  # to a session, no names are all of them
-        return {}
-    opened = onnx.ModelProto()
-    opened.CopyFrom(model)
-    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in values)
-    session = onnxruntime.InferenceSession(opened.SerializeToString(), providers=["CPUExecutionProvider"])
+    run = opened(model, values)
     sums: dict[str, Any] = {}
     for sample in samples:
-        for name, array in zip(values, session.run(list(values), dict(sample)), strict=True):
+        for name, array in run(sample).items():
             rows = array.reshape(array.shape[1], -1).astype(np.float64)
             sums[name] = sums.get(name, 0.0) + rows @ rows.T
     return sums

@@ -1,6 +1,6 @@
 """The values within an ONNX graph: its constants, and what a run of it leaves between its nodes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,30 +36,33 @@ class Graph:
         return next((node for node in self._readers.get(name, ()) if node.op_type == operator), None)
 
     def tensor(self, name: str) -> Tensor:
-        """Return a constant; 4 bits come as 8."""
-        array = self.constants[name]
-        return torch.from_numpy(
-            np.array(array, dtype=np.int8 if array.dtype.itemsize == 1 and array.dtype.kind not in "ui" else None)
-        )
+        """Return a constant."""
+        return torch.from_numpy(np.array(self.constants[name]))
 
     def other(self, node: onnx.NodeProto, name: str) -> str:
         """Return a node's first input that is a constant, "" if it has none; `name` is the one to pass over."""
         return next((given for given in node.input if given != name and given in self.constants), "")
 
 
-def watch(model: onnx.ModelProto, names: Sequence[str], method: Method) -> dict[str, Tensor]:
-    """Run a graph on a method's example and return inner values by name."""
+def opened(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Open a graph, and return what runs it on inputs by name and gives some of the values that its nodes make."""
     import onnxruntime
 
+    if not names:  # to a session, no names are all of them
+        return lambda inputs: {}
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
-    inputs = {name: tensor.numpy() for name, tensor in method.inputs.items()}
-    final = {item.name for item in model.graph.output} | inputs.keys()
+    final = {item.name for item in model.graph.output}
     opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in final)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.add_session_config_entry(*EXACT_PRODUCTS)
     session = onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    wanted = [name for name in names if name not in inputs]
-    found: dict[str, Any] = {**inputs, **dict(zip(wanted, session.run(wanted, inputs), strict=True))}
+    return lambda inputs: dict(zip(names, session.run(list(names), dict(inputs)), strict=True))
+
+
+def watch(model: onnx.ModelProto, names: Sequence[str], method: Method) -> dict[str, Tensor]:
+    """Run a graph on a method's example and return values by name, inputs too."""
+    inputs: dict[str, Any] = {name: tensor.numpy() for name, tensor in method.inputs.items()}
+    found = inputs | opened(model, [name for name in names if name not in inputs])(inputs)
     return {name: torch.from_numpy(np.array(found[name])) for name in names}

@@ -10,7 +10,7 @@ from bench import run
 from bench.devices import adb, phone, watching
 from bench.records.file import read
 from bench.records.record import Case
-from export.verify.tolerances import TOLERANCES
+from export.verify.tolerances import TOLERANCES, tolerances_for
 from minivlm.errors import run_command
 from tests.bench.devices import adb_replies as replies
 from tests.bench.devices.adb_replies import PID, SERIAL, STARTED, devices
@@ -254,8 +254,10 @@ class TestAccelerators:
         """export/verify/tolerances.py: LiteRT's GPU adds up in fp16."""
         sidecar = SimpleNamespace(runtime="litert", precision="fp16", weights=SimpleNamespace(random=True))
         case = Case("android", MODEL, "litert", "fp16", 4, accelerator="gpu")
-        assert phone._tolerances(case, sidecar) == TOLERANCES["litert gpu fp16"]
-        assert phone._tolerances(case._replace(accelerator=""), sidecar) == TOLERANCES["fp16"]
+        assert phone._is_cut(case)
+        assert tolerances_for(sidecar, case.accelerator) == TOLERANCES["litert gpu fp16"]
+        assert not phone._is_cut(case._replace(accelerator=""))
+        assert tolerances_for(sidecar) == TOLERANCES["fp16"]
 
 
 class TestAwake:
