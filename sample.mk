@@ -5,16 +5,19 @@
 # Where all of it is made, and what a stage is told; such as make sample SAMPLE_SCENES=2000 SAMPLE_DETECTOR="--steps 300"
 SAMPLE_DIR ?= sample
 SAMPLE_SEED ?= 0
-# Pictures for the detector; for language, of whose beginning regions are kept; of val, test and unseen-style each.
+# Pictures for the detector; for language; of val, test and unseen-style each.
 SAMPLE_SCENES ?= 20000
 SAMPLE_LANGUAGE_SCENES ?= 10000
 SAMPLE_HELD_OUT ?= 1000
+# Rounds of questions, six each, about a picture that language is learnt from.
+SAMPLE_ROUNDS ?= 3
 # Pictures among which retrieval searches: it compares all of them with all texts.
 SAMPLE_SEARCHED ?= 100
 # Flags of the trainings, such as --epochs 3 or --steps 100; without them the recipes' own lengths.
 SAMPLE_DETECTOR ?=
 SAMPLE_PRETRAIN ?=
 SAMPLE_TASKS ?=
+SAMPLE_CRITIC ?=
 # Recipes: on an accelerator, SAMPLE_RECIPE=scenes-large SAMPLE_LANGUAGE_RECIPE=small-world-large
 SAMPLE_RECIPE ?= scenes
 SAMPLE_LANGUAGE_RECIPE ?= small-world
@@ -58,9 +61,10 @@ $(S)/drawings/about.json: | $(VENV)/.sample
 $(S)/scenes/train/about.json: | $(S)/drawings/about.json
 	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
-# The beginning of the same set: a picture depends on the seed, the split and its number only.
+# Other pictures than the detector's, which it knows better than any that it will be asked about: of another seed.
 $(S)/scenes/language/about.json: | $(S)/drawings/about.json
-	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_LANGUAGE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_LANGUAGE_SCENES) --seed $$(($(SAMPLE_SEED) + 1)) \
+	  --rounds $(SAMPLE_ROUNDS) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
 $(HELD_OUT:%=$(S)/scenes/%/about.json): $(S)/scenes/%/about.json: | $(S)/drawings/about.json
 	$(MINIVLM) data scenes $(@D) --split $* --count $(SAMPLE_HELD_OUT) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
@@ -96,10 +100,15 @@ $(S)/done/tasks: | $(S)/done/pretrain
 	  --recipe $(SAMPLE_LANGUAGE_RECIPE) --answers $(S)/scenes/language/answers.txt $(SAMPLE_TASKS) $(TRAIN_FLAGS)
 	$(done)
 
+$(S)/done/critic: | $(S)/done/tasks
+	$(MINIVLM) train tasks $(S)/critic --data $(S)/scenes/language --features $(S)/features --start $(S)/tasks \
+	  --recipe truthful $(SAMPLE_CRITIC) $(TRAIN_FLAGS)
+	$(done)
+
 # What is shipped: half the bytes, and scores of those
 
-$(S)/model/config.json: | $(S)/done/tasks
-	$(MINIVLM) checkpoint halve $(S)/tasks $(@D)
+$(S)/model/config.json: | $(S)/done/critic
+	$(MINIVLM) checkpoint halve $(S)/critic $(@D)
 
 # Of a checkpoint, $(1), on the scenes of a split, $(2), into a folder, $(3): the detector looks once for all tasks.
 define scored
@@ -119,7 +128,7 @@ sample-scores: | $(S)/scenes/test/about.json $(S)/scenes/unseen-style/about.json
 	$(call scored,sample,unseen-style,results/sample/unseen-style)
 
 $(S)/model/MODEL_CARD.md: $(S)/model/config.json $(S)/done/scores-test $(S)/done/scores-unseen-style
-	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(S)/pretrain $(S)/tasks $(CARD_FLAGS) \
+	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(S)/pretrain $(S)/tasks $(S)/critic $(CARD_FLAGS) \
 	  --scores test=$(S)/scores/test unseen-style=$(S)/scores/unseen-style $(if $(SAMPLE_BLIND),--blind $(SAMPLE_BLIND))
 
 $(ASSETS)/sample/MODEL_CARD.md: $(S)/model/MODEL_CARD.md

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STAGES = {
     "sample": [
         *("data drawings", "data scenes", "data scenes", "train detector", "evaluate detection", "checkpoint import"),
-        *("data scenes", "train features", "train pretrain", "train tasks", "checkpoint halve"),
+        *("data scenes", "train features", "train pretrain", "train tasks", "train tasks", "checkpoint halve"),
         *("data scenes", "evaluate $task", "evaluate retrieval") * 2,
         "checkpoint card",
     ],
@@ -26,7 +26,8 @@ STAGES = {
 DATA = ("drawings/about.json", *(f"scenes/{name}/about.json" for name in ("train", "val", "language")))
 LEARNT = ("done/detector", "start/config.json", "done/features")
 SCORED = (
-    *("done/pretrain", "done/tasks", "model/config.json", "scenes/test/about.json", "scenes/unseen-style/about.json"),
+    *("done/pretrain", "done/tasks", "done/critic", "model/config.json"),
+    *("scenes/test/about.json", "scenes/unseen-style/about.json"),
     *("done/scores-test", "done/scores-unseen-style", "model/MODEL_CARD.md"),
 )
 """What stages leave behind, by which make sees that they have ended."""
@@ -69,7 +70,7 @@ def test_every_stage_follows_those_that_it_needs(folder: Path, target: str) -> N
 def test_what_is_there_is_not_made_again_whatever_its_age(folder: Path) -> None:
     """What is needed is younger than what was made of it, as after copying it from another machine."""
     finish(folder, *DATA, *LEARNT, *SCORED)
-    for place, name in enumerate((*DATA, *LEARNT, "done/pretrain", "done/tasks")):
+    for place, name in enumerate((*DATA, *LEARNT, "done/pretrain", "done/tasks", "done/critic")):
         os.utime(folder / "sample" / name, (2e9 - place, 2e9 - place))
     assert planned(folder, "sample") == []
 
@@ -84,7 +85,7 @@ def test_what_has_begun_goes_on(folder: Path) -> None:
     """The trainings and scores that have no mark of their end are run again, with --resume."""
     lines = commands(folder, "sample")
     resumable = [line for line in lines if re.search(r"minivlm (train (?!features)|evaluate)", line)]
-    assert len(resumable) == 8
+    assert len(resumable) == 9
     assert all("--resume" in line for line in resumable)
 
 
@@ -106,9 +107,23 @@ def test_the_shipped_one_is_scored_as_a_new_one_is(folder: Path) -> None:
     assert made.count(" --limit 100 ") == 2 == "\n".join(lines).count(" --limit 100 ")
 
 
+def test_language_is_learnt_from_pictures_that_the_detector_has_not_learnt(folder: Path) -> None:
+    seeds = {
+        name: re.search(rf"scenes/{name} --split train --count \d+ --seed (\S+)", "\n".join(commands(folder, "sample")))
+        for name in ("train", "language")
+    }
+    assert {name: found and found[1] for name, found in seeds.items()} == {"train": "0", "language": "$((0"}
+
+
+def test_captions_are_rewarded_last(folder: Path) -> None:
+    trained = [line for line in commands(folder, "sample") if "minivlm train tasks" in line]
+    assert ["truthful" in line for line in trained] == [False, True]
+    assert f"--start {folder}/sample/tasks " in trained[1]
+
+
 def test_sizes_are_variables(folder: Path) -> None:
     flags = ("SAMPLE_SCENES=24", "SAMPLE_DETECTOR=--steps 3", "SAMPLE_THREADS=2")
     said = "\n".join(commands(folder, "sample", *flags))
     assert "--split train --count 24 " in said
     assert "--steps 3 --seed 0 --workers 1 --threads 2 --resume" in said
-    assert said.count("--threads 2") == 3
+    assert said.count("--threads 2") == 4

@@ -8,13 +8,15 @@ from minivlm.console import Steps
 from minivlm.datasets.easy_vqa import write_easy_vqa
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.shards import write_shards
-from minivlm.scenes.fetching import fetch_drawings
+from minivlm.scenes.fetching import LOOKS, fetch_drawings
+from minivlm.scenes.sets import ICONS, SETS
 from minivlm.scenes.writing import make_scenes
 
 
 def drawings(arguments: Namespace) -> None:
     """Fetch the drawings that scenes are composed of."""
-    for style, count in fetch_drawings(arguments.folder).items():
+    sets, looks = (SETS + ICONS, LOOKS) if arguments.training_styles else (SETS, 0)
+    for style, count in fetch_drawings(arguments.folder, sets, looks).items():
         print(f"{style}: {count} drawings")
 
 
@@ -28,6 +30,7 @@ def scenes(arguments: Namespace) -> None:
         seed=arguments.seed,
         side=arguments.size,
         workers=arguments.workers,
+        rounds=arguments.rounds,
     )
     _tell(arguments.folder, made)
 

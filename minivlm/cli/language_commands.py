@@ -13,8 +13,10 @@ from minivlm.command_line import path_argument, positive, whole_argument
 from minivlm.console import Steps
 from minivlm.datasets.captions import data_hash
 from minivlm.datasets.folder import DataFiles, find_data
+from minivlm.datasets.pictures import PictureFolder
 from minivlm.errors import UserError
 from minivlm.inference.backend import load_torch_detector
+from minivlm.scenes.judging import Judge, judges_by_picture
 from minivlm.storage.files import exists, write_text
 from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.training.features import RegionFolder, keep_regions
@@ -22,6 +24,7 @@ from minivlm.training.finding import keep_by_several, keep_here
 from minivlm.training.language.corpus import Corpus, read_corpus
 from minivlm.training.language.known import KnownPictures, Shown, TagSource, UnseenPictures
 from minivlm.training.language.recipes import RECIPES, LanguageRecipe, language_recipe
+from minivlm.training.language.region_table import RegionTable, has_room
 from minivlm.training.language.stage import begin_stage
 from minivlm.training.language.start import Start, load_start
 from minivlm.training.language.tasks import TASKS, Material
@@ -181,9 +184,13 @@ def train_language(arguments: argparse.Namespace) -> None:
         corpus = read_corpus(files, kinds if tags == "detector" else (*kinds, "boxes"))
     with console.stage("load the weights"):
         start = load_start(arguments.start, _answers(arguments), generator_of(Chance.WEIGHTS, arguments.seed))
-    known = _unseen(start) if arguments.blind else _known(arguments.features, start, corpus, tags, console)
+    if arguments.blind:
+        known = _unseen(start)
+    else:
+        known = _known(arguments.features, start, corpus, tags, console, accelerated=options.device is None)
     tell_reports(console, corpus.reports)
-    stage = begin_stage(name, start, Material(known=known, corpus=corpus, recipe=recipe))
+    judges = _judges(files) if recipe.truth else {}
+    stage = begin_stage(name, start, Material(known=known, corpus=corpus, recipe=recipe, judges=judges))
     steps = train(stage, options, _about(arguments, start, files, tags, recipe), console)
     print(f"{arguments.folder}: {start.info.model}, {name} on {len(stage.examples):,} examples, {steps:,} steps")
 
@@ -192,11 +199,34 @@ def _unseen(start: Start) -> Shown:
     return UnseenPictures(labels=start.labels, feature_dim=start.whole.config.vision.feature_dim)
 
 
-def _known(features: Path, start: Start, corpus: Corpus, tags: TagSource, console: Steps) -> Shown:
+def _known(
+    features: Path, start: Start, corpus: Corpus, tags: TagSource, console: Steps, *, accelerated: bool
+) -> Shown:
     with console.counting("hash pictures", every=5000) as told:
         regions = RegionFolder(features, start.backend.detector_hash)
         places = regions.places(corpus.pictures, told)
-    return KnownPictures(regions=regions, places=places, labels=start.labels, source=tags, names=corpus.names)
+    source: RegionFolder | RegionTable = regions
+    if accelerated and places and has_room(len(places), regions.read(next(iter(places.values())))):
+        with console.stage("put the regions together"):
+            source = RegionTable(regions, places.values())
+    return KnownPictures(regions=source, places=places, labels=start.labels, source=tags, names=corpus.names)
+
+
+def _judges(each: Sequence[DataFiles]) -> dict[Path, Judge]:
+    """Return what tells whether captions are true of their pictures.
+
+    Raises:
+        UserError: Data is of no scenes.
+    """
+    judges: dict[Path, Judge] = {}
+    for files in each:
+        if files.boxes is None:
+            raise UserError(
+                "the recipe rewards true captions, which boxes.json of composed scenes tells, and there is none: give"
+                " data of minivlm data scenes, or another --recipe"
+            )
+        judges |= judges_by_picture(files.boxes, PictureFolder(files.images or Path()))
+    return judges
 
 
 def _about(

@@ -232,6 +232,11 @@ def _add_data(subparsers: Any) -> None:
     )
     for one in (drawings, scenes, easy_vqa):
         one.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
+    drawings.add_argument(
+        "--training-styles",
+        action="store_true",
+        help="also icons of nine artists and other looks of the emoji, which only the split train is drawn with",
+    )
     scenes.add_argument("--split", required=True, choices=SPLITS, help="each has pictures of its own")
     scenes.add_argument("--count", required=True, type=positive, metavar="N", help="pictures")
     scenes.add_argument("--seed", type=seed, default=0, metavar="N", help="of all that is random (default: 0)")
@@ -243,6 +248,13 @@ def _add_data(subparsers: Any) -> None:
     )
     scenes.add_argument(
         "--workers", type=whole_argument(1, 256), default=1, metavar="N", help="processes that compose (default: 1)"
+    )
+    scenes.add_argument(
+        "--rounds",
+        type=whole_argument(1, 16),
+        default=1,
+        metavar="N",
+        help="of up to six questions a picture (default: 1)",
     )
 
 

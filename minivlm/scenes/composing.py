@@ -19,6 +19,7 @@ from minivlm.scenes.scene import Placed, Scene, size_name
 from minivlm.scenes.things import Thing
 
 SPLITS = ("train", "val", "test", "unseen-style")
+TRAIN = "train"
 HELD_OUT = "unseen-style"
 """The split that is drawn in the style that training never shows."""
 
@@ -38,6 +39,8 @@ SHIFTS = (43, 85, 128, 171, 213)
 """By which hues are turned: if apples are always red, nobody needs to look at an apple to know its colour."""
 SEEN, SEEN_SMALL = 0.4, 0.75
 """Least visible share of an object, and of a small one; what would be hidden more is not in the picture."""
+MORE_STYLES = 0.5
+"""Share of a training's drawings in styles that only training has, of classes that are drawn in any."""
 TRIES = 12
 """Places tried for an object before it is left out."""
 
@@ -73,6 +76,7 @@ class Composer:
         self.seed = seed
         self.side = side
         self.choices = drawings.choices(held_out=split == HELD_OUT)
+        self.more = [drawings.more_styles(thing) if split == TRAIN else () for thing, _ in self.choices]
 
     def generator(self, stream: str, index: int) -> Generator:
         """Return the random numbers for one of `STREAMS` of one picture."""
@@ -97,17 +101,23 @@ class Composer:
         one_style = bool(rng.integers(2))
         chosen: list[_Chosen] = []
         for row in self._classes(rng, index):
-            thing, styles = self.choices[row]
-            style = styles[int(rng.integers(len(styles)))]
+            thing, _ = self.choices[row]
+            style = self._style(rng, row)
             shift = _shift(rng)
             for _ in range(_weighted(rng, *EACH)):
                 if not one_style:
-                    style = styles[int(rng.integers(len(styles)))]
+                    style = self._style(rng, row)
                 if rng.integers(3) == 0:
                     shift = _shift(rng)
                 chosen.append(self._one(rng, thing, style, shift))
         order = rng.permutation(len(chosen))[:MOST]
         return [chosen[int(row)] for row in order]
+
+    def _style(self, rng: Generator, row: int) -> str:
+        styles, more = self.choices[row][1], self.more[row]
+        if more and rng.random() < MORE_STYLES:
+            styles = more
+        return styles[int(rng.integers(len(styles)))]
 
     def _classes(self, rng: Generator, index: int) -> list[int]:
         """Return the rows of a scene's classes: most of the pair's, some of its own."""

@@ -31,6 +31,7 @@ class Style:
         licence: Of the drawings, by SPDX.
         source: Where the artist publishes them.
         held_out: It is kept from training.
+        training_only: Only training is drawn with it; see `Drawings.more_styles`.
     """
 
     style: str
@@ -40,6 +41,7 @@ class Style:
     licence: str
     source: str
     held_out: bool
+    training_only: bool = False
 
 
 STYLE_FIELDS = tuple(one.name for one in fields(Style))
@@ -78,7 +80,7 @@ class Drawings:
         Raises:
             UserError: There is none.
         """
-        chosen = [style for style in self.styles if style.held_out == held_out]
+        chosen = [style for style in self.styles if style.held_out == held_out and not style.training_only]
         fewest = 1 if held_out else FEWEST_ARTISTS
         found = []
         for thing in all_things():
@@ -89,6 +91,11 @@ class Drawings:
             kind = "the style that is held out" if held_out else f"{FEWEST_ARTISTS} artists"
             raise UserError(f"{self.folder} has no class drawn by {kind}: {WAY_OUT}")
         return found
+
+    def more_styles(self, thing: Thing) -> tuple[str, ...]:
+        """Return the styles that a class is drawn in for training only; none in folders of an earlier version."""
+        chosen = (style for style in self.styles if style.training_only)
+        return tuple(style.style for style in chosen if thing.code in self._there[style.style])
 
     def image(self, style: str, thing: Thing) -> Image.Image:
         """Return a drawing, RGBA.
@@ -120,7 +127,8 @@ def _styles(path: Path) -> tuple[Style, ...]:
     content = read_object(path, "what drawings are from", WAY_OUT).get("styles")
     try:
         assert isinstance(content, dict)
-        found = tuple(Style(**{name: entry[name] for name in STYLE_FIELDS}) for entry in content.values())
+        told = [{name: entry[name] for name in STYLE_FIELDS if name in entry} for entry in content.values()]
+        found = tuple(Style(**one) for one in told)
         assert found
     except (AssertionError, TypeError, KeyError):
         raise UserError(f"{path} does not say of every style where it is from: {WAY_OUT}") from None

@@ -1,6 +1,8 @@
 """Fetching the drawings: packages by npm, their SVG made into pixels, one PNG a drawing."""
 
+import colorsys
 import gzip
+import hashlib
 import importlib
 import io
 import json
@@ -8,7 +10,7 @@ import re
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from minivlm.console import Steps
 from minivlm.datasets.packages import find_npm, npm_packed
 from minivlm.errors import UserError
 from minivlm.scenes.drawings import ABOUT, SIDE, STYLE_FIELDS
+from minivlm.scenes.restyling import in_another_look
 from minivlm.scenes.sets import SETS, DrawingSet
 from minivlm.scenes.things import Thing, all_things
 from minivlm.storage.files import write_text
@@ -26,17 +29,20 @@ from minivlm.storage.json_text import json_text
 
 RASTER = 192
 """Pixels a side at which SVG is drawn, before its margins are cut off."""
+LOOKS = 4
+"""Other looks of each drawing, for training only; see `minivlm.scenes.restyling`."""
 DAMAGES = (tarfile.TarError, OSError, EOFError, zlib.error, LookupError, ValueError, TypeError, AttributeError)
 """What reading a file raises that is cut off, or holds something else than its name says."""
 
 
-def fetch_drawings(folder: Path, sets: tuple[DrawingSet, ...] = SETS) -> dict[str, int]:
+def fetch_drawings(folder: Path, sets: tuple[DrawingSet, ...] = SETS, looks: int = 0) -> dict[str, int]:
     """Fetch all sets of drawings by `npm pack`, and write those of the world's classes.
 
     Args:
         folder: New or empty. Gets STYLE/CODE.png, RGBA, cut to the drawing, its longer side `SIDE` pixels; and
             about.json with artist, package, version and licence of each style.
         sets: What to fetch.
+        looks: Other looks of each drawing that training may show, see `minivlm.scenes.restyling`: styles of their own.
 
     Returns:
         Style -> number of drawings.
@@ -49,14 +55,37 @@ def fetch_drawings(folder: Path, sets: tuple[DrawingSet, ...] = SETS) -> dict[st
     if any("{code}" not in one.path for one in sets):
         rasteriser()
     steps, counts = Steps(), {}
+    packages: dict[str, Path] = {}
     with new_folder(folder, "the drawings") as made, tempfile.TemporaryDirectory() as downloads:
         for one in sets:
             with steps.step(f"{one.style} ({one.package})"):
-                package = npm_packed(one.package, one.version, Path(downloads))
+                if one.package not in packages:  # two styles can share one
+                    packages[one.package] = npm_packed(one.package, one.version, Path(downloads))
+                package = packages[one.package]
                 counts[one.style] = _write_style(made / one.style, drawn(package, one))
         styles = {one.style: {name: getattr(one, name) for name in STYLE_FIELDS} for one in sets}
+        for one in [one for one in sets if looks and not (one.held_out or one.training_only)]:
+            with steps.counting(f"{one.style} in {looks} other looks", every=200) as told:
+                styles |= _write_looks(made, one.style, looks, styles[one.style], told)
         write_text(made / ABOUT, json_text({"styles": styles}) + "\n")
     return counts
+
+
+def _write_looks(
+    folder: Path, style: str, count: int, about: dict[str, Any], told: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Write a style's drawings in other looks; returns what about.json says of each look."""
+    drawings = sorted((folder / style).iterdir())
+    looks = [f"{style}~{number}" for number in range(1, count + 1)]
+    for look in looks:
+        (folder / look).mkdir()
+    for number, path in enumerate(drawings, start=1):
+        told(number, len(drawings))
+        with Image.open(path, formats=("PNG",)) as opened:
+            drawing = opened.convert("RGBA")
+        for look in looks:
+            trimmed(in_another_look(drawing, f"{look}/{path.stem}")).save(folder / look / path.name)
+    return {look: {**about, "style": look, "training_only": True} for look in looks}
 
 
 def rasteriser() -> Any:
@@ -125,10 +154,28 @@ def _from_files(archive: tarfile.TarFile, path: str) -> Iterator[tuple[Thing, Im
 def _from_icons(archive: tarfile.TarFile, one: DrawingSet) -> Iterator[tuple[Thing, Image.Image]]:
     icons = json.loads(_content(archive, one.path))
     for thing in all_things():
-        name = thing.mozilla if one.own_names else icon_name(thing)
-        icon = icons["icons"].get(icons.get("aliases", {}).get(name, {}).get("parent", name))
-        if icon is not None:
-            yield thing, _rasterised(svg(icons, icon))
+        for name in _names(thing, one):
+            icon = icons["icons"].get(icons.get("aliases", {}).get(name, {}).get("parent", name))
+            if icon is not None:
+                yield thing, _rasterised(svg(icons, icon).replace("currentColor", ink(one.style, thing)))
+                break
+
+
+def _names(thing: Thing, one: DrawingSet) -> list[str]:
+    """Return the names that a set may have for its drawing of a class."""
+    if thing.noun in one.other_things:
+        return []
+    if one.training_only:
+        nouns = dict.fromkeys((re.sub(r"[^a-z0-9]+", "-", thing.noun.lower()), icon_name(thing)))
+        return [f"{noun}{ending}" for noun in nouns for ending in one.endings]
+    return [thing.mozilla if one.own_names else icon_name(thing)]
+
+
+def ink(style: str, thing: Thing) -> str:
+    """Return the colour, #rrggbb, of an icon that is drawn in any: by chance, and always the same one."""
+    chance = hashlib.sha256(f"{style}/{thing.code}".encode()).digest()
+    hue, saturation, value = chance[0] / 256, 0.55 + 0.4 * chance[1] / 256, 0.35 + 0.55 * chance[2] / 256
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colorsys.hsv_to_rgb(hue, saturation, value))
 
 
 def _content(archive: tarfile.TarFile, name: str) -> bytes:

@@ -34,27 +34,29 @@ class Question:
     kind: str
 
 
-def questions(scene: Scene, nouns: tuple[str, ...], rng: Generator) -> list[Question]:
-    """Return different questions: two of yes or no, one of how many, three others where the scene allows.
+def questions(scene: Scene, nouns: tuple[str, ...], rng: Generator, rounds: int = 1) -> list[Question]:
+    """Return different questions: a round is two of yes or no, one of how many, three others where the scene allows.
 
     Args:
         scene: Asked about.
         nouns: Classes of its world, for what it does not show.
         rng: Decides what is asked.
+        rounds: How often; the first asks the same whatever follows.
     """
-    truths = [bool(rng.integers(2)) for _ in range(2)]  # decided before any try: a no is harder to find
-    makers: list[Maker] = [
-        *(partial(_yes_or_no, true=true) for true in truths),
-        _how_many,
-        *[_other] * (QUESTIONS - len(truths) - 1),
-    ]
     found: dict[str, Question] = {}
-    for maker in makers:
-        for _ in range(TRIES):
-            question = maker(scene, nouns, rng)
-            if question is not None and question.text not in found:
-                found[question.text] = question
-                break
+    for _ in range(rounds):
+        truths = [bool(rng.integers(2)) for _ in range(2)]  # decided before any try: a no is harder to find
+        makers: list[Maker] = [
+            *(partial(_yes_or_no, true=true) for true in truths),
+            _how_many,
+            *[_other] * (QUESTIONS - len(truths) - 1),
+        ]
+        for maker in makers:
+            for _ in range(TRIES):
+                question = maker(scene, nouns, rng)
+                if question is not None and question.text not in found:
+                    found[question.text] = question
+                    break
     return list(found.values())
 
 

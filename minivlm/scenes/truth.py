@@ -54,7 +54,7 @@ def read_scenes(path: Path) -> dict[int, Scene]:
         sides = {image["id"]: image["width"] for image in content["images"]}
         for entry in content["annotations"]:
             objects[entry["image_id"]].append(placed(entry, nouns))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
         raise UserError(f"{path} does not describe scenes ({error!r}): {WAY_OUT}") from None
     return {image: Scene(side=sides[image], objects=tuple(found)) for image, found in objects.items()}
 

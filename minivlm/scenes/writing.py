@@ -68,6 +68,7 @@ class _Job:
         side: Pixels a side.
         indices: Of the pictures.
         images: Folder that they are written into.
+        rounds: Of questions a picture.
     """
 
     drawings: Path
@@ -76,13 +77,14 @@ class _Job:
     side: int
     indices: range
     images: Path
+    rounds: int
 
     def composer(self) -> Composer:
         return Composer(Drawings(self.drawings), split=self.split, seed=self.seed, side=self.side)
 
 
 def make_scenes(
-    folder: Path, drawings: Path, *, split: str, count: int, seed: int, side: int, workers: int = 1
+    folder: Path, drawings: Path, *, split: str, count: int, seed: int, side: int, workers: int = 1, rounds: int = 1
 ) -> dict[str, int]:
     """Write a set of scenes, as a whole or not at all.
 
@@ -94,6 +96,7 @@ def make_scenes(
         seed: Of all that is random.
         side: Pixels a side of the pictures.
         workers: Processes that compose; the set does not depend on how many.
+        rounds: Of up to six questions a picture; all else is the same whatever their number.
 
     Returns:
         What was made -> how many.
@@ -102,7 +105,9 @@ def make_scenes(
         UserError: The folder is in use or cannot be written, or there are no drawings for the split.
     """
     check_new(folder, "the scenes")
-    whole = _Job(drawings=drawings, split=split, seed=seed, side=side, indices=range(count), images=folder)
+    whole = _Job(
+        drawings=drawings, split=split, seed=seed, side=side, indices=range(count), images=folder, rounds=rounds
+    )
     composer, content = whole.composer(), _Content()
     steps = Steps()
     with new_folder(folder, "the scenes") as made:
@@ -148,15 +153,15 @@ def _compose(job: _Job, composer: Composer) -> _Content:
     content = _Content()
     before: Scene | None = None
     for index in job.indices:
-        before = _add(content, composer, index, before, job.images)
+        before = _add(content, composer, job, index, before)
     return content
 
 
-def _add(content: _Content, composer: Composer, index: int, before: Scene | None, folder: Path) -> Scene:
+def _add(content: _Content, composer: Composer, job: _Job, index: int, before: Scene | None) -> Scene:
     """Make one picture with all that is said about it and, with the one before it, about the pair."""
     image, scene = composer.compose(index)
     name = f"{index + 1:012}.jpg"
-    _save(image, folder / name)
+    _save(image, job.images / name)
     key = index + 1
     content.images.append({"id": key, "file_name": name, "width": scene.side, "height": scene.side})
     content.boxes.extend([box(one, len(content.boxes) + row, key) for row, one in enumerate(scene.objects, start=1)])
@@ -164,8 +169,8 @@ def _add(content: _Content, composer: Composer, index: int, before: Scene | None
     rng = composer.generator("words", index)
     for text in captions(scene, nouns, rng):
         content.captions.append({"id": len(content.captions) + 1, "image_id": key, "caption": text})
-    for row, question in enumerate(questions(scene, nouns, rng)):
-        ids = {"image_id": key, "question_id": key * QUESTIONS + row}
+    for row, question in enumerate(questions(scene, nouns, rng, job.rounds)):
+        ids = {"image_id": key, "question_id": key * QUESTIONS * job.rounds + row}
         content.questions.append(ids | {"question": question.text})
         content.answers.append(ids | agreed_annotation(question.text, question.answer, question.kind))
     if before is not None and index % 2:
@@ -237,7 +242,7 @@ def _write(folder: Path, content: _Content, composer: Composer) -> None:
 
 
 def _about(content: _Content, composer: Composer) -> dict[str, Any]:
-    used = {style for _, styles in composer.choices for style in styles}
+    used = {style for _, styles in composer.choices for style in styles}.union(*composer.more)
     return {
         "made by": f"minivlm {version('minivlm-edge')}",
         "split": composer.split,

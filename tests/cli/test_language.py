@@ -69,6 +69,18 @@ def test_from_pre_training_to_a_model_that_is_evaluated(
     assert (code, "vqa: 5 examples" in out) == (0, True), err
 
 
+def test_a_recipe_for_true_captions_needs_scenes(
+    data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The data here has captions and boxes, but nobody says what is true of them."""
+    told = ("train", "caption", tmp_path / "true", "--cider", "--data", data, "--features", kept, "--start", start)
+    code, out, err = run(capfd, *told, *RUN, "--recipe", "truthful")
+    assert (code, out) == (2, ""), err
+    assert err.splitlines()[-1].startswith("error: ")
+    assert "minivlm data scenes" in err.splitlines()[-1]
+    assert not (tmp_path / "true").exists()
+
+
 def test_pictures_in_shards_teach_the_same_weights_and_are_judged_the_same(
     data: Path, kept: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

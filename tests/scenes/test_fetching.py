@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from PIL import Image, ImageDraw
 from minivlm.cli.main import main
 from minivlm.errors import UserError
 from minivlm.scenes.drawings import SIDE, Drawings
-from minivlm.scenes.fetching import drawn, fetch_drawings, icon_name, svg, trimmed
-from minivlm.scenes.sets import SETS, DrawingSet
+from minivlm.scenes.fetching import drawn, fetch_drawings, icon_name, ink, svg, trimmed
+from minivlm.scenes.sets import ICONS, SETS, DrawingSet
 from minivlm.scenes.things import all_things, thing_of
 
 PICTURES = DrawingSet(
@@ -155,8 +156,46 @@ def test_names_of_icons_are_cldrs_with_hyphens() -> None:
     assert by_noun["apple"] == "red-apple"
 
 
+def test_icons_have_nouns_for_names_an_ending_and_a_colour_of_their_own(tmp_path: Path) -> None:
+    pytest.importorskip("resvg_py")
+    body = '<rect x="4" y="2" width="4" height="12" fill="currentColor"/>'
+    names = ("dog-filled", "dog", "apple-filled", "red-apple", "mouse-filled", "school-filled")
+    icons = {"icons": {name: {"body": body} for name in names}, "width": 16, "height": 16}
+    package = pack(tmp_path / "icons.tgz", {"package/icons.json": json.dumps(icons).encode()})
+    tabler = next(one for one in ICONS if one.style == "tabler")
+    found = {thing.noun: image for thing, image in drawn(package, tabler)}
+    # Not a computer's mouse, nor a graduate's cap for a school; of a red apple, the name that it has here.
+    assert sorted(found) == ["apple", "dog"]
+    colours = {noun: image.getpixel((72, 96)) for noun, image in found.items()}
+    assert colours["dog"] != colours["apple"]
+    for noun, colour in colours.items():
+        assert isinstance(colour, tuple)
+        assert "#" + "".join(f"{part:02x}" for part in colour[:3]) == ink("tabler", thing_of()[noun])
+
+
+def test_other_looks_are_styles_for_training_and_the_artist_s(tmp_path: Path, npm: Path) -> None:
+    assert fetch_drawings(tmp_path / "out", (PICTURES,), looks=2) == {"made-up": 2}
+    drawings = Drawings(tmp_path / "out")
+    assert [style.style for style in drawings.styles] == ["made-up", "made-up~1", "made-up~2"]
+    assert [style.training_only for style in drawings.styles] == [False, True, True]
+    assert {style.artist for style in drawings.styles} == {"Ann"}
+    dog = thing_of()["dog"]
+    assert drawings.more_styles(dog) == ("made-up~1", "made-up~2")
+    assert max(drawings.image("made-up~1", dog).size) == SIDE
+
+
+def test_two_styles_of_one_package_fetch_it_once(tmp_path: Path, npm: Path) -> None:
+    npm.write_text(npm.read_text() + f"open({str(tmp_path / 'count')!r}, 'a').write('.')\n")
+    fetch_drawings(tmp_path / "out", (PICTURES, replace(PICTURES, style="again")))
+    assert (tmp_path / "count").read_text() == "."
+    assert (tmp_path / "out" / "again" / "1F415.png").exists()
+
+
 def test_every_set_says_whose_it_is_and_may_be_used_and_changed() -> None:
-    assert {one.licence for one in SETS} <= {"MIT", "Apache-2.0"}
+    assert {one.licence for one in SETS + ICONS} <= {"MIT", "Apache-2.0"}
+    assert len({one.style for one in SETS + ICONS}) == len(SETS + ICONS)
+    assert all(one.training_only and one.version and one.package for one in ICONS)
+    assert not {one.artist for one in ICONS} & {one.artist for one in SETS if one.held_out}
     trained = {one.artist for one in SETS if not one.held_out}
     held_out = {one.artist for one in SETS if one.held_out}
     assert len(trained) >= 2

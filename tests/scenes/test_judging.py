@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from minivlm.datasets.pictures import PictureFolder
 from minivlm.errors import UserError
-from minivlm.scenes.judging import judges_of
+from minivlm.scenes.judging import judges_by_picture, judges_of
+from tests.tiny import save_photo
 
 
 def boxes(*nouns: str) -> dict[str, object]:
@@ -26,9 +28,21 @@ def test_a_sentence_is_true_of_one_picture_and_false_of_another(tmp_path: Path) 
     assert judges[0]("cat a is there") is None
 
 
-def test_boxes_of_other_data_are_refused(tmp_path: Path) -> None:
+def test_pictures_are_found_by_their_files(tmp_path: Path) -> None:
+    content = boxes("cat", "dog", "cow")
+    images = [{**image, "file_name": f"{n}.png"} for n, image in enumerate(content["images"])]  # type: ignore[arg-type, var-annotated]
+    (tmp_path / "boxes.json").write_text(json.dumps(content | {"images": images}))
+    (tmp_path / "images").mkdir()
+    there = [save_photo(tmp_path / "images" / f"{n}.png", seed=n) for n in (0, 1)]
+    judges = judges_by_picture(tmp_path / "boxes.json", PictureFolder(tmp_path / "images"))
+    assert list(judges) == there  # the third is not there
+    assert [judges[picture]("there is a dog") for picture in there] == [False, True]
+
+
+@pytest.mark.parametrize("more", [{}, {"attributes": ["shiny"]}])
+def test_boxes_of_other_data_are_refused(tmp_path: Path, more: dict[str, object]) -> None:
     content = boxes("cat")
-    content["annotations"] = [{"image_id": 0, "category_id": 0, "bbox": [0, 0, 9, 9]}]
+    content["annotations"] = [{"image_id": 0, "category_id": 0, "bbox": [0, 0, 9, 9], **more}]
     (tmp_path / "boxes.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match="does not describe scenes"):
         judges_of(tmp_path / "boxes.json")

@@ -97,6 +97,19 @@ def test_questions_and_answers_are_of_vqas_shape(made: Path) -> None:
         assert one["answer_type"] in ("yes/no", "number", "other")
 
 
+def test_more_rounds_ask_more_and_change_nothing_else(tmp_path: Path, made: Path, folder: Path) -> None:
+    assert make(tmp_path / "more", folder, 5, "test", "--size", 144, "--rounds", 3) == 0
+    few, many = (load(path / "questions.json")["questions"] for path in (made, tmp_path / "more"))
+    assert len({one["question_id"] for one in many}) == len(many)
+    for picture in range(1, 6):
+        first, all_of_it = ([one["question"] for one in each if one["image_id"] == picture] for each in (few, many))
+        assert all_of_it[: len(first)] == first
+        assert len(first) < len(all_of_it) <= 18
+        assert len(set(all_of_it)) == len(all_of_it)
+    for name in FILES - {"images", "questions.json", "annotations.json"}:
+        assert (tmp_path / "more" / name).read_bytes() == (made / name).read_bytes()
+
+
 def test_statements_are_of_nlvr2s_shape_and_name_pictures(made: Path) -> None:
     lines = [json.loads(line) for line in (made / "nlvr2.jsonl").read_text().splitlines()]
     assert len(lines) == 8  # four for each of two pairs; the fifth picture has none to go with

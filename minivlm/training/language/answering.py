@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -68,12 +69,16 @@ def soft_scores(people: Sequence[str], answers: Sequence[str]) -> Tensor:
         people: What people answered, ten times in VQA v2.
         answers: That can be given.
     """
-    said = _said(people)
-    scores = torch.zeros(len(answers))
-    for row, answer in enumerate(answers):
-        if answer in said:
-            scores[row] = accuracy(answer, people)
+    rows, scores = _rows_of(tuple(answers)), torch.zeros(len(answers))
+    for answer in _said(people):
+        if answer in rows:
+            scores[rows[answer]] = accuracy(answer, people)
     return scores
+
+
+@lru_cache(maxsize=1)
+def _rows_of(answers: tuple[str, ...]) -> dict[str, int]:
+    return {answer: row for row, answer in enumerate(answers)}
 
 
 def answerable(questions: Sequence[QuestionExample], answers: Sequence[str]) -> list[QuestionExample]:

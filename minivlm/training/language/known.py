@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from minivlm.inference.backend import tag_ids
 from minivlm.inference.photo_regions import PhotoRegions, no_regions
 from minivlm.training.features import Place, RegionFolder
+from minivlm.training.language.region_table import RegionTable
 from minivlm.weights.labels import Labels
 
 TagSource = Literal["detector", "data", "both"]
@@ -44,6 +45,10 @@ class Shown(Protocol):
         """
         ...
 
+    def filled(self, batch: Any) -> Any:
+        """Return a batch on its device with all that was left out on the way there."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnseenPictures:
@@ -66,24 +71,29 @@ class UnseenPictures:
         """See `Shown`: none."""
         return []
 
+    def filled(self, batch: Any) -> Any:
+        """See `Shown`: as it is."""
+        return batch
+
 
 @dataclass(frozen=True, kw_only=True)
 class KnownPictures:
     """Regions and tags of pictures; see `Shown`.
 
     Attributes:
-        regions: Of all pictures.
+        regions: Of all pictures; a table where vectors wait on an accelerator.
         places: Picture -> where its regions are.
         labels: Of the model.
         source: Of the tags.
         names: Picture -> names of its boxes, for tags that are from the data.
     """
 
-    regions: RegionFolder
+    regions: RegionFolder | RegionTable
     places: Mapping[Path, Place]
     labels: Labels
     source: TagSource = "detector"
     names: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
+    _told: dict[Path, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
     sees = True
 
     def look(self, picture: Path) -> PhotoRegions:
@@ -92,9 +102,18 @@ class KnownPictures:
 
     def tags(self, picture: Path, regions: PhotoRegions) -> list[int]:
         """See `Shown`."""
+        if picture not in self._told:
+            self._told[picture] = self._tag_ids(picture, regions)
+        return list(self._told[picture])
+
+    def _tag_ids(self, picture: Path, regions: PhotoRegions) -> list[int]:
         if self.source == "detector":
             return tag_ids(self.labels, regions)
         names = dict.fromkeys(self.names.get(picture, ()))
         if self.source == "both":
             names |= dict.fromkeys(self.labels.tags[tag] for tag in regions.tags[regions.valid].tolist())
         return self.labels.tokenizer.encode(" ".join(names))
+
+    def filled(self, batch: Any) -> Any:
+        """See `Shown`."""
+        return self.regions.filled(batch) if isinstance(self.regions, RegionTable) else batch

@@ -6,6 +6,7 @@ and what costs is how often they are called.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -50,21 +51,21 @@ class MixedExamples:
 
     def example(self, index: int, generator: torch.Generator, progress: float) -> tuple[str, Any]:
         """See `Examples`: the name of the step's task with an example of it, of which the index says nothing."""
-        task = self._task(progress)
+        task = _task(tuple(self.each), tuple(self.shares[name] for name in self.each), progress)
         row = int(torch.randint(len(self.each[task]), (), generator=generator))
         return task, self.each[task].example(row, generator, progress)
-
-    def _task(self, progress: float) -> str:
-        """Draw a task; all examples of a step have the same progress, and no two steps."""
-        names = list(self.each)
-        shares = torch.tensor([self.shares[name] for name in names])
-        generator = generator_of(Chance.STEP, *progress.as_integer_ratio())
-        return names[int(torch.multinomial(shares, 1, generator=generator))]
 
     def collate(self, examples: Sequence[tuple[str, Any]]) -> MixedBatch:
         """See `Examples`."""
         (task,) = {task for task, _ in examples}
         return MixedBatch(task=task, part=self.each[task].collate([example for _, example in examples]))
+
+
+@lru_cache(maxsize=1)
+def _task(names: tuple[str, ...], shares: tuple[float, ...], progress: float) -> str:
+    """Draw a task; all examples of a step have the same progress, and no two steps."""
+    generator = generator_of(Chance.STEP, *progress.as_integer_ratio())
+    return names[int(torch.multinomial(torch.tensor(shares), 1, generator=generator))]
 
 
 @dataclass(frozen=True, kw_only=True)

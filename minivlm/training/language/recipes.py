@@ -25,6 +25,9 @@ class LanguageRecipe:
         shares: Of a training on all tasks: task -> its share of the steps.
         weights: Likewise: task -> what its loss counts.
         dropout: Share of numbers that training zeroes, wherever the model does; None takes the model's own shares.
+        truth: Of self-critical training: what a caption that is true of its scene is rewarded with beside its CIDEr,
+            which goes up to 10. Of pictures whose scenes are not known, nothing is said to be true.
+        samples: Likewise: captions drawn for a picture, see `minivlm.training.language.self_critical.Critic`.
     """
 
     optimization: Optimization
@@ -32,6 +35,8 @@ class LanguageRecipe:
     shares: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     dropout: float | None = None
+    truth: float = 0.0
+    samples: int = 1
 
 
 PRETRAINING = LanguageRecipe(
@@ -122,11 +127,35 @@ SMALL_WORLD_LARGE: Mapping[str, LanguageRecipe] = MappingProxyType(
 )
 """The same on an accelerator, with batches that keep one busy."""
 
+TRUTHFUL: Mapping[str, LanguageRecipe] = MappingProxyType(
+    {
+        "tasks": replace(
+            _small(1e-4, 1, warmup=30),
+            shares={"cider": 0.4, "vqa": 0.4, "nlvr2": 0.1, "retrieval": 0.05, "caption": 0.05},
+            weights={"cider": 1.0, "vqa": 0.5, "nlvr2": 1.0, "retrieval": 1.0, "caption": 1.0},
+            truth=5.0,
+            samples=5,
+        ),
+        "cider": replace(_small(1e-4, 1, warmup=30), truth=5.0, samples=5),
+    }
+)
+"""After `tasks`: what is written becomes what is true, while the other tasks are not forgotten.
+
+The likeliest beginning of a caption is one that many captions share, "there are as many ...", and what follows it is
+hardest to be right about: of 300 greedy captions 236 compared numbers, and 55 of the 77 false ones were among them.
+"""
+
 EASY_VQA: Mapping[str, LanguageRecipe] = MappingProxyType({"vqa": _small(4e-4, 2, warmup=200)})
 """For easy-VQA: 38,575 short questions with 13 answers."""
 
 RECIPES: Mapping[str, Mapping[str, LanguageRecipe]] = MappingProxyType(
-    {"paper": PAPER, "small-world": SMALL_WORLD, "small-world-large": SMALL_WORLD_LARGE, "easy-vqa": EASY_VQA}
+    {
+        "paper": PAPER,
+        "small-world": SMALL_WORLD,
+        "small-world-large": SMALL_WORLD_LARGE,
+        "truthful": TRUTHFUL,
+        "easy-vqa": EASY_VQA,
+    }
 )
 
 

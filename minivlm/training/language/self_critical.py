@@ -1,7 +1,8 @@
 """Self-critical training of captions (Rennie et al. 2017): what is better than the greedy caption is to be likelier.
 
-The reward is CIDEr-D, with n-grams as rare as in the captions learnt from. The likelihood of a caption is the mean over
-its predicted tokens, as in Oscar (`oscar/run_captioning.py`, `ScstRewardCriterion`), not their sum.
+The reward is CIDEr-D, with n-grams as rare as in the captions learnt from; where a recipe says so, also whether the
+caption is true of its scene, which no comparison with five references can tell. The likelihood of a caption is the mean
+over its predicted tokens, as in Oscar (`oscar/run_captioning.py`, `ScstRewardCriterion`), not their sum.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from minivlm.language.layout import HIDDEN, CaptionContext
 from minivlm.language.sessions import KeysValues, context_keys_values, embed_context, step_layers
 from minivlm.language.tokenizer import SpecialTokens, WordPieceTokenizer
 from minivlm.language.transformer import FusionTransformer
+from minivlm.scenes.judging import Judge
 from minivlm.training.language.batches import Batch, join_contexts
 from minivlm.training.language.captioning import (
     LAYOUT,
@@ -39,10 +41,17 @@ Choose = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class CriticBatch(Batch):
-    """Pictures, and the words of their captions."""
+    """Pictures, and the words of their captions.
+
+    Attributes:
+        context: Of all.
+        references: The words of each picture's captions.
+        numbers: Of the pictures, in `CriticExamples.described`.
+    """
 
     context: CaptionContext
     references: tuple[tuple[Caption, ...], ...]
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +73,16 @@ class CriticExamples:
         """See `Examples`."""
         picture, captions = self.described[index]
         words = tuple(caption_words(text) for text in captions)
-        return CriticBatch(context=context_of(self.known, picture), references=(words,))
+        return CriticBatch(context=context_of(self.known, picture), references=(words,), numbers=(index,))
 
     def collate(self, examples: Sequence[CriticBatch]) -> CriticBatch:
         """See `Examples`."""
         context = join_contexts([one.context for one in examples])
-        return CriticBatch(context=context, references=tuple(words for one in examples for words in one.references))
+        return CriticBatch(
+            context=context,
+            references=tuple(words for one in examples for words in one.references),
+            numbers=tuple(number for one in examples for number in one.numbers),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,37 +92,57 @@ class Critic:
     Attributes:
         tokenizer: Of the model.
         rarity: Of n-grams in the captions learnt from.
+        judges: Of each picture of `CriticExamples.described`.
+        truth: What a true caption is rewarded with beside its CIDEr-D.
+        samples: Captions drawn for a picture. One is held against the greedy caption, each of several against the mean
+            of the others (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
     """
 
     tokenizer: WordPieceTokenizer
     rarity: Rarity
+    judges: Sequence[Judge]
+    truth: float
+    samples: int = 1
 
     def losses(self, parts: LanguageParts, batch: CriticBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return a total with the gradient of the loss, and what captions score; `generator` draws the samples.
 
         The loss itself is near 0 whether captions are good or bad, and negative as often as not: nobody could see by it
-        whether a training goes well. The total's value is what greedy captions lack of the best score there is.
+        whether a training goes well. The total's value is what the captions that are compared with lack of the best
+        reward there is.
         """
         special = self.tokenizer.special
         parts.eval()  # both as inference writes them; only the likelihood is computed with dropout
-        greedy = write(parts.language, batch.context, special, _best)
-        sampled = write(parts.language, batch.context, special, lambda logits: _drawn(logits, generator))
+        context = CaptionContext(*(part.repeat(self.samples, *[1] * (part.ndim - 1)) for part in batch.context))
+        sampled = write(parts.language, context, special, lambda logits: _drawn(logits, generator))
+        reward = torch.tensor(self.rewards(sampled, batch)).view(self.samples, -1)
+        if self.samples == 1:
+            baseline = torch.tensor(self.rewards(write(parts.language, batch.context, special, _best), batch))
+        else:
+            baseline = (reward.sum(dim=0) - reward) / (self.samples - 1)
         parts.train()
-        reward, baseline = (torch.tensor(self.scores(said, batch.references)) for said in (sampled, greedy))
-        likelihood = mean_log_probability(parts.language, batch.context, sampled, special)
-        loss = -((reward - baseline).to(likelihood) * likelihood).mean()
-        lacking = SCALE - baseline.mean().to(loss)
+        likelihood = mean_log_probability(parts.language, context, sampled, special)
+        loss = -((reward - baseline).flatten().to(likelihood) * likelihood).mean()
+        lacking = SCALE + self.truth - baseline.mean().to(loss)
         return {TOTAL: loss - loss.detach() + lacking, "sampled": reward.mean().to(loss), "loss": loss}
 
-    def scores(self, captions: Sequence[Sequence[int]], references: Sequence[Sequence[Caption]]) -> list[float]:
-        """Return the CIDEr-D of captions, 0 to 10.
+    def rewards(self, captions: Sequence[Sequence[int]], batch: CriticBatch) -> list[float]:
+        """Return what captions of a batch's pictures are worth: CIDEr-D, 0 to 10, and `truth` for those that are true.
 
         Args:
-            captions: As `write` returns them; the last token is no word.
-            references: The words of each picture's captions.
+            captions: As `write` returns them; the last token is no word. One for each picture, or several times that.
+            batch: Of the pictures.
         """
-        said = [caption_words(self.tokenizer.decode(caption[:-1])) for caption in captions]
-        return [self.rarity.score(words, wanted) for words, wanted in zip(said, references, strict=True)]
+        rows = len(captions) // len(batch.numbers)
+        texts = [self.tokenizer.decode(caption[:-1]) for caption in captions]
+        return [
+            self.rarity.score(caption_words(text), wanted) + self.truth * bool(self.judges[number](text))
+            for text, wanted, number in zip(texts, batch.references * rows, batch.numbers * rows, strict=True)
+        ]
+
+
+def unjudged(text: str) -> None:
+    """Say nothing about any caption: the judge of a picture of which only captions are known."""
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from minivlm.models.vision_language import require_head
+from minivlm.training.language.known import Shown
 from minivlm.training.language.mixing import Losses
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.language.recipes import LanguageRecipe
@@ -32,6 +33,7 @@ class LanguageStage:
         recipe: How.
         examples: What it learns from.
         cost: What that costs.
+        shown: What it is shown of pictures.
         told: What a checkpoint says of the stage.
     """
 
@@ -40,6 +42,7 @@ class LanguageStage:
     recipe: LanguageRecipe
     examples: Examples
     cost: Losses
+    shown: Shown
     told: str
 
     @property
@@ -68,7 +71,7 @@ class LanguageStage:
 
     def losses(self, batch: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         """See `Stage`."""
-        return self.cost(self.model, batch, generator)
+        return self.cost(self.model, self.shown.filled(batch), generator)
 
     def save(self, folder: Path) -> None:
         """See `Stage`: the whole model, detector included."""
@@ -93,4 +96,4 @@ def begin_stage(name: str, start: Start, material: Material) -> LanguageStage:
         require_head(head, start.whole.config.heads)
     examples, cost = TASKS[name].build(material)
     told = " ".join(["minivlm train", name, *([] if material.known.sees else [BLIND])])
-    return LanguageStage(name, start, material.recipe, examples, cost, told)
+    return LanguageStage(name, start, material.recipe, examples, cost, material.known, told)

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from minivlm.errors import UserError
 from minivlm.evaluation.caption_words import caption_words
 from minivlm.evaluation.captions import Rarity
+from minivlm.scenes.judging import Judge
 from minivlm.training.language.answering import QuestionExamples, answerable, question_losses
 from minivlm.training.language.captioning import MaskedCaptions, WholeCaptions, caption_losses
 from minivlm.training.language.corpus import Corpus
@@ -18,14 +19,12 @@ from minivlm.training.language.mixing import Losses, MixedExamples, MixedLosses
 from minivlm.training.language.parts import CAPTION_HEAD, POOLER
 from minivlm.training.language.pretraining import PretrainingExamples, pretraining_losses
 from minivlm.training.language.recipes import LanguageRecipe
-from minivlm.training.language.self_critical import Critic, CriticExamples
+from minivlm.training.language.self_critical import Critic, CriticExamples, unjudged
 from minivlm.training.stage import Examples
 
 Ids = tuple[int, ...]
 
 ENCODER = ("language.embeddings", "language.region_projection", "language.encoder")
-MIXED = ("caption", "vqa", "nlvr2", "retrieval")
-"""Tasks that one set of weights is to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +35,20 @@ class Material:
         known: Regions and tags of all pictures, and the model's labels.
         corpus: What is said about them.
         recipe: For how captions are asked for, and how tasks are mixed.
+        judges: Picture -> what tells whether a caption is true of it, where that is known and asked for.
     """
 
     known: Shown
     corpus: Corpus
     recipe: LanguageRecipe
+    judges: Mapping[Path, Judge] = field(default_factory=dict)
+    _encoded: dict[str, Ids] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def ids(self, text: str) -> Ids:
         """Return a text's token ids."""
-        return tuple(self.known.labels.tokenizer.encode(text))
+        if text not in self._encoded:  # captions are learnt from by several tasks, and many texts are the same
+            self._encoded[text] = tuple(self.known.labels.tokenizer.encode(text))
+        return self._encoded[text]
 
     @property
     def described(self) -> list[tuple[Path, tuple[Ids, ...]]]:
@@ -90,7 +94,14 @@ def _caption(material: Material) -> tuple[Examples, Losses]:
 def _cider(material: Material) -> tuple[Examples, Losses]:
     described = [(one.picture, one.captions) for one in material.corpus.captions]
     rarity = Rarity([[caption_words(text) for text in captions] for _, captions in described])
-    critic = Critic(tokenizer=material.known.labels.tokenizer, rarity=rarity)
+    judges = [material.judges.get(picture, unjudged) for picture, _ in described]
+    critic = Critic(
+        tokenizer=material.known.labels.tokenizer,
+        rarity=rarity,
+        judges=judges,
+        truth=material.recipe.truth,
+        samples=material.recipe.samples,
+    )
     return CriticExamples(known=material.known, described=described), critic.losses
 
 
@@ -121,7 +132,7 @@ def _retrieval(material: Material) -> tuple[Examples, Losses]:
 
 
 def _tasks(material: Material) -> tuple[Examples, Losses]:
-    each = {name: TASKS[name].build(material) for name in MIXED}
+    each = {name: TASKS[name].build(material) for name in material.recipe.shares}
     for name, (examples, _) in each.items():
         if not len(examples):
             raise UserError(f"the data has no example of {name}, and all tasks are to be learnt: give data with all")

@@ -1,6 +1,7 @@
 """Sampled captions are rewarded: writing is inference's, likelihoods are exact, and the gradient has the right sign."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from minivlm.training.language.parts import LanguageParts
 from minivlm.training.language.self_critical import (
     LONGEST,
     Critic,
+    CriticBatch,
     CriticExamples,
     mean_log_probability,
+    unjudged,
     write,
 )
 from tests.training.language.made import LABELS, backend_of, known, quiet_parts, seeded, tiny_model
@@ -37,7 +40,14 @@ def paths(pictures: KnownPictures) -> list[Path]:
 
 def critic_of(captions: tuple[tuple[str, ...], ...]) -> Critic:
     words = [[caption_words(text) for text in each] for each in captions]
-    return Critic(tokenizer=LABELS.tokenizer, rarity=Rarity(words))
+    return Critic(tokenizer=LABELS.tokenizer, rarity=Rarity(words), judges=[unjudged] * 3, truth=0.0)
+
+
+def batch_of(
+    known: KnownPictures, captions: tuple[tuple[str, ...], ...], rows: tuple[int, ...] = (0, 1, 2)
+) -> CriticBatch:
+    examples = CriticExamples(known=known, described=list(zip(paths(known), captions, strict=True)))
+    return examples.collate([examples.example(row, seeded(), 0.0) for row in rows])
 
 
 @torch.no_grad()
@@ -71,8 +81,25 @@ def test_rewards_are_cider_d_with_the_rarity_of_the_captions_learnt_from(picture
     ids = [[SPECIAL.cls, *LABELS.tokenizer.encode(text), SPECIAL.sep] for text in said]
     references = [tuple(caption_words(text) for text in each) for each in CAPTIONS]
     expected = cider_d([caption_words(text) for text in said], references)
-    assert critic.scores(ids, references) == pytest.approx(expected, abs=1e-12)
+    batch = batch_of(pictures, CAPTIONS)
+    assert batch.references == tuple(references)
+    assert critic.rewards(ids, batch) == pytest.approx(expected, abs=1e-12)
     assert expected[0] > 1.0
+
+
+def test_a_caption_that_is_true_is_worth_more_by_what_the_recipe_says(pictures: KnownPictures) -> None:
+    # A judge of each picture: the first finds all true, the second false, the third cannot read.
+    judges = [lambda text: True, lambda text: False, lambda text: None]
+    plain = critic_of(CAPTIONS)
+    critic = replace(plain, judges=judges, truth=5.0)
+    ids = [[SPECIAL.cls, *LABELS.tokenizer.encode("a red thing"), SPECIAL.sep]] * 3
+    batch = batch_of(pictures, CAPTIONS)
+    gained = [one - other for one, other in zip(critic.rewards(ids, batch), plain.rewards(ids, batch), strict=True)]
+    assert gained == [5.0, 0.0, 0.0]
+    turned = batch_of(pictures, CAPTIONS, rows=(2, 0, 1))
+    assert turned.numbers == (2, 0, 1)
+    gained = [one - other for one, other in zip(critic.rewards(ids, turned), plain.rewards(ids, turned), strict=True)]
+    assert gained == [0.0, 5.0, 0.0]
 
 
 def test_the_loss_is_the_likelihood_times_what_sampling_gained(pictures: KnownPictures) -> None:
@@ -80,9 +107,7 @@ def test_the_loss_is_the_likelihood_times_what_sampling_gained(pictures: KnownPi
     for module in parts.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    described = list(zip(paths(pictures), CAPTIONS, strict=True))
-    examples = CriticExamples(known=pictures, described=described)
-    batch = examples.collate([examples.example(row, seeded(), 0.0) for row in range(3)])
+    batch = batch_of(pictures, CAPTIONS)
     found = critic.losses(parts, batch, seeded(5))
     generator = seeded(5)
 
@@ -95,18 +120,43 @@ def test_the_loss_is_the_likelihood_times_what_sampling_gained(pictures: KnownPi
         greedy = write(parts.language, batch.context, SPECIAL, lambda logits: logits.argmax(dim=1))
         likely = mean_log_probability(parts.language, batch.context, sampled, SPECIAL).tolist()
     gains = [
-        one - other
-        for one, other in zip(
-            critic.scores(sampled, batch.references), critic.scores(greedy, batch.references), strict=True
-        )
+        one - other for one, other in zip(critic.rewards(sampled, batch), critic.rewards(greedy, batch), strict=True)
     ]
     by_hand = -sum(gain * each for gain, each in zip(gains, likely, strict=True)) / 3
     assert found["loss"].item() == pytest.approx(by_hand, abs=1e-4)
     # The value is another one, so that a log can be read; 10 is the best CIDEr-D.
-    best = sum(critic.scores(greedy, batch.references)) / 3
+    best = sum(critic.rewards(greedy, batch)) / 3
     assert found["total"].item() == pytest.approx(10.0 - best, abs=1e-5)
     grads = torch.autograd.grad(found["total"], parts.language.caption_head.decoder.bias, retain_graph=True)
     assert torch.equal(grads[0], torch.autograd.grad(found["loss"], parts.language.caption_head.decoder.bias)[0])
+
+
+def test_each_of_several_samples_is_held_against_the_mean_of_the_others(pictures: KnownPictures) -> None:
+    parts, critic = quiet_parts(), replace(critic_of(CAPTIONS), samples=3)
+    for module in parts.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    batch = batch_of(pictures, CAPTIONS)
+    found = critic.losses(parts, batch, seeded(5))
+    generator = seeded(5)
+
+    def draw(logits: torch.Tensor) -> torch.Tensor:
+        return torch.multinomial(logits.softmax(dim=1), 1, generator=generator)[:, 0]
+
+    parts.eval()
+    thrice = join_contexts([context_of(pictures, path) for path in paths(pictures)] * 3)
+    with torch.no_grad():
+        sampled = write(parts.language, thrice, SPECIAL, draw)
+        likely = mean_log_probability(parts.language, thrice, sampled, SPECIAL).tolist()
+    rewards = critic.rewards(sampled, batch)
+    by_hand = 0.0
+    for picture in range(3):
+        own = [(rewards[row], likely[row]) for row in range(picture, 9, 3)]
+        for reward, likelihood in own:
+            others = (sum(each for each, _ in own) - reward) / 2
+            by_hand -= (reward - others) * likelihood / 9
+    assert found["loss"].item() == pytest.approx(by_hand, abs=1e-4)  # float32
+    assert found["total"].item() == pytest.approx(10.0 - sum(rewards) / 9, abs=1e-5)
 
 
 def test_captions_get_better(pictures: KnownPictures) -> None:

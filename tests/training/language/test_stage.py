@@ -14,7 +14,8 @@ from minivlm.inference.backend import TorchBackend, load_torch_backend
 from minivlm.inference.pipeline import Pipeline
 from minivlm.training.language.corpus import Corpus
 from minivlm.training.language.known import KnownPictures
-from minivlm.training.language.recipes import PAPER, SMALL_WORLD, LanguageRecipe, language_recipe
+from minivlm.training.language.mixing import MixedExamples
+from minivlm.training.language.recipes import PAPER, SMALL_WORLD, TRUTHFUL, LanguageRecipe, language_recipe
 from minivlm.training.language.stage import LanguageStage, begin_stage
 from minivlm.training.language.start import load_start, with_answers
 from minivlm.training.language.tasks import TASKS, Material
@@ -223,6 +224,19 @@ def test_all_tasks_need_examples_of_all(pictures: KnownPictures) -> None:
     material = Material(known=pictures, corpus=replace(corpus_of(pictures), statements=()), recipe=SMALL_WORLD["tasks"])
     with pytest.raises(UserError, match="no example of nlvr2"):
         begin_stage("tasks", start_of(tiny_model()), material)
+
+
+def test_a_recipe_says_which_tasks_are_mixed(pictures: KnownPictures) -> None:
+    def parts_of(recipe: LanguageRecipe) -> set[str]:
+        stage = begin_stage(
+            "tasks", start_of(tiny_model()), Material(known=pictures, corpus=corpus_of(pictures), recipe=recipe)
+        )
+        assert isinstance(stage.examples, MixedExamples)
+        return set(stage.examples.each)
+
+    assert parts_of(SMALL_WORLD["tasks"]) == {"caption", "vqa", "nlvr2", "retrieval"}
+    assert parts_of(TRUTHFUL["tasks"]) == {"cider", "caption", "vqa", "nlvr2", "retrieval"}
+    assert all(set(one.shares) == set(one.weights) for one in (SMALL_WORLD["tasks"], TRUTHFUL["tasks"]))
 
 
 def test_the_paper_s_numbers() -> None:
