@@ -91,5 +91,5 @@ def in_software(runtime: str, accelerator: str, name: str, flags: str) -> str:
     target = FORMATS[runtime]
     return (
         f"the only driver for {target.title}'s {accelerator} here is software ({name}), and its times mean nothing: "
-        f"prove the artifact by {target.command} {flags} --accelerator {accelerator}, and measure where there is a GPU"
+        f"verify the artifact by {target.command} {flags} --accelerator {accelerator}, and measure where there is a GPU"
     )

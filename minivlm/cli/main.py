@@ -235,7 +235,7 @@ def _add_data(subparsers: Any) -> None:
     drawings.add_argument(
         "--training-styles",
         action="store_true",
-        help="also icons of nine artists and other looks of the emoji, which only the split train is drawn with",
+        help="also icons of eight more artists and other looks of the emoji, which only the split train is drawn with",
     )
     scenes.add_argument("--split", required=True, choices=SPLITS, help="each has pictures of its own")
     scenes.add_argument("--count", required=True, type=positive, metavar="N", help="pictures")

@@ -4,7 +4,7 @@ Each is an npm package of one version. Twemoji and OpenMoji are left out: their 
 every picture.
 
 Emoji of three artists are what all splits are drawn with. Icons of many more, of one colour each, are drawn in training
-only: what nine people agree on is what a thing looks like, and not how one of them draws it.
+only: what many people agree on is what a thing looks like, and not how one of them draws it.
 """
 
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ from minivlm.training.order import Batches, Chance, Course, Share, each_batch, g
 from minivlm.training.progress import Progress
 from minivlm.training.run_folder import CURVES, RunFolder, State, open_run
 from minivlm.training.stage import TOTAL, Stage
-from minivlm.training.watch import Watch
+from minivlm.training.watch import Watches
 
 EVERY = 30.0
 """Seconds between lines of progress where there is no terminal."""
@@ -169,9 +169,9 @@ class _Training:
                 self._average.load_state_dict(state.average)
             self.step, self._before = state.step, state.seconds
         self.saved = self.step
-        self._watch = Watch()
+        self._watch = Watches()
         for line in folder.log:
-            self._watch.see(line["losses"][TOTAL])
+            self._watch.see(line["losses"])
         self._module = engine.wrap(_Losses(stage))
         self._optimizer = engine.accelerator.prepare_optimizer(optimizer)
         self._parameters = [value for value in stage.model.parameters() if value.requires_grad]
@@ -210,7 +210,7 @@ class _Training:
             "examples_per_second": self._course.batch / (now - start),
             "seconds": self._before + now - self._since,
         }
-        self._watch.see(losses[TOTAL])
+        self._watch.see(losses)
         if self._engine.leads:
             self._folder.write_line(line)
         if self._watch.diverged:

@@ -2,7 +2,10 @@
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from statistics import median
+
+from minivlm.training.stage import TOTAL
 
 LONG = 100
 """Steps over which the median is taken: as long must a loss be far too high."""
@@ -47,3 +50,33 @@ class Watch:
 
     def _far(self, loss: float) -> bool:
         return loss > FAR * self._best and loss > LEAST * self._first
+
+
+class Watches:
+    """Looks at each kind of step by itself, told by the names of its losses.
+
+    A training on several tasks takes steps of one task each, whose losses are of different sizes: the median over all of
+    them is now that of a small one and now that of a large one, and nothing has gone wrong.
+    """
+
+    def __init__(self) -> None:
+        self._each: dict[frozenset[str], Watch] = {}
+
+    def see(self, losses: Mapping[str, float]) -> None:
+        """Take the losses of the next step, finite numbers, the total among them."""
+        self._each.setdefault(frozenset(losses), Watch()).see(losses[TOTAL])
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the last losses of any kind are too high for their state to be kept."""
+        return any(watch.suspicious for watch in self._each.values())
+
+    @property
+    def diverged(self) -> bool:
+        """Whether losses of any kind have been far too high for long."""
+        return any(watch.diverged for watch in self._each.values())
+
+    @property
+    def told(self) -> str:
+        """What was seen of those, for a message."""
+        return "; ".join(watch.told for watch in self._each.values() if watch.diverged)

@@ -118,7 +118,7 @@ class TestMeasured:
             measured(exported, "litert", "gpu")
         assert str(caught.value) == (
             "the only driver for LiteRT's gpu here is software (llvmpipe (LLVM 15.0.6, 256 bits)), and its times mean "
-            "nothing: prove the artifact by python export/to_tflite.py --model minilm-tiny --accelerator gpu, and "
+            "nothing: verify the artifact by python export/to_tflite.py --model minilm-tiny --accelerator gpu, and "
             "measure where there is a GPU"
         )
 

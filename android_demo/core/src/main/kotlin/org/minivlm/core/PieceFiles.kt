@@ -59,11 +59,8 @@ class PieceFiles private constructor(
                 val pieces = fields.children("methods").flatMap { it.children("pieces") }
                 val checksums = pieces.associate { plainName(it) to it.field<String>("sha256") }
                 checksums.keys.forEach {
-                    if (!File(
-                            folder,
-                            it,
-                        ).isFile
-                    ) {
+                    val piece = File(folder, it)
+                    if (!piece.isFile) {
                         throw UserError("${folder.name}/$it is missing: copy the folder again")
                     }
                 }
