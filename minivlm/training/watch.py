@@ -55,8 +55,8 @@ class Watch:
 class Watches:
     """Looks at each kind of step by itself, told by the names of its losses.
 
-    A training on several tasks takes steps of one task each, whose losses are of different sizes: the median over all of
-    them is now that of a small one and now that of a large one, and nothing has gone wrong.
+    A training on several tasks takes steps of one task each, whose losses are of different sizes: the median over all
+    is now that of a small one and now that of a large one, and nothing has gone wrong.
     """
 
     def __init__(self) -> None:
