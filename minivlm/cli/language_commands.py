@@ -16,7 +16,7 @@ from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.errors import UserError
 from minivlm.inference.backend import load_torch_detector
-from minivlm.scenes.judging import Judge, judges_by_picture
+from minivlm.scenes.judging import Judge, describers_of
 from minivlm.storage.files import exists, write_text
 from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.training.features import RegionFolder, keep_regions
@@ -225,7 +225,7 @@ def _judges(each: Sequence[DataFiles]) -> dict[Path, Judge]:
                 "the recipe rewards true captions, which boxes.json of composed scenes tells, and there is none: give"
                 " data of minivlm data scenes, or another --recipe"
             )
-        judges |= judges_by_picture(files.boxes, PictureFolder(files.images or Path()))
+        judges |= describers_of(files.boxes, PictureFolder(files.images or Path()))
     return judges
 
 

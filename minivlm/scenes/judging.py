@@ -1,10 +1,12 @@
 """Whether sentences are true of the scenes of a set, picture by picture."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from minivlm.datasets.json_data import read_json_object
 from minivlm.datasets.pictures import PictureFolder
+from minivlm.scenes.reading import read_caption
 from minivlm.scenes.scene import Scene
 from minivlm.scenes.truth import WAY_OUT, Verdict, judge, read_scenes
 
@@ -21,16 +23,25 @@ def judges_of(boxes: Path) -> dict[int, Judge]:
     return {number: _judge_of(scene) for number, scene in read_scenes(boxes).items()}
 
 
-def judges_by_picture(boxes: Path, pictures: PictureFolder) -> dict[Path, Judge]:
-    """Return picture -> what judges sentences about it; pictures that are not there are left out.
+def describers_of(boxes: Path, pictures: PictureFolder) -> dict[Path, Judge]:
+    """Return picture -> what tells whether a sentence describes it; pictures that are not there are left out.
+
+    Unlike `judges_of`, which finds true whatever is no mistake: that there are more dogs than purple unicorns is true
+    where there is a dog, and a model that is rewarded for the truth alone soon says nothing else.
 
     Raises:
         UserError: The file is not what `minivlm data scenes` writes.
     """
-    judges = judges_of(boxes)
+    scenes = read_scenes(boxes)
     images = read_json_object(boxes, "the boxes of scenes", WAY_OUT)["images"]
-    found = {pictures.named(image["file_name"]): judges[image["id"]] for image in images}
+    found = {pictures.named(image["file_name"]): partial(describes, scene=scenes[image["id"]]) for image in images}
     return {picture: judge for picture, judge in found.items() if picture is not None}
+
+
+def describes(text: str, scene: Scene) -> bool:
+    """Tell whether a sentence is true of a scene, and all that it speaks of is there."""
+    fact = read_caption(text)
+    return fact is not None and fact.holds(scene) and all(phrase.among(scene) for phrase in fact.phrases())
 
 
 def _judge_of(scene: Scene) -> Judge:

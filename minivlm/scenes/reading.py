@@ -4,7 +4,7 @@ Capitals, punctuation and hyphens do not matter: a tokenizer takes words apart a
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from minivlm.scenes.facts import Both, Count, Extreme, Fact, Located, More, PairFact, Pictured, Related, Total, Versus
@@ -78,8 +78,8 @@ def _more(words: _Words) -> More | None:
         return None
     for order, (word, than) in ORDERS.items():
         if words.take(*word.split()):
-            one = _phrase(words)
-            other = _phrase(words) if one and words.take(than) else None
+            one = _phrase(words, _plurals())
+            other = _phrase(words, _plurals()) if one and words.take(than) else None
             return More(one, order, other) if one and other else None
     return None
 
@@ -93,7 +93,7 @@ def _extreme(words: _Words) -> Extreme | None:
 
 
 def _located(words: _Words) -> Located | None:
-    phrase = _phrase(words) if words.take("the") else None
+    phrase = _phrase(words, _singulars()) if words.take("the") else None
     if phrase is None:
         return None
     words.take("is")
@@ -109,7 +109,7 @@ def _related(words: _Words) -> Related | None:
 
 def _relation(words: _Words) -> Related | None:
     definite = words.take("the")
-    one = _phrase(words) if definite or words.take_any((("a",), ("an",))) else None
+    one = _phrase(words, _singulars()) if definite or words.take_any((("a",), ("an",))) else None
     if one is None:
         return None
     words.take("is")
@@ -117,7 +117,7 @@ def _relation(words: _Words) -> Related | None:
     relation = next((name for name, way in ways if words.take(*way)), None)
     if relation is None or not words.take_any((("the",),) if definite else (("a",), ("an",))):
         return None
-    other = _phrase(words)
+    other = _phrase(words, _singulars())
     return Related(one, relation, other, definite) if other else None
 
 
@@ -139,7 +139,7 @@ def _versus(words: _Words) -> Versus | None:
         return None
     for order, (word, than) in ORDERS.items():
         if words.take(*word.split()):
-            phrase = _phrase(words)
+            phrase = _phrase(words, _plurals())
             return Versus(order, phrase) if phrase and words.take(than, *PICTURES["right"]) else None
     return None
 
@@ -169,23 +169,26 @@ def _pictured(words: _Words) -> Pictured | None:
 def _amount(words: _Words) -> Count | None:
     """Read how many of something: "a dog", "exactly one dog", "at least two dogs", "two dogs", "no dogs"."""
     if words.take_any((("a",), ("an",))):
-        phrase = _phrase(words)
+        phrase = _phrase(words, _singulars())
         return Count(phrase, 1, least=True) if phrase else None
     least = words.take("at", "least")
     if not least:
         words.take_any((("exactly",), ("only",)))
     number = next((number for number, word in enumerate(NUMBERS) if words.take(word) or words.take(str(number))), None)
-    phrase = _phrase(words) if number is not None else None
-    return Count(phrase, number, least) if phrase and number is not None else None
+    if number is None:
+        return None
+    nouns = _singulars() if number == 1 else _plurals() if number else _singulars() | _plurals()
+    phrase = _phrase(words, nouns)
+    return Count(phrase, number, least) if phrase else None
 
 
-def _phrase(words: _Words) -> Phrase | None:
-    """Read size, colour and noun; the longest noun that fits, in singular or plural."""
+def _phrase(words: _Words, nouns: Mapping[tuple[str, ...], str]) -> Phrase | None:
+    """Read size, colour and noun, the longest that fits of those of one number."""
     size = next((size for size in ("small", "large") if words.take(size)), "")
     colour = next((colour for colour in COLOURS if words.take(colour)), "")
     for length in range(_longest(), 0, -1):
         form = words.words[words.at : words.at + length]
-        noun = _nouns().get(form)
+        noun = nouns.get(form)
         if noun is not None:
             words.at += len(form)
             return Phrase(noun, colour, size)
@@ -193,12 +196,17 @@ def _phrase(words: _Words) -> Phrase | None:
 
 
 @cache
-def _nouns() -> dict[tuple[str, ...], str]:
-    """Return the words of every noun, in singular and plural -> the noun."""
-    forms = {form: noun for noun, plural in plurals().items() for form in (noun, plural)}
-    return {_Words(form).words: noun for form, noun in forms.items()}
+def _singulars() -> dict[tuple[str, ...], str]:
+    """Return the words of every noun -> the noun."""
+    return {_Words(noun).words: noun for noun in plurals()}
+
+
+@cache
+def _plurals() -> dict[tuple[str, ...], str]:
+    """Return the words of every plural -> its noun."""
+    return {_Words(plural).words: noun for noun, plural in plurals().items()}
 
 
 @cache
 def _longest() -> int:
-    return max(len(words) for words in _nouns())
+    return max(map(len, (*_singulars(), *_plurals())))

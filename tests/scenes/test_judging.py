@@ -7,7 +7,9 @@ import pytest
 
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.errors import UserError
-from minivlm.scenes.judging import judges_by_picture, judges_of
+from minivlm.scenes.judging import describers_of, describes, judges_of
+from minivlm.scenes.truth import Verdict, judge
+from tests.scenes.made_up import scene, thing
 from tests.tiny import save_photo
 
 
@@ -34,9 +36,19 @@ def test_pictures_are_found_by_their_files(tmp_path: Path) -> None:
     (tmp_path / "boxes.json").write_text(json.dumps(content | {"images": images}))
     (tmp_path / "images").mkdir()
     there = [save_photo(tmp_path / "images" / f"{n}.png", seed=n) for n in (0, 1)]
-    judges = judges_by_picture(tmp_path / "boxes.json", PictureFolder(tmp_path / "images"))
+    judges = describers_of(tmp_path / "boxes.json", PictureFolder(tmp_path / "images"))
     assert list(judges) == there  # the third is not there
     assert [judges[picture]("there is a dog") for picture in there] == [False, True]
+
+
+def test_what_is_not_there_describes_nothing() -> None:
+    shown = scene(thing("dog", (0, 0, 50, 50)), thing("dog", (80, 80, 120, 120)), thing("cat", (150, 150, 190, 190)))
+    assert describes("there are more dogs than cats", shown)
+    assert not describes("there are more cats than dogs", shown)
+    assert judge("there are more dogs than purple owls", shown) is Verdict.TRUE
+    assert not describes("there are more dogs than purple owls", shown)
+    assert not describes("there are no owls", shown)
+    assert not describes("owls more", shown)
 
 
 @pytest.mark.parametrize("more", [{}, {"attributes": ["shiny"]}])

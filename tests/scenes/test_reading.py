@@ -57,6 +57,22 @@ def test_capitals_and_punctuation_do_not_matter(fact: Fact, seed: int) -> None:
     assert read_caption(f"  {text.upper()} . ".replace("-", " - ")) == fact
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "two dog",
+        "a dogs",
+        "exactly one dogs",
+        "there are more dogs than cat",
+        "a dogs is above a cat",
+        "the dogs is on the left",
+    ],
+)
+def test_one_is_no_many(text: str) -> None:
+    """A model that says one of many things, or many of one, has not said it."""
+    assert read_caption(text) is None
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60))
 def test_whatever_is_written_is_read_or_not(text: str) -> None:

@@ -107,8 +107,11 @@ class TestQuestions:
             for question in its:
                 if question.kind == "number":
                     phrase = question.text.removeprefix("how many ").removesuffix(" are there?")
-                    number = {"0": "no", "1": "exactly one"}.get(question.answer, question.answer)
-                    assert judge(f"{number} {phrase}", one) is Verdict.TRUE
+                    number = {"0": "no"}.get(question.answer, question.answer)
+                    if number == "1":  # the question has the plural, and nobody says "one dogs"
+                        assert {judge(f"{other} {phrase}", one) for other in ("no", "two")} == {Verdict.FALSE}
+                    else:
+                        assert judge(f"{number} {phrase}", one) is Verdict.TRUE
 
     def test_what_is_asked_for_is_there(self, scenes: list[Scene], asked: list[list[Question]]) -> None:
         for one, its in zip(scenes, asked, strict=True):
