@@ -12,7 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 STAGES = {
     "sample": [
         *("data drawings", "data scenes", "data scenes", "train detector", "evaluate detection", "checkpoint import"),
-        *("data scenes", "train features", "train pretrain", "train tasks", "train tasks", "checkpoint halve"),
+        *(
+            "data scenes",
+            "train features",
+            "train pretrain",
+            "train tasks",
+            "train tasks",
+            "checkpoint average",
+            "checkpoint halve",
+        ),
         *("data scenes", "evaluate $task", "evaluate retrieval") * 2,
         "checkpoint card",
     ],
@@ -26,7 +34,7 @@ STAGES = {
 DATA = ("drawings/about.json", *(f"scenes/{name}/about.json" for name in ("train", "val", "language")))
 LEARNT = ("done/detector", "start/config.json", "done/features")
 SCORED = (
-    *("done/pretrain", "done/tasks", "done/critic", "model/config.json"),
+    *("done/pretrain", "done/tasks", "done/critic", "mean/config.json", "model/config.json"),
     *("scenes/test/about.json", "scenes/unseen-style/about.json"),
     *("done/scores-test", "done/scores-unseen-style", "model/MODEL_CARD.md"),
 )

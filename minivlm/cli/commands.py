@@ -19,6 +19,7 @@ from minivlm.inference.photo_regions import PhotoRegions
 from minivlm.inference.pipeline import Pipeline
 from minivlm.models.sizes import SIZES
 from minivlm.storage.files import check_outputs, size_bytes
+from minivlm.weights.averaging import average
 from minivlm.weights.checkpoint import weights_file
 from minivlm.weights.labels import ATTRIBUTES
 from minivlm.weights.making import halve, import_weights, make_random
@@ -139,6 +140,13 @@ def checkpoint_halve(arguments: Namespace) -> None:
         info = halve(arguments.source, arguments.folder)
     after, before = (size_bytes(weights_file(folder)) / 1e6 for folder in (arguments.folder, arguments.source))
     print(f"{arguments.folder}: {info.model}, {after:.1f} MB of weights instead of {before:.1f}")
+
+
+def checkpoint_average(arguments: Namespace) -> None:
+    """Write a checkpoint between two."""
+    with Steps().stage("write the checkpoint"):
+        info = average(arguments.first, arguments.second, arguments.share, arguments.folder)
+    print(f"{arguments.folder}: {info.model}, {info.origin}")
 
 
 def _sizes(arguments: Namespace) -> dict[str, int]:

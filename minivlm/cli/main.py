@@ -12,7 +12,15 @@ from minivlm.cli.model_flags import DEFAULT_MODEL, add_accelerator_flag, add_mod
 from minivlm.cli.pseudo_label_commands import add_pseudo_label
 from minivlm.cli.show_commands import add_show
 from minivlm.cli.train_commands import add_train
-from minivlm.command_line import OneLineParser, name_argument, path_argument, positive, seed, whole_argument
+from minivlm.command_line import (
+    OneLineParser,
+    name_argument,
+    number_argument,
+    path_argument,
+    positive,
+    seed,
+    whole_argument,
+)
 from minivlm.datasets import easy_vqa as easy_vqa_data
 from minivlm.errors import run_command
 from minivlm.models.sizes import SIZES
@@ -159,6 +167,23 @@ def _add_checkpoint(subparsers: Any) -> None:
         commands.checkpoint_halve,
         "the same weights in half the bytes: float16, computed with in float32",
         "minivlm checkpoint halve my-checkpoint my-small-checkpoint",
+    )
+    averaged = _command(
+        kinds,
+        "average",
+        commands.checkpoint_average,
+        "weights a share of the way from a checkpoint to what training made of it",
+        "minivlm checkpoint average tasks critic model --share 0.65",
+    )
+    averaged.add_argument("first", type=checkpoint_argument, metavar="FIRST", help="folder")
+    averaged.add_argument("second", type=checkpoint_argument, metavar="SECOND", help="folder")
+    averaged.add_argument("folder", type=path_argument, metavar="DIR", help="new or empty")
+    averaged.add_argument(
+        "--share",
+        type=number_argument,
+        default=0.5,
+        metavar="SHARE",
+        help="of the way to the second (default: %(default)s)",
     )
     add_card(kinds, _command)
     halved.add_argument("source", type=checkpoint_argument, metavar="CHECKPOINT", help="folder")
