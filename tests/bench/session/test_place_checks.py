@@ -85,7 +85,7 @@ class TestAccelerators:
     def test_software_is_refused_before_anything_is_done_with_the_command_that_proves(self, driver, flags, made):
         driver(SOFTWARE)
         assert refusal("--accelerator", "gpu", *flags) == (
-            "the only driver for LiteRT's gpu here is software (llvmpipe), and its times mean nothing: prove the "
+            "the only driver for LiteRT's gpu here is software (llvmpipe), and its times mean nothing: verify the "
             f"artifact by python export/to_tflite.py {made} --accelerator gpu, and measure where there is a GPU"
         )
         check_places(plan("--runtimes", "litert"))  # on the CPU nothing is asked of a driver
