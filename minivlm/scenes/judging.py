@@ -8,7 +8,7 @@ from minivlm.datasets.json_data import read_json_object
 from minivlm.datasets.pictures import PictureFolder
 from minivlm.scenes.reading import read_caption
 from minivlm.scenes.scene import Scene
-from minivlm.scenes.truth import WAY_OUT, Verdict, judge, read_scenes
+from minivlm.scenes.truth import WAY_OUT, Verdict, judge, read_scenes, scenes_of
 
 Judge = Callable[[str], bool | None]
 """Whether a sentence is true; None where the grammar cannot read it."""
@@ -32,9 +32,11 @@ def describers_of(boxes: Path, pictures: PictureFolder) -> dict[Path, Judge]:
     Raises:
         UserError: The file is not what `minivlm data scenes` writes.
     """
-    scenes = read_scenes(boxes)
-    images = read_json_object(boxes, "the boxes of scenes", WAY_OUT)["images"]
-    found = {pictures.named(image["file_name"]): partial(describes, scene=scenes[image["id"]]) for image in images}
+    content = read_json_object(boxes, "the boxes of scenes", WAY_OUT)
+    scenes = scenes_of(content, boxes)
+    found = {
+        pictures.named(image["file_name"]): partial(describes, scene=scenes[image["id"]]) for image in content["images"]
+    }
     return {picture: judge for picture, judge in found.items() if picture is not None}
 
 

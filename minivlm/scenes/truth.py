@@ -47,7 +47,19 @@ def read_scenes(path: Path) -> dict[int, Scene]:
     Raises:
         UserError: It cannot be read, or is not what `minivlm data scenes` writes.
     """
-    content = read_json_object(path, "the boxes of scenes", WAY_OUT)
+    return scenes_of(read_json_object(path, "the boxes of scenes", WAY_OUT), path)
+
+
+def scenes_of(content: Mapping[str, Any], path: Path) -> dict[int, Scene]:
+    """Return picture's id -> scene.
+
+    Args:
+        content: Of a set's boxes.json.
+        path: Of that file, for the message.
+
+    Raises:
+        UserError: It is not what `minivlm data scenes` writes.
+    """
     try:
         nouns = {category["id"]: category["name"] for category in content["categories"]}
         objects: dict[int, list[Placed]] = {image["id"]: [] for image in content["images"]}

@@ -4,7 +4,6 @@ Of weights that one training made of another's, those on the way from one to the
 what either can do (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 """
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from minivlm.storage.files import is_file, sha256
 from minivlm.storage.folders import new_folder
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
-from minivlm.weights.labels import LABEL_FILES
+from minivlm.weights.labels import LABEL_FILES, copy_labels
 from minivlm.weights.loading import load_model
 
 
@@ -43,17 +42,16 @@ def average(first: Path, second: Path, share: float, folder: Path) -> Checkpoint
             " trainings of one model, such as a start and what came of it"
         )
     model, other = (load_model(checkpoint=one).module for one in (first, second))
+    weights = model.state_dict()  # shares its memory with the model
     with torch.no_grad():
         for key, tensor in other.state_dict().items():
-            own = model.state_dict()[key]
+            own = weights[key]
             own.copy_(torch.lerp(own, tensor, share) if own.is_floating_point() else tensor)
     told = f"{1.0 - share:g} of {infos[0].origin}, {share:g} of {infos[1].origin}"
     sources = {part: text if text == infos[0].sources.get(part) else told for part, text in infos[1].sources.items()}
     info = replace(infos[1], origin=told, random=any(one.random for one in infos), sources=sources)
     with new_folder(folder, "the checkpoint") as made:
-        for name in LABEL_FILES:
-            if is_file(first / name):
-                shutil.copyfile(first / name, made / name)
+        copy_labels(first, made)
         checkpoint.save(made, model, info)
     return info
 

@@ -6,6 +6,7 @@ line number from 0.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,7 +15,7 @@ from pathlib import Path
 from minivlm.errors import UserError
 from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.models.vision_language import VisionLanguageConfig
-from minivlm.storage.files import exists, write_text
+from minivlm.storage.files import exists, is_file, write_text
 from minivlm.storage.text_files import check_lines, read_lines
 from minivlm.vision.faster_rcnn import FasterRCNNConfig
 from minivlm.vision.tee_config import TEEConfig
@@ -167,6 +168,13 @@ def write_labels(folder: Path, labels: Labels) -> None:
     _write_lines(folder / VOCABULARY, labels.tokenizer.tokens(range(len(labels.tokenizer))))
     for name, lines in named.items():
         _write_lines(folder / name, lines)
+
+
+def copy_labels(source: Path, folder: Path) -> None:
+    """Copy those of a checkpoint's text files that it has, as they are."""
+    for name in LABEL_FILES:
+        if is_file(source / name):
+            shutil.copyfile(source / name, folder / name)
 
 
 def read_detector_labels(folder: Path, *, tags: int, attributes: int) -> DetectorLabels:

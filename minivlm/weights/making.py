@@ -1,6 +1,5 @@
 """Making checkpoint folders: all random, or put together from weights that others published."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from minivlm.language.tokenizer import WordPieceTokenizer
 from minivlm.models.registry import get_config, vision_language_config
 from minivlm.models.sizes import sizes_of, with_sizes
 from minivlm.models.vision_language import VisionLanguageModel
-from minivlm.storage.files import is_file
 from minivlm.storage.folders import check_new, new_folder
 from minivlm.vision.tee import TEE
 from minivlm.vision.tee_config import TEEConfig
@@ -22,9 +20,9 @@ from minivlm.weights.bert import LoadReport, find_folder, load_folder
 from minivlm.weights.bert_vocabulary import SourceVocabulary, read_source_vocabulary
 from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.labels import (
-    LABEL_FILES,
     VOCABULARY,
     Labels,
+    copy_labels,
     random_labels,
     read_attributes,
     read_tags,
@@ -149,9 +147,7 @@ def halve(source: Path, folder: Path) -> CheckpointInfo:
     info = checkpoint.read_info(source)
     model = load_model(checkpoint=source)
     with new_folder(folder, "the checkpoint") as made:
-        for name in LABEL_FILES:
-            if is_file(source / name):
-                shutil.copyfile(source / name, made / name)
+        copy_labels(source, made)
         checkpoint.save_halved(made, model.module, info)
     return info
 

@@ -16,6 +16,7 @@ from minivlm.training.language.known import KnownPictures
 from minivlm.training.language.parts import LanguageParts
 from minivlm.training.language.self_critical import (
     LONGEST,
+    Choose,
     Critic,
     CriticBatch,
     CriticExamples,
@@ -48,6 +49,19 @@ def batch_of(
 ) -> CriticBatch:
     examples = CriticExamples(known=known, described=list(zip(paths(known), captions, strict=True)))
     return examples.collate([examples.example(row, seeded(), 0.0) for row in rows])
+
+
+def without_dropout() -> LanguageParts:
+    parts = quiet_parts()
+    for module in parts.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return parts
+
+
+def drawing(generator: torch.Generator) -> Choose:
+    """Return what draws tokens as a critic does."""
+    return lambda logits: torch.multinomial(logits.softmax(dim=1), 1, generator=generator)[:, 0]
 
 
 @torch.no_grad()
@@ -103,17 +117,10 @@ def test_a_caption_that_is_true_is_worth_more_by_what_the_recipe_says(pictures: 
 
 
 def test_the_loss_is_the_likelihood_times_what_sampling_gained(pictures: KnownPictures) -> None:
-    parts, critic = quiet_parts(), critic_of(CAPTIONS)
-    for module in parts.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    parts, critic = without_dropout(), critic_of(CAPTIONS)
     batch = batch_of(pictures, CAPTIONS)
     found = critic.losses(parts, batch, seeded(5))
-    generator = seeded(5)
-
-    def draw(logits: torch.Tensor) -> torch.Tensor:
-        return torch.multinomial(logits.softmax(dim=1), 1, generator=generator)[:, 0]
-
+    draw = drawing(seeded(5))
     parts.eval()
     with torch.no_grad():
         sampled = write(parts.language, batch.context, SPECIAL, draw)
@@ -132,17 +139,10 @@ def test_the_loss_is_the_likelihood_times_what_sampling_gained(pictures: KnownPi
 
 
 def test_each_of_several_samples_is_held_against_the_mean_of_the_others(pictures: KnownPictures) -> None:
-    parts, critic = quiet_parts(), replace(critic_of(CAPTIONS), samples=3)
-    for module in parts.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    parts, critic = without_dropout(), replace(critic_of(CAPTIONS), samples=3)
     batch = batch_of(pictures, CAPTIONS)
     found = critic.losses(parts, batch, seeded(5))
-    generator = seeded(5)
-
-    def draw(logits: torch.Tensor) -> torch.Tensor:
-        return torch.multinomial(logits.softmax(dim=1), 1, generator=generator)[:, 0]
-
+    draw = drawing(seeded(5))
     parts.eval()
     thrice = join_contexts([context_of(pictures, path) for path in paths(pictures)] * 3)
     with torch.no_grad():
