@@ -15,6 +15,7 @@ from minivlm.training.detection import Batch, detection_losses
 from minivlm.training.optimization import Optimization, ParameterGroup
 from minivlm.training.recipes import DetectorRecipe
 from minivlm.training.stage import Examples
+from minivlm.training.style_mixing import mix_styles
 from minivlm.vision.tee import TEE
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
@@ -56,6 +57,8 @@ class DetectorStage:
         for part in model.backbone.bifpn.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.momentum = recipe.bifpn_momentum
+        if recipe.mixed_styles:
+            mix_styles(model, recipe.mixed_styles)
         if next(model.parameters()).device.type == "cpu":
             quicken(model)
         return groups_of(model, recipe.pretrained_rate)

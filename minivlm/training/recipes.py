@@ -38,6 +38,7 @@ class DetectorRecipe:
             EfficientNet-Lite has not, learns at the full rate.
         bifpn_momentum: Of the BiFPN's BatchNorm statistics.
         disguised: Share of pictures that are shown disguised, see `minivlm.training.disguise`.
+        mixed_styles: Share of steps that mix the styles of a batch's pictures, see `minivlm.training.style_mixing`.
     """
 
     start: str
@@ -50,6 +51,7 @@ class DetectorRecipe:
     pretrained_rate: float
     bifpn_momentum: float
     disguised: float = 0.0
+    mixed_styles: float = 0.0
 
 
 OBJECTS365 = DetectorRecipe(
@@ -138,6 +140,30 @@ SCENES_LARGE = replace(
 )
 """The same on an accelerator, with batches that keep one busy."""
 
+SCENES_FURTHER = replace(
+    SCENES_LARGE,
+    start="a detector of scenes",
+    optimization=replace(SCENES_LARGE.optimization, batch=128, epochs=6, ema=0.998),
+    sides=(
+        Phase(until=0.5, sides=(192, 224, 256)),
+        Phase(until=0.8, sides=(256, 320)),
+        Phase(until=1.0, sides=(448, 512)),
+    ),
+    mixed_styles=0.5,
+)
+"""From a detector that knows scenes, on more styles (`minivlm data drawings --training-styles`), on an accelerator.
+
+Trainings of several seeds are meant to be averaged (`minivlm checkpoint average`), which is worth more in styles that
+none of them has seen than any of them is: docs/training.md.
+"""
+
+SCENES_FINISH = replace(
+    SCENES_FURTHER,
+    optimization=replace(SCENES_FURTHER.optimization, learning_rate=1e-3, epochs=4, warmup=30, ema=0.99),
+    sides=(Phase(until=1.0, sides=(448, 512)),),
+)
+"""The end of it, at the size of use alone: sizes are named by what a picture of 512 shows."""
+
 RECIPES: Mapping[str, DetectorRecipe] = MappingProxyType(
     {
         "objects365": OBJECTS365,
@@ -145,6 +171,8 @@ RECIPES: Mapping[str, DetectorRecipe] = MappingProxyType(
         "small-world": SMALL_WORLD,
         "scenes": SCENES,
         "scenes-large": SCENES_LARGE,
+        "scenes-further": SCENES_FURTHER,
+        "scenes-finish": SCENES_FINISH,
     }
 )
 """By the names that the command takes."""

@@ -1,6 +1,8 @@
 """The detector as a stage: what learns and how fast, what a step moves, what is saved, and what it can learn."""
 
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,38 @@ def test_a_step_leaves_what_is_frozen(tmp_path: Path) -> None:
     assert {key for key in learning if ".bottom_up.3." not in key} <= moved
     statistics = [key for key in before if key.endswith("running_mean") and not key.startswith(SMALL_WORLD.frozen)]
     assert set(statistics) <= moved
+
+
+class TestMixedStyles:
+    """`style_mixing` as a recipe asks for it; tests/training/test_style_mixing.py says what it does."""
+
+    def recipe(self) -> DetectorRecipe:
+        return replace(tiny_recipe(), mixed_styles=1.0)
+
+    def test_change_what_is_learnt(self, tmp_path: Path) -> None:
+        mixed, plain = tiny_stage(self.recipe(), Squares(4)), tiny_stage(tiny_recipe(), Squares(4))
+        run(mixed, tmp_path / "mixed", 1)
+        run(plain, tmp_path / "plain", 1)
+        assert not torch.equal(mixed.model.box_head.fc1.weight, plain.model.box_head.fc1.weight)
+
+    def test_are_the_same_in_a_training_that_goes_on(self, tmp_path: Path) -> None:
+        whole, parts = tiny_stage(self.recipe(), Squares(4)), tmp_path / "parts"
+        run(whole, tmp_path / "whole", 2)
+        stopped = tiny_stage(self.recipe(), Squares(4))
+        losses = stopped.losses
+
+        class Interrupted(DetectorStage):
+            def losses(self, batch: Batch, generator: torch.Generator) -> Any:
+                os.kill(os.getpid(), signal.SIGINT)  # after the first step the state is saved
+                return losses(batch, generator)
+
+        with pytest.raises(KeyboardInterrupt):
+            run(Interrupted(**vars(stopped)), parts, 2)
+        resumed = tiny_stage(self.recipe(), Squares(4))
+        train(resumed, TrainOptions(folder=parts, steps=2, device="cpu", resume=True), {})
+        assert copied(resumed.model).keys() == copied(whole.model).keys()
+        for key, value in whole.model.state_dict().items():
+            assert torch.equal(value, resumed.model.state_dict()[key]), key
 
 
 class TestSaved:

@@ -9,11 +9,9 @@ from minivlm.models.registry import build, get_config
 from minivlm.models.sizes import sizes_of
 from minivlm.scenes.things import COLOURS, SIZES, all_things
 from minivlm.training.optimization import SGD
-from minivlm.training.recipes import OBJECTS365, SMALL_WORLD, VISUAL_GENOME, DetectorRecipe
+from minivlm.training.recipes import OBJECTS365, RECIPES, SMALL_WORLD, VISUAL_GENOME, DetectorRecipe
 from minivlm.vision.tee import TEE
 from minivlm.vision.tee_config import TEEConfig
-
-RECIPES = [OBJECTS365, VISUAL_GENOME, SMALL_WORLD]
 
 
 def tee_0() -> TEE:
@@ -32,7 +30,7 @@ def test_section_4_1(recipe: DetectorRecipe, epochs: int, rate: float, batch: in
     assert isinstance(how.optimizer, SGD)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_sides_are_inputs_of_a_tee(recipe: DetectorRecipe):
     config = get_config("tee-0")
     assert isinstance(config, TEEConfig)
@@ -42,7 +40,7 @@ def test_sides_are_inputs_of_a_tee(recipe: DetectorRecipe):
     assert max(recipe.rpn.anchor_sizes) <= max(sides)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_phases_fill_the_training(recipe: DetectorRecipe):
     ends = [phase.until for phase in recipe.sides]
     assert ends == sorted(set(ends))
@@ -50,7 +48,7 @@ def test_phases_fill_the_training(recipe: DetectorRecipe):
     assert ends[-1] == 1.0
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_weights_trained_with_its_anchors_are_those_of_a_tee(recipe: DetectorRecipe):
     of_tee = tee_0().config.rpn
     assert (recipe.rpn.strides, recipe.rpn.aspect_ratios) == (of_tee.strides, of_tee.aspect_ratios)
