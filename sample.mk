@@ -5,8 +5,9 @@
 # Where all of it is made, and what a stage is told; such as make sample SAMPLE_SCENES=2000 SAMPLE_DETECTOR="--steps 300"
 SAMPLE_DIR ?= sample
 SAMPLE_SEED ?= 0
-# Pictures for the detector; for language; of val, test and unseen-style each.
+# Pictures for the detector; for its further trainings; for language; of val, test and unseen-style each.
 SAMPLE_SCENES ?= 20000
+SAMPLE_FURTHER_SCENES ?= 6000
 SAMPLE_LANGUAGE_SCENES ?= 10000
 SAMPLE_HELD_OUT ?= 1000
 # Rounds of questions, six each, about a picture that language is learnt from.
@@ -15,10 +16,12 @@ SAMPLE_ROUNDS ?= 3
 SAMPLE_SEARCHED ?= 100
 # Flags of the trainings, such as --epochs 3 or --steps 100; without them the recipes' own lengths.
 SAMPLE_DETECTOR ?=
+# For two cores; on an accelerator nothing, which leaves the recipe's own batch, rate and epochs.
+SAMPLE_FURTHER ?= --batch 8 --learning-rate 1e-3 --epochs 1
 SAMPLE_PRETRAIN ?=
 SAMPLE_TASKS ?=
 SAMPLE_CRITIC ?=
-# Recipes: on an accelerator, SAMPLE_RECIPE=scenes-large SAMPLE_LANGUAGE_RECIPE=small-world-large
+# Recipes: on an accelerator, SAMPLE_RECIPE=scenes-large SAMPLE_FURTHER= SAMPLE_LANGUAGE_RECIPE=small-world-large
 SAMPLE_RECIPE ?= scenes
 SAMPLE_LANGUAGE_RECIPE ?= small-world
 # Processes that compose scenes and find regions.
@@ -35,7 +38,7 @@ ASSETS := minivlm/assets
 MINIVLM = $(RUN) -m minivlm
 HELD_OUT := val test unseen-style
 TRAIN_FLAGS = --seed $(SAMPLE_SEED) --workers $(SAMPLE_WORKERS) $(if $(SAMPLE_THREADS),--threads $(SAMPLE_THREADS)) --resume
-CARD_FLAGS = --data $(S)/scenes/train $(S)/scenes/test $(S)/scenes/unseen-style $(if $(SAMPLE_MACHINE),--machine "$(SAMPLE_MACHINE)")
+CARD_FLAGS = $(S)/scenes/test $(S)/scenes/unseen-style $(if $(SAMPLE_MACHINE),--machine "$(SAMPLE_MACHINE)")
 done = @mkdir -p $(S)/done && touch $@
 # A folder takes its place in one step.
 ship = mkdir -p $(2).new && cp $(1)/* $(2).new/ && rm -rf $(2) && mv $(2).new $(2)
@@ -57,6 +60,14 @@ $(VENV)/.sample: $(VENV)/.runtime
 
 $(S)/drawings/about.json: | $(VENV)/.sample
 	$(MINIVLM) data drawings $(@D)
+
+# More artists' icons, and other looks of what the artists drew: in training alone.
+$(S)/more-drawings/about.json: | $(VENV)/.sample
+	$(MINIVLM) data drawings $(@D) --training-styles
+
+$(S)/scenes/styles/about.json: | $(S)/more-drawings/about.json
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_FURTHER_SCENES) --seed $$(($(SAMPLE_SEED) + 2)) \
+	  --drawings $(S)/more-drawings --workers $(SAMPLE_PROCESSES)
 
 $(S)/scenes/train/about.json: | $(S)/drawings/about.json
 	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
@@ -80,10 +91,24 @@ $(S)/done/detector $(S)/done/lite-detector: $(S)/done/%: | $(S)/scenes/train/abo
 	  --output $(S)/scores/$*-val --resume
 	$(done)
 
+# Two go on from the first in more styles, with chance of their own; what they agree on is there in other styles, too.
+FURTHER := 1 2
+$(FURTHER:%=$(S)/done/further-%): $(S)/done/further-%: | $(S)/done/detector $(S)/scenes/styles/about.json
+	$(MINIVLM) train detector $(S)/further-$* --data $(S)/scenes/styles --start $(S)/detector --recipe scenes-further \
+	  $(SAMPLE_FURTHER) $(TRAIN_FLAGS) --seed $$(($(SAMPLE_SEED) + $*))
+	$(done)
+
+$(S)/seeing/config.json: | $(FURTHER:%=$(S)/done/further-%)
+	$(MINIVLM) checkpoint average $(FURTHER:%=$(S)/further-%) $(@D) --share 0.5
+
+$(S)/done/seeing: | $(S)/seeing/config.json
+	$(MINIVLM) evaluate detection --data $(S)/scenes/val --checkpoint $(S)/seeing --output $(S)/scores/seeing-val --resume
+	$(done)
+
 # Language
 
-$(S)/start/config.json: | $(S)/done/detector
-	$(MINIVLM) checkpoint import $(@D) --model minivlm-sample --detector $(S)/detector --seed $(SAMPLE_SEED)
+$(S)/start/config.json: | $(S)/done/seeing
+	$(MINIVLM) checkpoint import $(@D) --model minivlm-sample --detector $(S)/seeing --seed $(SAMPLE_SEED)
 
 $(S)/done/features: | $(S)/start/config.json $(S)/scenes/language/about.json
 	$(MINIVLM) train features $(S)/features --data $(S)/scenes/language --checkpoint $(S)/start \
@@ -132,7 +157,8 @@ sample-scores: | $(S)/scenes/test/about.json $(S)/scenes/unseen-style/about.json
 	$(call scored,sample,unseen-style,results/sample/unseen-style)
 
 $(S)/model/MODEL_CARD.md: $(S)/model/config.json $(S)/done/scores-test $(S)/done/scores-unseen-style
-	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(S)/pretrain $(S)/tasks $(S)/critic $(CARD_FLAGS) \
+	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(FURTHER:%=$(S)/further-%) $(S)/pretrain $(S)/tasks $(S)/critic \
+	  --data $(S)/scenes/train $(S)/scenes/styles $(S)/scenes/language $(CARD_FLAGS) \
 	  --scores test=$(S)/scores/test unseen-style=$(S)/scores/unseen-style $(if $(SAMPLE_BLIND),--blind $(SAMPLE_BLIND))
 
 $(ASSETS)/sample/MODEL_CARD.md: $(S)/model/MODEL_CARD.md
@@ -148,7 +174,7 @@ $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style: $(S)/done/lite-sc
 	$(done)
 
 $(S)/lite/MODEL_CARD.md: $(S)/lite/config.json $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style
-	$(MINIVLM) checkpoint card $(@D) --runs $(S)/lite-detector $(CARD_FLAGS) \
+	$(MINIVLM) checkpoint card $(@D) --runs $(S)/lite-detector --data $(S)/scenes/train $(CARD_FLAGS) \
 	  --scores test=$(S)/scores/lite-test unseen-style=$(S)/scores/lite-unseen-style
 
 $(ASSETS)/sample-lite/MODEL_CARD.md: $(S)/lite/MODEL_CARD.md

@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = {
     "sample": [
-        *("data drawings", "data scenes", "data scenes", "train detector", "evaluate detection", "checkpoint import"),
+        *("data drawings", "data scenes", "data scenes", "train detector", "evaluate detection"),
+        *("data drawings", "data scenes", "train detector", "train detector", "checkpoint average"),
+        *("evaluate detection", "checkpoint import"),
         *(
             "data scenes",
             "train features",
@@ -31,8 +33,14 @@ STAGES = {
     ],
 }
 
-DATA = ("drawings/about.json", *(f"scenes/{name}/about.json" for name in ("train", "val", "language")))
-LEARNT = ("done/detector", "start/config.json", "done/features")
+DATA = (
+    *("drawings/about.json", "more-drawings/about.json"),
+    *(f"scenes/{name}/about.json" for name in ("train", "val", "styles", "language")),
+)
+LEARNT = (
+    *("done/detector", "done/further-1", "done/further-2", "seeing/config.json", "done/seeing"),
+    *("start/config.json", "done/features"),
+)
 SCORED = (
     *("done/pretrain", "done/tasks", "done/critic", "mean/config.json", "model/config.json"),
     *("scenes/test/about.json", "scenes/unseen-style/about.json"),
@@ -93,7 +101,7 @@ def test_what_has_begun_goes_on(folder: Path) -> None:
     """The trainings and scores that have no mark of their end are run again, with --resume."""
     lines = commands(folder, "sample")
     resumable = [line for line in lines if re.search(r"minivlm (train (?!features)|evaluate)", line)]
-    assert len(resumable) == 9
+    assert len(resumable) == 12
     assert all("--resume" in line for line in resumable)
 
 
@@ -123,6 +131,17 @@ def test_language_is_learnt_from_pictures_that_the_detector_has_not_learnt(folde
     assert {name: found and found[1] for name, found in seeds.items()} == {"train": "0", "language": "$((0"}
 
 
+def test_two_detectors_go_on_from_the_first_in_more_styles(folder: Path) -> None:
+    lines = commands(folder, "sample")
+    further = [line for line in lines if "--recipe scenes-further" in line]
+    assert len(further) == 2
+    assert all(f"--start {folder}/sample/detector " in line and "scenes/styles" in line for line in further)
+    assert len({line[line.rindex("--seed") :] for line in further}) == 2
+    styles = next(line for line in lines if "minivlm data scenes" in line and "/scenes/styles" in line)
+    assert f"--drawings {folder}/sample/more-drawings " in styles
+    assert sum("more-drawings" in line for line in lines) == 2  # nothing else is drawn with them
+
+
 def test_captions_are_rewarded_last(folder: Path) -> None:
     trained = [line for line in commands(folder, "sample") if "minivlm train tasks" in line]
     assert ["truthful" in line for line in trained] == [False, True]
@@ -134,4 +153,4 @@ def test_sizes_are_variables(folder: Path) -> None:
     said = "\n".join(commands(folder, "sample", *flags))
     assert "--split train --count 24 " in said
     assert "--steps 3 --seed 0 --workers 1 --threads 2 --resume" in said
-    assert said.count("--threads 2") == 4
+    assert said.count("--threads 2") == 6

@@ -190,7 +190,8 @@ def train_language(arguments: argparse.Namespace) -> None:
         known = _known(arguments.features, start, corpus, tags, console, accelerated=options.device is None)
     tell_reports(console, corpus.reports)
     judges = _judges(files) if recipe.truth else {}
-    stage = begin_stage(name, start, Material(known=known, corpus=corpus, recipe=recipe, judges=judges))
+    material = Material(known=known, corpus=corpus, recipe=recipe, judges=judges, world=arguments.recipe)
+    stage = begin_stage(name, start, material)
     steps = train(stage, options, _about(arguments, start, files, tags, recipe), console)
     print(f"{arguments.folder}: {start.info.model}, {name} on {len(stage.examples):,} examples, {steps:,} steps")
 

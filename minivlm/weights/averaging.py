@@ -47,7 +47,10 @@ def average(first: Path, second: Path, share: float, folder: Path) -> Checkpoint
         for key, tensor in other.state_dict().items():
             own = weights[key]
             own.copy_(torch.lerp(own, tensor, share) if own.is_floating_point() else tensor)
-    told = f"{1.0 - share:g} of {infos[0].origin}, {share:g} of {infos[1].origin}"
+    origins = [one.origin for one in infos]
+    told = f"{1.0 - share:g} of {origins[0]}, {share:g} of {origins[1]}"
+    if origins[0] == origins[1]:  # such as trainings that differ in their seeds
+        told = f"{origins[0]}; two such, averaged"
     sources = {part: text if text == infos[0].sources.get(part) else told for part, text in infos[1].sources.items()}
     info = replace(infos[1], origin=told, random=any(one.random for one in infos), sources=sources)
     with new_folder(folder, "the checkpoint") as made:

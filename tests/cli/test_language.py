@@ -61,9 +61,9 @@ def test_from_pre_training_to_a_model_that_is_evaluated(
     code, out, err = run(capfd, "train", "caption", third, "--cider", *flags(data, kept, second))
     assert code == 0, err
     said = json.loads((third / "config.json").read_text())
-    assert said["sources"]["heads.vqa"] == "minivlm train tasks"
-    assert said["sources"]["language.caption_head"] == "minivlm train cider"
-    assert said["sources"]["language.pooler"] == "minivlm train tasks"
+    assert said["sources"]["heads.vqa"] == "minivlm train tasks --recipe small-world"
+    assert said["sources"]["language.caption_head"] == "minivlm train cider --recipe small-world"
+    assert said["sources"]["language.pooler"] == "minivlm train tasks --recipe small-world"
     assert said["random"] is True  # its detector is
     code, out, err = run(capfd, "evaluate", "vqa", "--data", data, "--checkpoint", third)
     assert (code, "vqa: 5 examples" in out) == (0, True), err
@@ -125,7 +125,9 @@ def test_a_blind_model_is_trained_and_judged_without_any_picture(
     assert weights[0] == weights[1]
     model = tmp_path / others.name / "caption"
     said = json.loads((model / "config.json").read_text())
-    assert said["origin"] == "minivlm train cider --blind; minivlm train tasks --blind"
+    assert said["origin"] == (
+        "minivlm train cider --recipe small-world --blind; minivlm train tasks --recipe small-world --blind"
+    )
     for task in ("caption", "vqa", "nlvr2", "retrieval"):
         results = []
         for folder in (data, others):

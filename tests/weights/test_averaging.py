@@ -55,6 +55,11 @@ def test_a_part_that_both_have_from_the_same_place_keeps_its_source(tmp_path: Pa
     assert not json.loads((tmp_path / "mean" / "config.json").read_text())["random"]
 
 
+def test_two_trainings_of_the_same_kind_are_told_once(two: tuple[Path, Path], tmp_path: Path) -> None:
+    info = average(two[0], made(tmp_path / "same", 1), 0.5, tmp_path / "mean")
+    assert info.origin == "random (seed 1); two such, averaged"
+
+
 def test_other_models_and_other_labels_are_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="are of different models or labels"):
         average(two[0], made(tmp_path / "other-size", 1, "minivlm-sample"), 0.5, tmp_path / "mean")

@@ -133,7 +133,7 @@ TRUTHFUL: Mapping[str, LanguageRecipe] = MappingProxyType(
             _small(1e-4, 1, warmup=30),
             shares={"cider": 0.4, "vqa": 0.4, "nlvr2": 0.1, "retrieval": 0.05, "caption": 0.05},
             weights={"cider": 2.0, "vqa": 0.5, "nlvr2": 1.0, "retrieval": 1.0, "caption": 1.0},
-            truth=1.5,
+            truth=2.0,
             samples=5,
         ),
         "cider": replace(_small(1e-4, 1, warmup=30), truth=1.5, samples=5),

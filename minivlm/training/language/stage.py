@@ -95,5 +95,6 @@ def begin_stage(name: str, start: Start, material: Material) -> LanguageStage:
     for head in TASKS[name].heads:
         require_head(head, start.whole.config.heads)
     examples, cost = TASKS[name].build(material)
-    told = " ".join(["minivlm train", name, *([] if material.known.sees else [BLIND])])
+    recipe = ["--recipe", material.world] if material.world else []
+    told = " ".join(["minivlm train", name, *recipe, *([] if material.known.sees else [BLIND])])
     return LanguageStage(name, start, material.recipe, examples, cost, material.known, told)

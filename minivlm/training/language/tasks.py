@@ -36,12 +36,14 @@ class Material:
         corpus: What is said about them.
         recipe: For how captions are asked for, and how tasks are mixed.
         judges: Picture -> what tells whether a caption is true of it, where that is known and asked for.
+        world: The recipe's name in `RECIPES`, which a checkpoint then tells; empty for a recipe that has none.
     """
 
     known: Shown
     corpus: Corpus
     recipe: LanguageRecipe
     judges: Mapping[Path, Judge] = field(default_factory=dict)
+    world: str = ""
     _encoded: dict[str, Ids] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def ids(self, text: str) -> Ids:
