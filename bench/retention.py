@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.records.record import Record
 from bench.records.runtimes import PYTORCH as PYTORCH_RUNTIME
 from bench.records.scores import SCORES, write_scores
-from bench.scores.latencies import Latency, latencies_of
+from bench.scores.latencies import latencies_of
 from bench.scores.showing import ScoredRow, show
 from bench.session.checks import check_plan
 from bench.session.flags import plan_with
@@ -45,7 +45,7 @@ from minivlm.storage.files import check_outputs
 ARTIFACTS, LATENCY = "artifacts", "latency"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Filled:
     """What came of a table.
 
@@ -55,7 +55,7 @@ class Filled:
         failed: What failed -> why.
     """
 
-    rows: list[dict[str, ScoredRow]] = field(default_factory=list)
+    rows: list[dict[str, ScoredRow]]
     artifacts: dict[Path, Wanted] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -75,9 +75,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     filled = fill(study, wanted, result)
     if not arguments.no_latency:
         records = measure(study, filled.artifacts, arguments.output / LATENCY, resume=arguments.resume)
-        add_latencies(filled, records, study, result)
+        filled = with_latencies(filled, records, study)
+        with steps.stage("write the records"):
+            write_scores(result, [record for rows in filled.rows for record in study.records(rows)])
     for data in files:
-        show([row[data] for row in filled.rows], reference, notes, data=data)
+        show([row[data] for row in filled.rows], reference, (), data=data)
+    for note in dict.fromkeys(notes):
+        print(f"note: {printable(note)}", file=sys.stderr)
     print(f"wrote {result}")
     for name, reason in filled.failed.items():
         print(f"failed: {name}: {printable(reason)}", file=sys.stderr)
@@ -197,19 +201,15 @@ def fill(study: Study, wanted: Sequence[Wanted], result: Path) -> Filled:
     return filled
 
 
-def add_latencies(filled: Filled, measured: Sequence[Record], study: Study, result: Path) -> None:
-    """Put into rows and records what was measured, and note what could not be."""
+def with_latencies(filled: Filled, measured: Sequence[Record], study: Study) -> Filled:
+    """Return the same table with what was measured, and with what could not be."""
     known = latencies_of(measured, study.reference)
-    filled.rows = [{data: _timed(row, known) for data, row in rows.items()} for rows in filled.rows]
-    with study.steps.stage("write the records"):
-        write_scores(result, [record for rows in filled.rows for record in study.records(rows)])
-    for one in measured:
-        if one.error is not None:
-            filled.failed[f"timing {one.case}"] = one.error.reason
-
-
-def _timed(row: ScoredRow, known: Mapping[str | None, Latency]) -> ScoredRow:
-    return replace(row, latency=known.get(row.candidate.sha256))
+    rows = [
+        {data: replace(row, latency=known.get(row.candidate.sha256)) for data, row in rows.items()}
+        for rows in filled.rows
+    ]
+    failed = {f"timing {one.case}": one.error.reason for one in measured if one.error is not None}
+    return replace(filled, rows=rows, failed=filled.failed | failed)
 
 
 if __name__ == "__main__":

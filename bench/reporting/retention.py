@@ -42,22 +42,26 @@ def weights_of(path: Path) -> str:
     Raises:
         UserError: See `retention_of_all`.
     """
-    digests = {record.sha256 for record in read_scores(path)}
+    return str(_of_one_checkpoint(path)[0].sha256)
+
+
+def _of_one_checkpoint(path: Path) -> list[ScoreRecord]:
+    records = read_scores(path)
+    digests = {record.sha256 for record in records}
     if len(digests) != 1 or None in digests:
         raise UserError(f"{path} must hold records of one checkpoint's weights: make it by python bench/retention.py")
-    return str(digests.pop())
+    return records
 
 
-def _by_data(path: Path) -> dict[str, dict[str, Row]]:
+def _by_data(path: Path) -> Mapping[str, Mapping[str, Row]]:
     """Return, by the data's name, the rows by their names."""
-    weights_of(path)
     found: dict[str, dict[str, dict[str, ScoreRecord]]] = {}
-    for record in read_scores(path):
+    for record in _of_one_checkpoint(path):
         found.setdefault(record.data, {}).setdefault(record.row, {})[record.task] = record
     for data, rows in found.items():
         if PYTORCH not in rows:
             raise UserError(f"{path} has no scores of {PYTORCH} on {data}: make it by python bench/retention.py")
-    return {data: dict(rows) for data, rows in found.items()}
+    return found
 
 
 def _of_data(rows: Mapping[str, Row]) -> list[str]:

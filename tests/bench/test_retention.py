@@ -23,6 +23,7 @@ from export.verify.scores import results_file
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
 from minivlm.weights.making import make_random
+from tests.bench.samples import FAILED
 from tests.evaluation.made import data_folder
 from tests.tiny import NAME
 
@@ -165,6 +166,15 @@ def test_data_sets_have_names_of_their_own(folder: Path, tmp_path: Path) -> None
     data_folder(tmp_path / "test")
     with pytest.raises(UserError, match="the second folder called test"):
         run(folder, "--data", str(folder / "test"), str(tmp_path / "test"))
+
+
+def test_what_cannot_be_timed_is_named_and_keeps_its_scores() -> None:
+    """The sample of a record that failed: ExecuTorch died of signal 11."""
+    filled = retention.Filled(rows=[{}], failed={"onnx int4": FAILURE})
+    study: Any = type("Study", (), {"reference": None})
+    timed = retention.with_latencies(filled, [FAILED, replace(FAILED, round=1)], study)
+    assert timed.rows == [{}]
+    assert timed.failed == {"onnx int4": FAILURE, f"timing {FAILED.case}": "killed by signal 11"}
 
 
 def test_a_stand_in_for_a_runtime_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
