@@ -134,7 +134,7 @@ class Study:
 
 
 def measure(study: Study, artifacts: Mapping[Path, Wanted], folder: Path, *, resume: bool) -> list[Record]:
-    """Return what PyTorch and artifacts take, measured in turns as bench/run.py does.
+    """Return what PyTorch and artifacts take, measured in rounds as bench/run.py does.
 
     Args:
         study: With the plan.
