@@ -12,29 +12,26 @@ Exit code 1: an artifact keeps less than --floor.
 """
 
 import argparse
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.records.file import read
-from bench.records.scores import SCORES, ScoreRecord, write_scores
-from bench.reporting.cells import wide_console
+from bench.records.scores import SCORES, write_scores
 from bench.scores.candidates import candidates
-from bench.scores.means import mean_of_results
-from bench.scores.showing import ScoredRow, retention_picture, retention_table
-from bench.session.flags import add_threads_flag
-from export.verify.scores import FLOOR, HEADLINES, SEARCHED, Examination, Runner, possible_tasks, results_file
-from minivlm.command_line import known_argument, list_argument, number_argument, path_argument, positive, script_parser
+from bench.scores.latencies import latencies_of
+from bench.scores.recording import score_records
+from bench.scores.showing import ScoredRow, retention_picture, show
+from bench.session.scoring import add_scoring_flags, chosen_tasks
+from export.verify.scores import FLOOR, Examination, Runner, possible_tasks
+from minivlm.command_line import number_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
-from minivlm.errors import UserError, printable, run_command
+from minivlm.errors import UserError, run_command
 from minivlm.evaluation.building import Settings, TaskData
 from minivlm.inference.backend import load_torch_detector
-from minivlm.storage.files import check_outputs, replacing, size_bytes, write_text
+from minivlm.storage.files import check_outputs, replacing, write_text
 from minivlm.storage.json_text import json_text
-from minivlm.weights.checkpoint import weights_file
-from minivlm.weights.shipped import checkpoint_argument
 
 RESULT, PICTURE = "accuracy.json", "accuracy.png"
 
@@ -52,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         reference = load_torch_detector(checkpoint=arguments.checkpoint)
         found = candidates(arguments.artifacts or (), reference)
     tasks = chosen_tasks(arguments.tasks, possible_tasks(files, reference))
-    latencies = {} if arguments.records is None else latencies_of(arguments.records)
+    latencies = {} if arguments.records is None else latencies_of(read(arguments.records), reference)
     examination = Examination(
         reference=reference,
         data=TaskData(files),
@@ -66,11 +63,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = []
     for candidate in found:
         scores = examination.score(candidate, steps, notes.append)
-        known = latencies.get(candidate.sha256 or "")
-        rows.append(ScoredRow(candidate=candidate, scores=scores, latency_ms=known))
+        rows.append(ScoredRow(candidate=candidate, scores=scores, latency=latencies.get(candidate.sha256)))
     write_results(rows, reference, outputs[:2])
-    write_scores(outputs[2], score_records(rows, reference, arguments))
-    show(rows, reference, notes)
+    data = arguments.data.name
+    write_scores(outputs[2], score_records(rows, reference, data=data, folder=arguments.output))
+    show(rows, reference, notes, data=data)
     if any(row.least_kept < arguments.floor for row in rows):
         sys.exit(1)
 
@@ -80,13 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
     add = parser.add_argument
     add("--data", type=path_argument, required=True, metavar="DIR", help="folder with the data's files")
-    add(
-        "--checkpoint",
-        type=checkpoint_argument,
-        required=True,
-        metavar="DIR",
-        help="the model that artifacts are held against",
-    )
+    add_scoring_flags(parser)
     add(
         "--artifacts",
         type=path_argument,
@@ -94,76 +85,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="files, or folders with artifacts of the model",
     )
-    add(
-        "--tasks",
-        type=list_argument(known_argument("task", HEADLINES)),
-        metavar="A,B",
-        help=f"of {', '.join(HEADLINES)} (default: all that can be done)",
-    )
-    add("--limit", type=positive, metavar="N", help="take only the first N examples of each task")
-    add(
-        "--searched",
-        type=positive,
-        default=SEARCHED,
-        metavar="N",
-        help="pictures of retrieval, each compared with the texts of all (default: %(default)s)",
-    )
     add("--floor", type=number_argument, default=FLOOR, metavar="SHARE", help="least to keep (default: %(default)s)")
-    add_threads_flag(parser)
     add("--records", type=path_argument, metavar="FILE", help="of bench/run.py, for latencies")
-    add("--resume", action="store_true", help="go on with what is in --output")
     add("--output", type=path_argument, default=Path("results/accuracy"), metavar="DIR", help="default: %(default)s")
     return parser
-
-
-def chosen_tasks(asked: Sequence[str] | None, possible: Sequence[str]) -> list[str]:
-    """Return the tasks to score.
-
-    Raises:
-        UserError: There is none, or one was asked for that cannot be scored.
-    """
-    for name in asked or ():
-        if name not in possible:
-            raise UserError(f"the task {name} needs data, or a head of the model, that is not there: leave it out")
-    if not possible:
-        raise UserError(
-            "no task can be scored on this data: give boxes, captions, questions with answers or statements"
-        )
-    return list(asked or possible)
-
-
-def latencies_of(records: Path) -> dict[str, float]:
-    """Return artifact's hash -> median over its repeats of the medians, in milliseconds."""
-    medians: dict[str, list[float]] = {}
-    for record in read(records):
-        if record.ok and record.artifact is not None:
-            medians.setdefault(record.artifact.sha256, []).append(record.median)
-    return {digest: statistics.median(found) for digest, found in medians.items()}
-
-
-def score_records(rows: Sequence[ScoredRow], reference: Runner, arguments: argparse.Namespace) -> list[ScoreRecord]:
-    """Return a record for each row and task, of results that lie in the output's folder."""
-    weights = size_bytes(weights_file(arguments.checkpoint))
-    return [
-        ScoreRecord(
-            row=row.candidate.name,
-            model=reference.model,
-            weights=reference.origin.description,
-            data=arguments.data.name,
-            task=task,
-            examples=one.outcome.examples,
-            values=dict(one.outcome.values),
-            score=mean.value,
-            low=mean.low,
-            high=mean.high,
-            bytes=row.candidate.bytes or weights,
-            latency_ms=row.latency_ms,
-            kept=None if one.kept is None else one.kept.share,
-        )
-        for row in rows
-        for task, one in row.scores.items()
-        for mean in [mean_of_results(results_file(arguments.output, row.candidate.name, task))]
-    ]
 
 
 def write_results(rows: Sequence[ScoredRow], reference: Runner, outputs: Sequence[Path]) -> None:
@@ -180,22 +105,6 @@ def write_results(rows: Sequence[ScoredRow], reference: Runner, outputs: Sequenc
     if figure is not None:
         with replacing(picture) as partial:
             figure.savefig(partial, format="png", dpi=120, bbox_inches="tight")
-
-
-def show(rows: Sequence[ScoredRow], reference: Runner, notes: Sequence[str]) -> None:
-    """Print the table, and what must be known to trust it."""
-    examples = {task: one.outcome.examples for task, one in rows[0].scores.items()}
-    counted = ", ".join(f"{task} {count:,}" for task, count in examples.items())
-    print(f"{reference.model}, {printable(reference.origin.description)}; examples: {counted}; scores times 100")
-    wide_console().print(retention_table(rows))
-    for task, one in rows[0].scores.items():
-        if one.headline == 0.0:
-            print(f"note: {reference.model} itself scores nothing in {task}: there is nothing to keep", file=sys.stderr)
-    said = [note for row in rows for one in row.scores.values() for note in one.outcome.notes]
-    for note in dict.fromkeys((*said, *notes)):
-        print(f"note: {printable(note)}", file=sys.stderr)
-    if reference.origin.random:
-        print("weights are random: scores mean nothing", file=sys.stderr)
 
 
 if __name__ == "__main__":

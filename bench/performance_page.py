@@ -3,8 +3,9 @@
     python bench/performance_page.py
     python bench/performance_page.py docs/performance.md --check
 
-A table stands between <!-- NAME from RECORDS --> and <!-- end -->; RECORDS is a file of bench/run.py, seen from the
-page. --check changes nothing and fails where a page is not what its records give.
+A table stands between <!-- NAME from RECORDS --> and <!-- end -->; RECORDS is a file of bench/run.py or, of what
+artifacts keep, of bench/retention.py, seen from the page. --check changes nothing and fails where a page is not what
+its records give.
 """
 
 from collections.abc import Sequence
@@ -15,15 +16,15 @@ from minivlm.command_line import script_parser
 from minivlm.errors import UserError, run_command
 from minivlm.storage.files import write_text
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/performance.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = tuple(ROOT / name for name in ("README.md", "docs/evaluation.md", "docs/performance.md"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = script_parser(__doc__)
-    parser.add_argument(
-        "pages", type=Path, nargs="*", default=[PAGE], metavar="PAGE", help="default: docs/performance.md"
-    )
+    names = ", ".join(str(page.relative_to(ROOT)) for page in PAGES)
+    parser.add_argument("pages", type=Path, nargs="*", default=PAGES, metavar="PAGE", help=f"default: {names}")
     parser.add_argument("--check", action="store_true", help="only tell whether the pages are what their records give")
     arguments = parser.parse_args(argv)
     for page in arguments.pages:

@@ -2,7 +2,7 @@
 
     python export/everything.py
     python export/everything.py --models tee-0 --precision int8 --runtimes onnx,litert
-    python export/everything.py --checkpoint DIR
+    python export/everything.py --checkpoint DIR --calibration PHOTOS
 
 Ends with a table of all of them: size, and the worst of each metric over all inputs of the verification. Exit code 1
 says that one could not be made; the others are there.
@@ -10,51 +10,25 @@ says that one could not be made; the others are there.
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from rich.console import Console
 from rich.table import Table
 
-from export.core.flags import add_precision_flag, add_runtimes_flag
-from export.core.formats import FORMATS, artifact_path, check_precision, family_of
+from export.core.flags import add_calibration_flag, add_precision_flag, add_runtimes_flag, check_calibration
+from export.core.formats import FORMATS, check_precision, family_of
 from export.core.metric import Metric
 from export.core.request import check_writable
-from export.core.sidecar import Sidecar
-from export.core.weights import Weights, add_models_flag, add_weights_flags, read_weights
+from export.core.weights import add_models_flag, add_weights_flags, read_weights
+from export.flow.making import Made, make
 from export.verify.metrics import worst
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import run_command
-from minivlm.process import run_child
 
 MODELS = ("tee-0", "minilm", "minivlm")
-RANDOM = Weights()
-
-
-@dataclass(frozen=True)
-class Made:
-    """What became of one artifact: its sidecar, or why there is none."""
-
-    artifact: Path
-    sidecar: Sidecar | None
-    error: str = ""
-
-
-def make(runtime: str, model: str, precision: str, folder: Path, weights: Weights = RANDOM) -> Made:
-    """Export one artifact in a process of its own: converters take gigabytes, and do not give them back."""
-    path = artifact_path(folder, model, FORMATS[runtime], precision)
-    front = Path(__file__).with_name("__main__.py")
-    command = [sys.executable, str(front), runtime, "--model", model, "--precision", precision]
-    done = run_child([*command, *weights.flags(), "--output", str(folder)])
-    if done.returncode == 0:
-        return Made(path, Sidecar.read(path))
-    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    last = (said or done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
-    return Made(path, None, last.removeprefix("error: "))
-
-
 COLUMNS: Mapping[str, str] = MappingProxyType(
     {
         "proposals": "proposals found at IoU 0.9",
@@ -97,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_weights_flags(parser)
     add_runtimes_flag(parser, list(FORMATS), "--formats")
     add_precision_flag(parser, ["fp32", "int8"])
+    add_calibration_flag(parser)
     add("--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s")
     arguments = parser.parse_args(argv)
     weights = read_weights(arguments.checkpoint, arguments.seed)
@@ -112,11 +87,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     for runtime, model, precision in wanted:
         check_precision(FORMATS[runtime], model, precision)
+    check_calibration(arguments.calibration, arguments.precision)
     check_writable(arguments.output)
     steps, made = Steps(), []
     for number, (runtime, model, precision) in enumerate(wanted, start=1):
         with steps.step(f"[{number}/{len(wanted)}] {model}, {runtime}, {precision}"):
-            made.append(make(runtime, model, precision, arguments.output, weights))
+            made.append(make(runtime, model, precision, arguments.output, weights, arguments.calibration))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(summary(made))
     failed = [item for item in made if item.sidecar is None]
     for item in failed:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.reporting.retention import SHORT, weights_of
 from minivlm.cards.card import CARD
 from minivlm.cli.main import main
 from minivlm.datasets.check import check_data
@@ -26,6 +27,7 @@ from minivlm.weights.loading import load_model
 from minivlm.weights.shipped import SHIPPED, assets
 
 SCENES = assets() / "sample-scenes"
+ROOT = Path(__file__).resolve().parents[1]
 MOST_BYTES = {"sample": 30_000_000, "sample-lite": 20_000_000}
 MODELS = {"sample": "minivlm-sample", "sample-lite": "tee-lite-sample"}
 
@@ -95,6 +97,14 @@ class TestCheckpoints:
     def test_no_training_state_is_shipped(self, folder: Path) -> None:
         known = {"config.json", "model.safetensors", CARD, "vocab.txt", "tags.txt", "answers.txt", "attributes.txt"}
         assert {path.name for path in folder.iterdir()} <= known
+
+
+def test_what_artifacts_keep_is_told_of_these_weights() -> None:
+    """Records of other weights, and pages made of them, are stale: docs/records/README.md says how to make new ones."""
+    digest = sha256(assets() / "sample" / "model.safetensors")
+    assert weights_of(ROOT / "docs/records/retention.jsonl") == digest
+    for page in ("README.md", "docs/evaluation.md"):
+        assert f"the weights `{digest[:SHORT]}` on" in (ROOT / page).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ WAY_OUT = "make it again by the script that wrote it"
 
 Score = Annotated[float, Field(ge=0.0, le=10.0)]
 """0 to 1, but CIDEr-D to 10."""
+Share = Annotated[float, Field(ge=0.0)]
+"""Of another score; of a small one it may be many times as much."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -41,8 +43,12 @@ class ScoreRecord:
         high: Upper end.
         seeds: Trainings whose scores these are the means of.
         bytes: Of the weights or the artifact.
-        latency_ms: From a photo to a caption; None where it was not measured.
+        latency_ms: From a photo to a caption, of a detector alone to its regions; None where it was not measured.
+        timed: On which machine with how many threads that was; None where it was not measured.
         kept: Share of the score of the row "pytorch fp32"; None where there is nothing to hold it against.
+        kept_low: Lower end of the interval that holds 95 % of resamples of the share.
+        kept_high: Upper end.
+        sha256: Of the checkpoint's file of weights; None where the row is of several, or of none.
         kind: Of the record.
         format: Version of this schema.
     """
@@ -60,7 +66,11 @@ class ScoreRecord:
     seeds: Annotated[int, Field(gt=0)] = 1
     bytes: Bytes | None = None
     latency_ms: Milliseconds | None = None
-    kept: Annotated[float, Field(ge=0.0)] | None = None
+    timed: str | None = None
+    kept: Share | None = None
+    kept_low: Share | None = None
+    kept_high: Share | None = None
+    sha256: str | None = None
     kind: Literal["accuracy"] = "accuracy"
     format: Literal[1] = 1
 

@@ -10,22 +10,16 @@ from bench.records.file import read
 from bench.records.record import Record
 from bench.records.repeats import Repeats, group
 from bench.records.runtimes import PYTORCH, default_place
+from bench.reporting.markdown import TITLES, table_lines
+from bench.reporting.retention import retention_of_all, retention_of_first
 from minivlm.errors import UserError
 
 MARK = re.compile(r"<!-- (?P<table>\S+) from (?P<records>\S+) -->\n(?P<shown>.*?)<!-- end -->", re.DOTALL)
 """Such as `<!-- networks from records/side-by-side.jsonl -->`; the path is seen from the page's folder."""
 
-TITLES = {
-    PYTORCH: "PyTorch",
-    "executorch": "ExecuTorch",
-    "onnx": "ONNX Runtime",
-    "litert": "LiteRT",
-    "coreml": "Core ML",
-}
 FP32 = "fp32"
-
-Cells = dict[str, str]
-"""A row of a table, by column; the first column names the row."""
+VERIFICATION = "verification"
+"""A column of words."""
 
 
 def render(text: str, folder: Path) -> str:
@@ -45,14 +39,14 @@ def _renewed(mark: re.Match[str], folder: Path) -> str:
     name, path = mark["table"], folder / mark["records"]
     if name not in TABLES:
         raise UserError(f"no table is called {name!r}: take one of {', '.join(TABLES)}")
-    lines = "\n".join(TABLES[name](read(path), path))
+    lines = "\n".join(TABLES[name](path))
     return f"<!-- {name} from {mark['records']} -->\n{lines}\n<!-- end -->"
 
 
-def _networks(records: Sequence[Record], path: Path) -> list[str]:
+def _networks(path: Path) -> list[str]:
     """Return what each model without captions takes, how much of the machine it uses, and how exact it is."""
-    repeats = [each for each in _of_one_setting(records, path) if each.records[0].tokens is None]
-    return _markdown(
+    repeats = [each for each in _of_one_setting(read(path), path) if each.records[0].tokens is None]
+    return table_lines(
         [
             {
                 "": _label(each),
@@ -60,18 +54,19 @@ def _networks(records: Sequence[Record], path: Path) -> list[str]:
                 "MB": _megabytes(each),
                 "share of fp32 bytes": _share_of_fp32(each, repeats),
                 "% of the fp32 matrix rate": "" if each.matrix_share is None else f"{100.0 * each.matrix_share:.0f}",
-                "verification": _verification(each),
+                VERIFICATION: _verification(each),
             }
             for each in repeats
-        ]
+        ],
+        words=("", VERIFICATION),
     )
 
 
-def _captions(records: Sequence[Record], path: Path) -> list[str]:
+def _captions(path: Path) -> list[str]:
     """Return what a caption takes, and the median of each of its stages."""
-    repeats = [each for each in _of_one_setting(records, path) if each.records[0].tokens is not None]
+    repeats = [each for each in _of_one_setting(read(path), path) if each.records[0].tokens is not None]
     stages = dict.fromkeys(stage for each in repeats for stage in each.stages)
-    return _markdown(
+    return table_lines(
         [
             {"": _label(each), "ms": _time(each)}
             | {stage: f"{each.stages[stage]:.1f}" if stage in each.stages else "" for stage in stages}
@@ -81,8 +76,9 @@ def _captions(records: Sequence[Record], path: Path) -> list[str]:
     )
 
 
-def _facts(records: Sequence[Record], path: Path) -> list[str]:
+def _facts(path: Path) -> list[str]:
     """Return under what all of it was measured, a point each."""
+    records = read(path)
     rounds = sorted(len(each.records) for each in _of_one_setting(records, path))
     several = f"{rounds[0]}" if rounds[0] == rounds[-1] else f"{rounds[0]} to {rounds[-1]}"
     first = records[0]
@@ -109,11 +105,16 @@ SAID: Mapping[str, str] = MappingProxyType(
 """What a page says of a verification, by the metric's name without its method's."""
 
 
-TABLES: dict[str, Callable[[Sequence[Record], Path], list[str]]] = {
-    "networks": _networks,
-    "captions": _captions,
-    "facts": _facts,
-}
+TABLES: Mapping[str, Callable[[Path], list[str]]] = MappingProxyType(
+    {
+        "networks": _networks,
+        "captions": _captions,
+        "facts": _facts,
+        "retention": retention_of_first,
+        "retention-everywhere": retention_of_all,
+    }
+)
+"""Name -> what makes a table's lines of a file of records."""
 
 
 def _of_one_setting(records: Sequence[Record], path: Path) -> list[Repeats]:
@@ -158,16 +159,3 @@ def _verification(each: Repeats) -> str:
     artifact = each.records[0].artifact
     found = {} if artifact is None else {name.partition(" ")[2]: value for name, value in artifact.parity.items()}
     return ", ".join(text.format(found[name]) for name, text in SAID.items() if name in found)
-
-
-def _markdown(rows: Sequence[Cells]) -> list[str]:
-    """Return a table's lines; values to the right, text to the left."""
-    if not rows:
-        return ["(nothing of this was measured)"]
-    words = {"", "verification"}
-    lines = [
-        list(rows[0]),
-        ["---" if name in words else "---:" for name in rows[0]],
-        *(list(row.values()) for row in rows),
-    ]
-    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]

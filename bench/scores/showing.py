@@ -1,5 +1,6 @@
 """The retention table and its picture: scores, what is kept of the reference's, size and latency."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,11 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from bench.records.media import for_terminal
+from bench.reporting.cells import wide_console
 from bench.reporting.plot_style import COLOURS, OTHER, STYLE, make_figure
-from export.verify.scores import FLOOR, HEADLINES, PYTORCH, Candidate, Score
+from bench.scores.latencies import Latency
+from export.verify.scores import FLOOR, HEADLINES, PYTORCH, Candidate, Runner, Score
+from minivlm.errors import printable
 from minivlm.evaluation.bootstrap import Difference
 
 
@@ -22,12 +26,17 @@ class ScoredRow:
     Attributes:
         candidate: What was scored.
         scores: Task -> score.
-        latency_ms: Median from a photo to a caption, from records of bench/run.py; None where there are none.
+        latency: From records of bench/run.py; None where there are none.
     """
 
     candidate: Candidate
     scores: Mapping[str, Score]
-    latency_ms: float | None
+    latency: Latency | None = None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Median from a photo to a caption, of a detector alone to its regions."""
+        return None if self.latency is None else self.latency.ms
 
     @property
     def least_kept(self) -> float:
@@ -59,6 +68,30 @@ def _kept(kept: Difference) -> dict[str, Any]:
         "kept": {"value": kept.share, "low": kept.low_share, "high": kept.high_share},
         "difference": {"value": kept.mean, "low": kept.low, "high": kept.high},
     }
+
+
+def show(rows: Sequence[ScoredRow], reference: Runner, notes: Sequence[str], *, data: str) -> None:
+    """Print the table, and what must be known to trust it.
+
+    Args:
+        rows: The reference's first.
+        reference: The model in PyTorch.
+        notes: Of the pictures.
+        data: Name of the data.
+    """
+    examples = {task: one.outcome.examples for task, one in rows[0].scores.items()}
+    counted = ", ".join(f"{task} {count:,}" for task, count in examples.items())
+    made = printable(reference.origin.description)
+    print(f"{reference.model}, {made}, on {printable(data)}; examples: {counted}; scores times 100")
+    wide_console().print(retention_table(rows))
+    for task, one in rows[0].scores.items():
+        if one.headline == 0.0:
+            print(f"note: {reference.model} itself scores nothing in {task}: there is nothing to keep", file=sys.stderr)
+    said = [note for row in rows for one in row.scores.values() for note in one.outcome.notes]
+    for note in dict.fromkeys((*said, *notes)):
+        print(f"note: {printable(note)}", file=sys.stderr)
+    if reference.origin.random:
+        print("weights are random: scores mean nothing", file=sys.stderr)
 
 
 def retention_table(rows: Sequence[ScoredRow]) -> Table:

@@ -2,9 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
-from export.core.format import PRECISIONS
+from export.core.format import INTEGERS, PRECISIONS
 from minivlm.command_line import known_argument, list_argument, path_argument, positive
+from minivlm.errors import UserError
+from minivlm.storage.files import is_folder
 
 
 def add_runtimes_flag(parser: argparse.ArgumentParser, known: Sequence[str], *older: str) -> None:
@@ -33,6 +36,34 @@ def add_precision_flag(parser: argparse.ArgumentParser, default: Sequence[str]) 
         metavar="A,B",
         help=f"of {', '.join(PRECISIONS)} (default: {','.join(default)})",
     )
+
+
+def add_calibration_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the photos that ranges of activations are measured on."""
+    parser.add_argument(
+        "--calibration",
+        type=path_argument,
+        metavar="DIR",
+        help="photos for int8 and int4 (default: one from scikit-learn)",
+    )
+
+
+def check_calibration(folder: Path | None, precisions: Sequence[str]) -> None:
+    """Refuse photos that no artifact would be calibrated on, before any is made.
+
+    Args:
+        folder: Of the flag; None takes a photo that is there.
+        precisions: Of the artifacts to make.
+
+    Raises:
+        UserError: There is no such folder, or nothing with ranges is to be made.
+    """
+    if folder is None:
+        return
+    if not set(precisions) & set(INTEGERS):
+        raise UserError(f"--calibration goes with {' or '.join(INTEGERS)}: add one to --precision, or leave it out")
+    if not is_folder(folder):
+        raise UserError(f"--calibration {folder} is no folder: give a folder of photos")
 
 
 def add_evaluate_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from export.core.acceleration import CPU
 from export.core.choices import add_choice_flags, check_choices
-from export.core.flags import add_evaluate_flags
+from export.core.flags import add_calibration_flag, add_evaluate_flags
 from export.core.format import INTEGERS, PRECISIONS, Family, Format
 from export.core.formats import (
     check_accelerator,
@@ -127,12 +127,7 @@ def add_request_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--photo", type=path_argument, help="photo for the verification (default: one that comes with scikit-learn)"
     )
-    parser.add_argument(
-        "--calibration",
-        type=path_argument,
-        metavar="DIR",
-        help="photos for int8 and int4 (default: one from scikit-learn)",
-    )
+    add_calibration_flag(parser)
     parser.add_argument(
         "--num-calibration-samples",
         type=integer_argument,

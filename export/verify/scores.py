@@ -26,8 +26,8 @@ FLOOR = 0.97
 """Share of each task's score that an artifact has to keep."""
 SEARCHED = 20
 """Pictures of retrieval, unless somebody says how many."""
-TOLD = 100
-"""Examples after which it is said how many were put to a model."""
+TOLD_SECONDS = 10.0
+"""After which it is said again how many examples were put to a model."""
 HEADLINES: Mapping[str, str] = MappingProxyType(
     {
         "detection": "VG mAP@.5",
@@ -133,8 +133,8 @@ class Examination:
         with TemporaryDirectory() as regions:
             pipeline = Pipeline(backend, features=Path(regions), note=note)
             for task in self.tasks:
-                with steps.counting(f"{candidate.name}: {task}", every=TOLD) as progress:
-                    scores[task] = self._score(task, candidate, pipeline, progress)
+                with steps.telling(f"{candidate.name}: {task}", every=TOLD_SECONDS) as tell:
+                    scores[task] = self._score(task, candidate, pipeline, _counting(tell))
         return scores
 
     def _opened(self, artifact: Path | None) -> Backend | Detector:
@@ -159,6 +159,10 @@ class Examination:
             return Score(outcome=outcome, kept=None)
         compared = compare(results_file(self.folder, PYTORCH, task), kept)
         return Score(outcome=outcome, kept=compared.difference, measure=compared.score)
+
+
+def _counting(tell: Callable[[str], None]) -> Callable[[int, int], None]:
+    return lambda number, of: tell(f"{number:,}/{of:,}")
 
 
 def results_file(folder: Path, name: str, task: str) -> Path:

@@ -1,6 +1,7 @@
 """The retention table: what an artifact keeps, held against results that are known beforehand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,25 @@ import pytest
 from PIL import Image
 
 from bench import accuracy
+from bench.records.file import append
+from bench.records.record import ArtifactFile
+from bench.records.scores import SCORES, read_scores
 from export.core.formats import FORMATS, artifact_path
+from export.core.sidecar import Sidecar
 from export.flow.command import run_exporter
 from export.runtime.artifact_detector import open_detector
 from export.verify.scores import PYTORCH, results_file
 from minivlm.cli.main import main as minivlm
 from minivlm.errors import UserError
 from minivlm.evaluation import building
+from minivlm.storage.files import sha256 as sha256_of
 from minivlm.storage.files import size_bytes
 from minivlm.weights import checkpoint
 from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.labels import DetectorLabels, random_labels, write_detector_labels
 from minivlm.weights.loading import create_model
 from minivlm.weights.making import make_random
+from tests.bench.samples import SAMPLE
 from tests.evaluation.made import data_folder
 from tests.tiny import CONFIG, NAME
 
@@ -111,20 +118,18 @@ def test_an_exact_artifact_keeps_everything_and_a_worse_one_is_told(
 
 
 def test_latencies_are_those_of_the_very_file(folder: Path, tmp_path: Path) -> None:
-    """Two repeats of 10 and 20 ms for its hash, and another file's."""
-    from dataclasses import replace
-
-    from bench.records.file import append
-    from bench.records.record import ArtifactFile
-    from export.core.sidecar import Sidecar
-    from tests.bench.samples import SAMPLE
-
+    """10 ms of its hash, and another file's 99."""
     artifact = artifact_path(folder / "artifacts", NAME, FORMATS["onnx"], "fp32")
-    digest = Sidecar.read(artifact).sha256
-    for times, sha256 in (([10.0], digest), ([20.0], digest), ([99.0], "0" * 64)):
+    for ms, sha256 in ((10.0, Sidecar.read(artifact).sha256), (99.0, "0" * 64)):
         file = ArtifactFile(name=artifact.name, bytes=5, sha256=sha256)
-        append(tmp_path / "records.jsonl", replace(SAMPLE, samples={"caption": times}, artifact=file))
-    assert accuracy.latencies_of(tmp_path / "records.jsonl") == {digest: 15.0, "0" * 64: 99.0}
+        append(tmp_path / "records.jsonl", replace(SAMPLE, samples={"caption": [ms]}, artifact=file))
+    given = {"--data": folder / "data", "--checkpoint": folder / "checkpoint", "--artifacts": artifact}
+    given |= {"--tasks": "nlvr2", "--records": tmp_path / "records.jsonl", "--output": tmp_path / "out"}
+    accuracy.main([str(one) for pair in given.items() for one in pair])
+    _, onnx = read_scores(tmp_path / "out" / SCORES)
+    assert (onnx.latency_ms, onnx.timed) == (10.0, "Example CPU, 4 threads")
+    assert (onnx.kept, onnx.kept_low, onnx.kept_high) == (1.0, 1.0, 1.0)
+    assert onnx.sha256 == sha256_of(folder / "checkpoint/model.safetensors")
 
 
 def test_results_that_are_there_are_not_overwritten(folder: Path, tmp_path: Path, capsys) -> None:

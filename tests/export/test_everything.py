@@ -57,8 +57,10 @@ def test_a_checkpoint_s_weights_are_exported_from_any_folder(tmp_path, monkeypat
         (["--checkpoint", "none"], "is not a folder"),
         (["--seed", "-1"], "--seed -1"),
         (["--seed", "1", "--checkpoint", "none"], "leave one of the two out"),
+        (["--precision", "fp32", "--calibration", "."], "--calibration goes with int8 or int4"),
+        (["--precision", "int8", "--calibration", "none"], "--calibration none is no folder"),
     ],
 )
-def test_weights_that_cannot_be_are_refused_first(flags, part):
+def test_weights_and_photos_that_cannot_be_are_refused_first(flags, part):
     with pytest.raises(UserError, match=part):
         main(flags)
