@@ -1,6 +1,7 @@
 """What all tests share: one thread, and artifacts that are exported once."""
 
 import contextlib
+import gc
 import io
 import os
 from collections.abc import Callable
@@ -21,6 +22,10 @@ from minivlm.vision.efficientnet import import_timm
 
 settings.register_profile("any speed", deadline=None)  # machines are shared, and a slow one finds nothing
 settings.load_profile("any speed")
+
+# Exporters make graphs of very many small objects, of which few are garbage: by Python's own numbers, a tenth of an
+# export's time and more goes into looking for it.
+gc.set_threshold(50_000, 20, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
