@@ -33,8 +33,8 @@ def test_in_batches_are_those_of_each(pictures, monkeypatch):
         alone = Pipeline(backend).regions(picture)
         assert regions.photo_size == alone.photo_size
         assert torch.equal(regions.tags, alone.tags)
-        # float32 through some 50 layers whose sums run in another order.
-        torch.testing.assert_close(regions.features, alone.features, rtol=0, atol=1e-4)
+        # float32 through some 50 layers whose sums run in another order: 1.02e-4 was seen, of features up to 5.
+        torch.testing.assert_close(regions.features, alone.features, rtol=0, atol=5e-4)
         torch.testing.assert_close(regions.boxes, alone.boxes, rtol=0, atol=1e-2)
 
 
