@@ -12,6 +12,7 @@ from minivlm.cards.scores import Score, ScoreFolder, Told, read_scores
 from minivlm.errors import UserError
 from minivlm.models.registry import get_config
 from minivlm.models.vision_language import VisionLanguageConfig
+from minivlm.scenes.drawings import LOOK
 from minivlm.storage.files import exists, sha256, size_bytes
 from minivlm.storage.json_files import read_object
 from minivlm.storage.text_files import read_lines
@@ -97,7 +98,8 @@ def make_card(checkpoint: Path, evidence: Evidence, tell: Told = lambda text: No
         megabytes=f"{size_bytes(weights_file(checkpoint)) / 1e6:.1f}",
         counts={name: _count(checkpoint / name) for name in (TAGS, ATTRIBUTES, ANSWERS)},
         abouts=abouts,
-        drawings={one["style"]: one for about in abouts for one in about["drawings"]},
+        drawn_in=[_drawn_in(about) for about in abouts],
+        drawings={one["style"]: one for about in abouts for one in about["drawings"] if LOOK not in one["style"]},
         trainings=trainings,
         machine=evidence.machine,
         columns=_columns(scored, blind),
@@ -115,6 +117,14 @@ def _about(folder: Path) -> dict[str, Any]:
         if key not in about:
             raise UserError(f"{folder / ABOUT} does not say its {key!r}: give folders of minivlm data scenes")
     return about
+
+
+def _drawn_in(about: Mapping[str, Any]) -> str:
+    """Name a set's styles; other looks of their drawings, which may be dozens, are counted."""
+    names = [one["style"] for one in about["drawings"]]
+    shown = [name for name in names if LOOK not in name]
+    looks = len(names) - len(shown)
+    return ", ".join(shown) + (f"; {looks} other looks of these" if looks else "")
 
 
 def _count(path: Path) -> int:

@@ -15,6 +15,8 @@ ABOUT = "about.json"
 SIDE = 128
 """Pixels of a drawing's longer side as it is kept."""
 WAY_OUT = "make a folder of drawings by minivlm data drawings DIR, and pass it as --drawings"
+LOOK = "~"
+"""Stands between a style and the number of another look of its drawings, which is a style of its own."""
 FEWEST_ARTISTS = 2
 """Whose drawings of a class there must be to learn it from: from one, a model learns the drawing by heart."""
 

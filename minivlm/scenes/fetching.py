@@ -19,7 +19,7 @@ from PIL import Image
 from minivlm.console import Steps
 from minivlm.datasets.packages import find_npm, npm_packed
 from minivlm.errors import UserError
-from minivlm.scenes.drawings import ABOUT, SIDE, STYLE_FIELDS
+from minivlm.scenes.drawings import ABOUT, LOOK, SIDE, STYLE_FIELDS
 from minivlm.scenes.restyling import in_another_look
 from minivlm.scenes.sets import SETS, DrawingSet
 from minivlm.scenes.things import Thing, all_things
@@ -76,7 +76,7 @@ def _write_looks(
 ) -> dict[str, Any]:
     """Write a style's drawings in other looks; returns what about.json says of each look."""
     drawings = sorted((folder / style).iterdir())
-    looks = [f"{style}~{number}" for number in range(1, count + 1)]
+    looks = [f"{style}{LOOK}{number}" for number in range(1, count + 1)]
     for look in looks:
         (folder / look).mkdir()
     for number, path in enumerate(drawings, start=1):

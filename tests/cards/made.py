@@ -1,6 +1,7 @@
 """A checkpoint, its training, its data and its scores, as the commands leave them behind."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,10 @@ def training(folder: Path, **changed: Any) -> Path:
     return folder
 
 
-def scenes(folder: Path, split: str, count: int = 4) -> Path:
+def scenes(folder: Path, split: str, count: int = 4, drawings: Sequence[dict[str, Any]] = DRAWINGS) -> Path:
     """Write about.json and boxes.json: in each picture one red cat, as scenes describe it."""
     folder.mkdir()
-    about = {"split": split, "count": count, "size": 256, "seed": 0, "drawings": DRAWINGS, "backgrounds": "plain"}
+    about = {"split": split, "count": count, "size": 256, "seed": 0, "drawings": drawings, "backgrounds": "plain"}
     write(folder / "about.json", about)
     numbers = range(1, count + 1)
     cat = {"category_id": 1, "bbox": [10, 10, 50, 50], "area": 2500, "iscrowd": 0, "attributes": ["red", "medium"]}

