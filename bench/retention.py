@@ -189,10 +189,10 @@ def fill(study: Study, wanted: Sequence[Wanted], result: Path) -> Filled:
             candidate = study.candidate(one)
             row = study.score(candidate)
             records += study.records(row)
-        except UserError as error:
-            filled.failed[str(one)] = str(error)
         except Exception as error:  # runtimes' exceptions share no other base, and the other rows are still to come
-            filled.failed[str(one)] = f"{type(error).__name__}: {error}"
+            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            filled.failed[str(one)] = reason
+            study.steps.say(f"failed: {one}: {printable(reason)}")
         else:
             assert candidate.artifact is not None
             filled.rows.append(row)
