@@ -38,7 +38,8 @@ ASSETS := minivlm/assets
 MINIVLM = $(RUN) -m minivlm
 HELD_OUT := val test unseen-style
 TRAIN_FLAGS = --seed $(SAMPLE_SEED) --workers $(SAMPLE_WORKERS) $(if $(SAMPLE_THREADS),--threads $(SAMPLE_THREADS)) --resume
-CARD_FLAGS = $(S)/scenes/test $(S)/scenes/unseen-style $(if $(SAMPLE_MACHINE),--machine "$(SAMPLE_MACHINE)")
+# Of the sets that a model was trained on, $(1).
+card_flags = --data $(1:%=$(S)/scenes/%) $(S)/scenes/test $(S)/scenes/unseen-style $(if $(SAMPLE_MACHINE),--machine "$(SAMPLE_MACHINE)")
 done = @mkdir -p $(S)/done && touch $@
 # A folder takes its place in one step.
 ship = mkdir -p $(2).new && cp $(1)/* $(2).new/ && rm -rf $(2) && mv $(2).new $(2)
@@ -158,7 +159,7 @@ sample-scores: | $(S)/scenes/test/about.json $(S)/scenes/unseen-style/about.json
 
 $(S)/model/MODEL_CARD.md: $(S)/model/config.json $(S)/done/scores-test $(S)/done/scores-unseen-style
 	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(FURTHER:%=$(S)/further-%) $(S)/pretrain $(S)/tasks $(S)/critic \
-	  --data $(S)/scenes/train $(S)/scenes/styles $(S)/scenes/language $(CARD_FLAGS) \
+	  $(call card_flags,train styles language) \
 	  --scores test=$(S)/scores/test unseen-style=$(S)/scores/unseen-style $(if $(SAMPLE_BLIND),--blind $(SAMPLE_BLIND))
 
 $(ASSETS)/sample/MODEL_CARD.md: $(S)/model/MODEL_CARD.md
@@ -174,7 +175,7 @@ $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style: $(S)/done/lite-sc
 	$(done)
 
 $(S)/lite/MODEL_CARD.md: $(S)/lite/config.json $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style
-	$(MINIVLM) checkpoint card $(@D) --runs $(S)/lite-detector --data $(S)/scenes/train $(CARD_FLAGS) \
+	$(MINIVLM) checkpoint card $(@D) --runs $(S)/lite-detector $(call card_flags,train) \
 	  --scores test=$(S)/scores/lite-test unseen-style=$(S)/scores/lite-unseen-style
 
 $(ASSETS)/sample-lite/MODEL_CARD.md: $(S)/lite/MODEL_CARD.md

@@ -1,7 +1,7 @@
 """The table of what artifacts keep, from a checkpoint to records: exports, scores and times each of them.
 
     python bench/retention.py --data scenes/test scenes/unseen-style --checkpoint sample --calibration scenes/val/images
-    python bench/retention.py --data scenes/test --checkpoint sample --formats onnx,litert --precision int8 --limit 300
+    python bench/retention.py --data scenes/test --checkpoint sample --runtimes onnx,litert --precision int8 --limit 300
     python bench/retention.py ... --resume                    # what an interrupted one has not done; further formats
     cp results/retention/scores.jsonl docs/records/retention.jsonl
     python bench/performance_page.py                          # puts them into the pages
@@ -28,12 +28,12 @@ from bench.session.checks import check_plan
 from bench.session.flags import plan_with
 from bench.session.scoring import add_scoring_flags, chosen_tasks
 from bench.studies.retention import Study, Wanted, measure, wanted_artifacts
-from export.core.flags import add_calibration_flag, add_precision_flag, check_calibration
+from export.core.flags import add_calibration_flag, add_precision_flag, add_runtimes_flag, check_calibration
 from export.core.format import PRECISIONS
 from export.core.formats import FORMATS
 from export.core.weights import Weights
 from export.verify.scores import PYTORCH, Candidate, Examination, possible_tasks
-from minivlm.command_line import integer_argument, known_argument, list_argument, path_argument, script_parser
+from minivlm.command_line import integer_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.datasets.folder import DataFiles, find_data
 from minivlm.errors import UserError, printable, run_command
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         reference = load_torch_detector(checkpoint=arguments.checkpoint)
     study = study_of(arguments, reference, files, steps, notes)
     check_plan(study.plan, arguments.output / LATENCY)
-    wanted = wanted_artifacts(reference.model, arguments.formats, study.plan.precisions, steps.say)
+    wanted = wanted_artifacts(reference.model, arguments.runtimes, study.plan.precisions, steps.say)
     filled = fill(study, wanted, result)
     if not arguments.no_latency:
         records = measure(study, filled.artifacts, arguments.output / LATENCY, resume=arguments.resume)
@@ -96,13 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     here = [name for name, target in FORMATS.items() if target.runs_here]
     add("--data", type=path_argument, nargs="+", required=True, metavar="DIR", help="folders with the data's files")
     add_scoring_flags(parser)
-    add(
-        "--formats",
-        type=list_argument(known_argument("format", FORMATS)),
-        default=here,
-        metavar="A,B",
-        help=f"of {', '.join(FORMATS)} (default: {','.join(here)}, whose runtimes are of this system)",
-    )
+    add_runtimes_flag(parser, list(FORMATS), "--formats", default=here)
     add_precision_flag(parser, PRECISIONS)
     add_calibration_flag(parser)
     add("--no-latency", action="store_true", help="time nothing")

@@ -10,20 +10,23 @@ from minivlm.errors import UserError
 from minivlm.storage.files import is_folder
 
 
-def add_runtimes_flag(parser: argparse.ArgumentParser, known: Sequence[str], *older: str) -> None:
-    """Add the flag of the runtimes to work on; without it, all of them.
+def add_runtimes_flag(
+    parser: argparse.ArgumentParser, known: Sequence[str], *older: str, default: Sequence[str] | None = None
+) -> None:
+    """Add the flag of the runtimes to work on.
 
     Args:
         parser: Of the script.
         known: The runtimes that it can work on.
         older: Names that the flag had before.
+        default: Those it works on without the flag; None takes all.
     """
     parser.add_argument(
         *("--runtimes", *older),
         type=list_argument(known_argument("runtime", known)),
-        default=list(known),
+        default=list(known if default is None else default),
         metavar="A,B",
-        help=f"of {', '.join(known)} (default: all)",
+        help=f"of {', '.join(known)} (default: {'all' if default is None else ','.join(default)})",
     )
 
 

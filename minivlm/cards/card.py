@@ -98,7 +98,6 @@ def make_card(checkpoint: Path, evidence: Evidence, tell: Told = lambda text: No
         megabytes=f"{size_bytes(weights_file(checkpoint)) / 1e6:.1f}",
         counts={name: _count(checkpoint / name) for name in (TAGS, ATTRIBUTES, ANSWERS)},
         abouts=abouts,
-        drawn_in=[_drawn_in(about) for about in abouts],
         drawings={one["style"]: one for about in abouts for one in about["drawings"] if LOOK not in one["style"]},
         trainings=trainings,
         machine=evidence.machine,
@@ -116,12 +115,12 @@ def _about(folder: Path) -> dict[str, Any]:
     for key in ("split", "count", "size", "seed", "drawings", "backgrounds"):
         if key not in about:
             raise UserError(f"{folder / ABOUT} does not say its {key!r}: give folders of minivlm data scenes")
-    return about
+    return {**about, "drawn in": _drawn_in(about["drawings"])}
 
 
-def _drawn_in(about: Mapping[str, Any]) -> str:
+def _drawn_in(drawings: Sequence[Mapping[str, Any]]) -> str:
     """Name a set's styles; other looks of their drawings, which may be dozens, are counted."""
-    names = [one["style"] for one in about["drawings"]]
+    names = [one["style"] for one in drawings]
     shown = [name for name in names if LOOK not in name]
     looks = len(names) - len(shown)
     return ", ".join(shown) + (f"; {looks} other looks of these" if looks else "")

@@ -28,7 +28,7 @@ from minivlm.weights.labels import DetectorLabels, random_labels, write_detector
 from minivlm.weights.loading import create_model
 from minivlm.weights.making import make_random
 from tests.bench.samples import SAMPLE
-from tests.evaluation.made import data_folder
+from tests.bench.scored import scored_folder
 from tests.tiny import CONFIG, NAME
 
 TASKS = "vqa,nlvr2,retrieval"
@@ -37,12 +37,7 @@ TASKS = "vqa,nlvr2,retrieval"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, its ONNX artifact, and data."""
-    made = tmp_path_factory.mktemp("accuracy")
-    make_random(made / "checkpoint", NAME, seed=3)
-    arguments = ["--model", NAME, "--checkpoint", str(made / "checkpoint"), "--output", str(made / "artifacts")]
-    run_exporter(FORMATS["onnx"], "", arguments)
-    data_folder(made / "data")
-    return made
+    return scored_folder(tmp_path_factory.mktemp("accuracy"), "data")
 
 
 def run(folder: Path, *extra: str, code: int = 0) -> dict:

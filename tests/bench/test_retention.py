@@ -17,15 +17,13 @@ from bench.session.flags import plan_with
 from bench.studies import retention as study_module
 from bench.studies.retention import Wanted, measure, wanted_artifacts
 from export.core.formats import FORMATS, artifact_path
-from export.flow.command import run_exporter
 from export.flow.making import Made
 from export.verify.scores import results_file
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
-from minivlm.weights.making import make_random
 from tests.bench.samples import FAILED
+from tests.bench.scored import scored_folder
 from tests.evaluation.made import data_folder
-from tests.tiny import NAME
 
 FAILURE = "the disk is full"
 
@@ -33,18 +31,12 @@ FAILURE = "the disk is full"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, its fp32 artifact for ONNX Runtime where the command keeps them, and two data sets."""
-    made = tmp_path_factory.mktemp("retention")
-    make_random(made / "checkpoint", NAME, seed=3)
-    arguments = ["--model", NAME, "--checkpoint", str(made / "checkpoint"), "--output", str(made / "out/artifacts")]
-    run_exporter(FORMATS["onnx"], "", arguments)
-    for name in ("test", "unseen"):
-        data_folder(made / name)
-    return made
+    return scored_folder(tmp_path_factory.mktemp("retention"), "test", "unseen", artifacts="out/artifacts")
 
 
 def run(folder: Path, *changes: str) -> None:
     given = ["--data", str(folder / "test"), str(folder / "unseen"), "--checkpoint", str(folder / "checkpoint")]
-    given += ["--formats", "onnx", "--precision", "fp32,int8", "--tasks", "nlvr2", "--threads", "1"]
+    given += ["--runtimes", "onnx", "--precision", "fp32,int8", "--tasks", "nlvr2", "--threads", "1"]
     retention.main([*given, "--repeats", "1", "--output", str(folder / "out"), *changes])
 
 
