@@ -5,10 +5,11 @@
 # Where all of it is made, and what a stage is told; such as make sample SAMPLE_SCENES=2000 SAMPLE_DETECTOR="--steps 300"
 SAMPLE_DIR ?= sample
 SAMPLE_SEED ?= 0
-# Pictures for the detector; for its further trainings; for language; of val, test and unseen-style each.
+# Pictures for the detector; for its further trainings; for language; for the critic; of val, test and unseen-style each.
 SAMPLE_SCENES ?= 20000
 SAMPLE_FURTHER_SCENES ?= 6000
 SAMPLE_LANGUAGE_SCENES ?= 10000
+SAMPLE_CRITIC_SCENES ?= 4000
 SAMPLE_HELD_OUT ?= 1000
 # Rounds of questions, six each, about a picture that language is learnt from.
 SAMPLE_ROUNDS ?= 3
@@ -73,9 +74,14 @@ $(S)/scenes/styles/about.json: | $(S)/more-drawings/about.json
 $(S)/scenes/train/about.json: | $(S)/drawings/about.json
 	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
-# Other pictures than the detector's, which it knows better than any that it will be asked about: of another seed.
-$(S)/scenes/language/about.json: | $(S)/drawings/about.json
-	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_LANGUAGE_SCENES) --seed $$(($(SAMPLE_SEED) + 1)) \
+# Other pictures than the detector's, which it knows better than any that it will be asked about: of another seed. And
+# others again for the critic: of those that language was learnt from, a model is surer than it may be of what it sees.
+$(S)/scenes/language/about.json: COUNT = $(SAMPLE_LANGUAGE_SCENES)
+$(S)/scenes/language/about.json: SEED = 1
+$(S)/scenes/critic/about.json: COUNT = $(SAMPLE_CRITIC_SCENES)
+$(S)/scenes/critic/about.json: SEED = 3
+$(S)/scenes/language/about.json $(S)/scenes/critic/about.json: | $(S)/drawings/about.json
+	$(MINIVLM) data scenes $(@D) --split train --count $(COUNT) --seed $$(($(SAMPLE_SEED) + $(SEED))) \
 	  --rounds $(SAMPLE_ROUNDS) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
 $(HELD_OUT:%=$(S)/scenes/%/about.json): $(S)/scenes/%/about.json: | $(S)/drawings/about.json
@@ -126,8 +132,12 @@ $(S)/done/tasks: | $(S)/done/pretrain
 	  --recipe $(SAMPLE_LANGUAGE_RECIPE) --answers $(S)/scenes/language/answers.txt $(SAMPLE_TASKS) $(TRAIN_FLAGS)
 	$(done)
 
-$(S)/done/critic: | $(S)/done/tasks
-	$(MINIVLM) train tasks $(S)/critic --data $(S)/scenes/language --features $(S)/features --start $(S)/tasks \
+$(S)/done/critic-features: | $(S)/done/tasks $(S)/scenes/critic/about.json
+	$(MINIVLM) train features $(S)/features --data $(S)/scenes/critic --checkpoint $(S)/tasks --processes $(SAMPLE_PROCESSES)
+	$(done)
+
+$(S)/done/critic: | $(S)/done/critic-features
+	$(MINIVLM) train tasks $(S)/critic --data $(S)/scenes/critic --features $(S)/features --start $(S)/tasks \
 	  --recipe truthful $(SAMPLE_CRITIC) $(TRAIN_FLAGS)
 	$(done)
 
@@ -159,7 +169,7 @@ sample-scores: | $(S)/scenes/test/about.json $(S)/scenes/unseen-style/about.json
 
 $(S)/model/MODEL_CARD.md: $(S)/model/config.json $(S)/done/scores-test $(S)/done/scores-unseen-style
 	$(MINIVLM) checkpoint card $(@D) --runs $(S)/detector $(FURTHER:%=$(S)/further-%) $(S)/pretrain $(S)/tasks $(S)/critic \
-	  $(call card_flags,train styles language) \
+	  $(call card_flags,train styles language critic) \
 	  --scores test=$(S)/scores/test unseen-style=$(S)/scores/unseen-style $(if $(SAMPLE_BLIND),--blind $(SAMPLE_BLIND))
 
 $(ASSETS)/sample/MODEL_CARD.md: $(S)/model/MODEL_CARD.md

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export.backends.onnx.convert import layer_of
-from export.backends.onnx.quantize import kind_of
+from export.backends.onnx.quantize import PARAMETER, kind_of, place_of_weight
 from export.backends.onnx.rounding import second_moments
 from export.backends.onnx.values import Graph, watch
 from export.core.integers import AT_A_HALF, IntegerLayer, LayerRun, StoredWeight, product, requantized, shared_scale
@@ -78,8 +78,11 @@ def _recognised(graph: Graph, node: onnx.NodeProto) -> Found | None:
             widened = graph.reader(node.output[0], "DequantizeLinear")
             if widened is not None and table is not None:
                 return Table(node, Kind.EMBEDDING, node.input[1], widened.output[0])
+            scaled = graph.maker(node.input[0], "Mul")
+            if scaled is not None and scaled.input[1] in graph.constants:
+                return Stored.of(graph, node, scaled)
             floats = table is not None and table.ndim == 2 and table.dtype == np.float32 and layer_of(node)
-            return Found(node, Kind.EMBEDDING) if floats and node.input[0].endswith(".weight") else None
+            return Found(node, Kind.EMBEDDING) if floats and node.input[0].endswith(PARAMETER) else None
         case "Conv" | "Gemm" | "MatMul":
             return _of_a_product(graph, node)
     return None
@@ -107,7 +110,7 @@ def _of_a_product(graph: Graph, node: onnx.NodeProto) -> Found | None:
 
 def float_weight(graph: Graph, node: onnx.NodeProto) -> StoredWeight:
     """Return a float layer's weights, rows first."""
-    values = graph.tensor(node.input[0 if node.op_type == "Gather" else 1])
+    values = graph.tensor(node.input[place_of_weight(node)])
     if node.op_type == "MatMul":
         values = values.T
     bias = graph.tensor(node.input[2]) if len(node.input) > 2 and node.op_type != "Gather" else None
@@ -117,7 +120,7 @@ def float_weight(graph: Graph, node: onnx.NodeProto) -> StoredWeight:
 
 @dataclass(frozen=True)
 class Stored(Found):
-    """A convolution or product in float whose weights are whole numbers in the file.
+    """A convolution, a product or a look-up in float whose weights are whole numbers in the file.
 
     Attributes:
         whole: Name of the weights.
@@ -132,7 +135,8 @@ class Stored(Found):
         """Follow the product of weights and scales that a layer reads to the file's whole numbers."""
         widened = graph.maker(scaled.input[0], "Cast")
         assert widened is not None  # the quantizer writes both
-        return cls(node, kind_of(node), node.input[0], node.output[0], widened.input[0], scaled.input[1])
+        source = node.input[1 - place_of_weight(node)]
+        return cls(node, kind_of(node), source, node.output[0], widened.input[0], scaled.input[1])
 
     def pointwise(self, graph: Graph) -> bool:
         """Tell whether it is a convolution of single cells: the recipe rounds its weights for their inputs."""
@@ -148,6 +152,8 @@ class Stored(Found):
             bits=8,
             bias=graph.tensor(self.node.input[2]) if len(self.node.input) > 2 else None,
         )
+        if self.kind is Kind.EMBEDDING:
+            return weight, LayerRun(given=given, expected=weight.floats_exactly[source], step=scale.amin())
         expected = computed(self.node, source, weight.floats, weight.bias)
         step = source.abs().max() * scale.flatten()
         return weight, LayerRun(given=given, expected=expected, step=step.reshape(-1, *[1] * (given.dim() - 2)))

@@ -22,8 +22,8 @@ INT8 = (
         Mode.WEIGHT_ONLY,
         (Kind.CONVOLUTION, Kind.DEPTHWISE),
     ),
-    # Rows of 50 regions take no time in float either; the table of class embeddings, which few rows are read of, stays.
-    Rule(("attribute_head",), Mode.WEIGHT_ONLY, (Kind.LINEAR,)),
+    # Rows of 50 regions take no time in float either.
+    Rule(("attribute_head",), Mode.WEIGHT_ONLY, (Kind.LINEAR, Kind.EMBEDDING)),
     # Few bytes, and early rounding passes through the whole network.
     Rule(("backbone", "rpn", "box_head"), Mode.FLOAT),
     Rule(("*",), Mode.DYNAMIC, (Kind.LINEAR, Kind.EMBEDDING)),

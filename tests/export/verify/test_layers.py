@@ -42,9 +42,16 @@ def test_is_never_one_whose_rows_may_have_changed_places():
     assert weakest_layer(method(detector=True), outputs) == "detector.backbone.conv_stem"
 
 
-def test_asks_for_no_layer_behind_it():
+def test_a_layer_is_judged_by_what_it_gives_and_not_by_what_it_computes_on_the_way():
+    """The mean that a normalisation takes away is nearly nothing, so that any noise is more."""
+    outputs = [output("norm", 0.0), output("norm", LAYER_SQNR + 1), output("dense", LAYER_SQNR + 1), output("last", 0.0)]
+    assert weakest_layer(method(), outputs) == "last"
+
+
+def test_asks_for_no_more_than_the_output_behind_it():
     def outputs():
         yield output("a", 0.0)
+        yield output("b", 0.0)
         raise AssertionError("ran on")
 
     assert weakest_layer(method(), outputs()) == "a"
