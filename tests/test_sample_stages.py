@@ -79,7 +79,9 @@ def test_every_stage_follows_those_that_it_needs(folder: Path, target: str) -> N
 def test_what_is_there_is_not_made_again_whatever_its_age(folder: Path) -> None:
     """What is needed is younger than what was made of it, as after copying it from another machine."""
     finish(folder, *DATA, *LEARNT, *SCORED)
-    for place, name in enumerate((*DATA, *LEARNT, "done/pretrain", "done/tasks", "done/critic-features", "done/critic")):
+    for place, name in enumerate(
+        (*DATA, *LEARNT, "done/pretrain", "done/tasks", "done/critic-features", "done/critic")
+    ):
         os.utime(folder / "sample" / name, (2e9 - place, 2e9 - place))
     assert planned(folder, "sample") == []
 

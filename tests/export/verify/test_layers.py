@@ -44,7 +44,12 @@ def test_is_never_one_whose_rows_may_have_changed_places():
 
 def test_a_layer_is_judged_by_what_it_gives_and_not_by_what_it_computes_on_the_way():
     """The mean that a normalisation takes away is nearly nothing, so that any noise is more."""
-    outputs = [output("norm", 0.0), output("norm", LAYER_SQNR + 1), output("dense", LAYER_SQNR + 1), output("last", 0.0)]
+    outputs = [
+        output("norm", 0.0),
+        output("norm", LAYER_SQNR + 1),
+        output("dense", LAYER_SQNR + 1),
+        output("last", 0.0),
+    ]
     assert weakest_layer(method(), outputs) == "last"
 
 
