@@ -76,11 +76,11 @@ easy-vqa: $(VENV)/.dev  ## an outside yardstick: SAMPLE=CHECKPOINT learns easy-V
 
 check-android: $(VENV)/.dev  ## the Android app as far as this machine can: style, unit tests, types, resources
 	sh android_demo/check.sh
-	$(RUN) -m pytest tests/android_demo tests/test_phone_fixtures.py tests/bench/devices/test_android.py
+	$(RUN) -m pytest tests/android_demo tests/test_phone_fixtures.py tests/bench/devices/test_android*.py
 
 check-ios: $(VENV)/.dev  ## the iOS app likewise
 	sh ios_demo/check.sh
-	$(RUN) -m pytest tests/ios_demo tests/test_phone_fixtures.py tests/bench/devices/test_ios.py tests/bench/devices/test_ios_simulator.py
+	$(RUN) -m pytest tests/ios_demo tests/test_phone_fixtures.py tests/bench/devices/test_ios*.py tests/bench/devices/test_apple_devices.py
 
 check-arm64: $(VENV)/.dev  ## artifacts on ARM kernels, emulated (exports what is missing)
 	$(RUN) bench/arm64.py

@@ -13,7 +13,7 @@ from bench.records.file import read
 from minivlm.errors import run_command
 from minivlm.weights.making import make_random
 from tests.bench.samples import FAILED
-from tests.bench.session.test_session import Machine
+from tests.bench.session.costless import Machine
 
 ROOT = Path(__file__).parents[2]
 

@@ -26,7 +26,7 @@ from export.verify.tolerances import TOLERANCES
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo
 from minivlm.weights.loading import WeightsOrigin, create_model
-from tests.export.test_to_executorch import refused, save
+from tests.export.executorch_command import refused, save
 
 pytest.importorskip("coremltools")
 TARGET = exporter.FORMAT

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,13 +17,10 @@ from export.core.sidecar import Sidecar
 from export.verify.comparison import compare, run_reference
 from export.verify.metrics import compare_tensors
 from export.verify.tolerances import TOLERANCES
-from minivlm.errors import run_command
 from minivlm.images.photos import default_photo
-from minivlm.weights import checkpoint
-from minivlm.weights.checkpoint import CheckpointInfo
 from minivlm.weights.loading import create_model
+from tests.export.executorch_command import refused
 
-ROOT = Path(__file__).parents[2]
 MODELS = ["tee-tiny", "minilm-tiny"]
 INPUTS = {
     "tee-tiny": {"image": [1, 3, 128, 128], "extent": [2]},
@@ -196,112 +190,6 @@ class TestFailedVerification:
     def test_the_right_seed_passes_the_same_way(self, lowered_wrongly, tmp_path, capsys):
         to_executorch.main(["--model", lowered_wrongly, "--seed", "0", "--output", str(tmp_path)])
         assert len(list(tmp_path.iterdir())) == 2
-
-
-def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """Run the command; returns its one line of complaint."""
-    with pytest.raises(SystemExit) as caught:
-        run_command(lambda: to_executorch.main(argv))
-    assert caught.value.code == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    (line,) = shown.err.splitlines()
-    assert line.startswith("error: ")
-    return line
-
-
-def save(folder: Path, model: str, name: str | None = None) -> Path:
-    checkpoint.save(folder, create_model(model), CheckpointInfo(name or model, origin="trained", random=False))
-    return folder
-
-
-class TestMistakes:
-    """Each is refused before the long work, in one line, with exit code 2, and leaves no file."""
-
-    @pytest.fixture(autouse=True)
-    def _nothing_is_lowered(self, monkeypatch):
-        def fail(*_: object) -> None:
-            raise AssertionError("lowering began")
-
-        monkeypatch.setattr(exporter, "export_program", fail)
-
-    @pytest.mark.parametrize(
-        ("argv", "parts"),
-        [
-            (["--model", "minivl"], ["unknown model 'minivl'", "did you mean minivlm"]),
-            (
-                ["--model", "tee-tiny", "--precision", "int4"],
-                ["takes no int4 detector such as tee-tiny", "choose fp32 or fp16 or int8"],
-            ),
-            (["--model", "tee-tiny", "--precision", "int44"], ["unknown precision 'int44'", "did you mean int4"]),
-            (["--model", "tee-tiny", "--image-size", "big"], ["image size 'big'", "such as 384x512"]),
-            (["--model", "tee-tiny", "--image-size", "100x128"], ["100x128", "multiples of 32", "for example 96x128"]),
-            (["--model", "tee-tiny", "--image-size", "0"], ["0x0", "multiples of 32", "for example 32x32"]),
-            (["--model", "minilm-tiny", "--image-size", "128"], ["--image-size", "minilm-tiny is a transformer"]),
-            (["--model", "tee-tiny", "--photo", "{folder}/notes.txt"], ["notes.txt", "convert it to JPEG or PNG"]),
-            (["--model", "tee-tiny", "--photo", "{folder}/none.jpg"], ["none.jpg", "does not exist"]),
-            (["--model", "r101-f-tiny"], ["r101-f-tiny is a baseline", "tee-0..3"]),
-            (["--model", "grid-tiny"], ["grid-tiny is a baseline", "tee-0..3"]),
-            (["--model", "tee-tiny", "--checkpoint", "{folder}/none"], ["none is not a folder", "config.json"]),
-            ([], ["nothing to export", "--model"]),
-        ],
-    )
-    def test_of_names_sizes_photos_and_folders(self, tmp_path, capsys, argv, parts):
-        (tmp_path / "notes.txt").write_text("not a photo")
-        argv = [item.format(folder=tmp_path) for item in argv]
-        line = refused(capsys, *argv, "--output", str(tmp_path / "out"))
-        assert all(part in line for part in parts), line
-        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.txt"]
-
-    def test_a_checkpoint_of_another_model(self, tmp_path, capsys):
-        folder = save(tmp_path / "run", "minilm-tiny")
-        line = refused(capsys, "--model", "tee-tiny", "--checkpoint", str(folder), "--output", str(tmp_path / "out"))
-        assert "holds 'minilm-tiny', not 'tee-tiny': pass --model minilm-tiny" in line
-
-    @pytest.mark.parametrize("length", [0, 4, 1000, -1])
-    def test_a_truncated_checkpoint(self, tmp_path, capsys, length):
-        folder = save(tmp_path / "run", "minilm-tiny")
-        weights = folder / checkpoint.WEIGHTS
-        weights.write_bytes(weights.read_bytes()[:length])
-        line = refused(capsys, "--checkpoint", str(folder), "--output", str(tmp_path / "out"))
-        assert "truncated" in line
-        assert list((tmp_path / "out").iterdir()) == []
-
-    def test_a_checkpoint_whose_tensors_are_another_model_s(self, tmp_path, capsys):
-        folder = save(tmp_path / "run", "minilm-tiny", name="tee-tiny")
-        line = refused(capsys, "--checkpoint", str(folder), "--output", str(tmp_path / "out"))
-        assert "does not fit its model" in line
-
-    @pytest.mark.parametrize("name", ["file", "file/out"])
-    def test_an_output_folder_that_cannot_be_made(self, tmp_path, capsys, name):
-        # A file in its place: permissions do not stop root, who may run the tests.
-        (tmp_path / "file").write_text("kept")
-        line = refused(capsys, "--model", "tee-tiny", "--output", str(tmp_path / name))
-        assert "cannot make the folder" in line
-        assert "--output" in line
-        assert (tmp_path / "file").read_text() == "kept"
-
-    def test_a_disk_that_fills_up_while_writing(self, tmp_path, capsys, monkeypatch):
-        def write_to_file(file) -> None:
-            file.write(b"half a program")
-            raise OSError(28, "No space left on device")
-
-        lowered = LoweredProgram(SimpleNamespace(write_to_file=write_to_file), {"forward": 0}, {}, {})
-        monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
-        monkeypatch.setattr(exporter, "lower", lambda methods, programs, recipe: lowered)
-        assert "No space left on device" in refused(capsys, "--model", "minilm-tiny", "--output", str(tmp_path))
-        assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("argv", [["--model", "minivl"], ["--model", "minilm-tiny", "--checkpoint", "nowhere"]])
-def test_as_a_process_a_mistake_is_told_last_without_a_traceback(tmp_path, argv):
-    command = [sys.executable, ROOT / "export" / "to_executorch.py", *argv, "--output", tmp_path / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert "Traceback" not in done.stderr
-    assert not list(tmp_path.glob("**/*.pte"))
 
 
 def test_methods_of_the_example_run_in_pytorch_as_they_are_described():

@@ -1,8 +1,9 @@
-"""What the tests of phones share: scripted tools, and the files that the sample app would write."""
+"""What the tests of phones share: scripted tools, artifacts for them, and the files that the sample app would write."""
 
 import hashlib
 import io
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bench.devices.verification_files import FORMAT, OUTPUTS, raw_bytes
 from export.core.catalogue import fusion_method
 from export.runtime.program import open_program
+from minivlm.errors import run_command
 from minivlm.weights.loading import create_model
 from tests.bench.devices import stand_in
 from tests.bench.samples import SAMPLE
@@ -101,3 +105,21 @@ def results(
     text = json.dumps({"format": FORMAT, "methods": [{"name": "forward", "outputs": outputs}]})
     (folder / artifact.stem / OUTPUTS).write_text(text)
     return folder
+
+
+def laid_out(artifact: Path, folder: Path) -> dict[str, Path]:
+    """Copy an artifact to where a benchmark finds it; returns what a run is told, with a folder for its records."""
+    artifacts = folder / "artifacts"
+    artifacts.mkdir()
+    for path in (artifact, artifact.with_suffix(".json")):
+        shutil.copy(path, artifacts)
+    return {"artifact": artifacts / artifact.name, "artifacts": artifacts, "output": folder / "records"}
+
+
+def refused(capsys: pytest.CaptureFixture[str], call: Callable[[], None]) -> str:
+    """Run a command that must end with exit code 2; returns its one line of complaint."""
+    with pytest.raises(SystemExit) as caught:
+        run_command(call)
+    assert caught.value.code == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    return line

@@ -10,8 +10,7 @@ from bench import run
 from bench.devices import watching
 from bench.records.file import read
 from tests.bench.devices import apple
-from tests.bench.devices.phones import MODEL, Tool, results, status
-from tests.bench.devices.test_android import folders, refused  # noqa: F401  # a fixture
+from tests.bench.devices.phones import MODEL, Tool, refused, results, status
 
 UDID = "1B0E2C44-7A55-4C3B-9D51-0B7A3C1E6F00"
 BUNDLE = "org.minivlm.demo"
@@ -75,12 +74,12 @@ def launches(tmp_path: Path, writes: Path) -> tuple[str, list[dict]]:
     )
 
 
-def benchmark(folders, *flags: str) -> None:  # noqa: F811
+def benchmark(folders, *flags: str) -> None:
     given = ["--device", "ios-simulator", "--models", MODEL, "--profile", "quick", "--threads", "2"]
     run.main([*given, "--artifacts", str(folders["artifacts"]), "--output", str(folders["output"]), *flags])
 
 
-def test_a_record_comes_back_and_is_no_phones(tool, folders, tmp_path):  # noqa: F811
+def test_a_record_comes_back_and_is_no_phones(tool, folders, tmp_path):
     answers = results(tmp_path / "app", folders["artifact"], "ios")
     tool.follow([LISTED, container(tmp_path), launches(tmp_path, answers), ALIVE, ENDS])
     benchmark(folders)
@@ -89,7 +88,7 @@ def test_a_record_comes_back_and_is_no_phones(tool, folders, tmp_path):  # noqa:
     assert record.environment["serial"] == UDID
 
 
-def test_files_are_laid_where_the_app_looks_and_it_is_told_the_contract(tool, folders, tmp_path):  # noqa: F811
+def test_files_are_laid_where_the_app_looks_and_it_is_told_the_contract(tool, folders, tmp_path):
     answers = results(tmp_path / "app", folders["artifact"], "ios")
     tool.follow([LISTED, container(tmp_path), launches(tmp_path, answers), ALIVE, ENDS])
     benchmark(folders, "--bundle-id", "com.example.other")
@@ -119,18 +118,18 @@ def test_files_are_laid_where_the_app_looks_and_it_is_told_the_contract(tool, fo
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_faults_are_one_line_with_a_way_out(tool, folders, capsys, rules, flags, part):  # noqa: F811
+def test_faults_are_one_line_with_a_way_out(tool, folders, capsys, rules, flags, part):
     tool.follow(rules)
     assert part in refused(capsys, lambda: benchmark(folders, *flags))
 
 
-def test_an_app_that_does_not_start(tool, folders, capsys, tmp_path):  # noqa: F811
+def test_an_app_that_does_not_start(tool, folders, capsys, tmp_path):
     fails = ("simctl launch", [{"err": "The request to open it failed.\n", "code": 4}])
     tool.follow([LISTED, container(tmp_path), fails])
     assert "does not start (The request to open it failed.)" in refused(capsys, lambda: benchmark(folders))
 
 
-def test_a_crash_is_read_from_this_macs_reports(tool, folders, tmp_path):  # noqa: F811
+def test_a_crash_is_read_from_this_macs_reports(tool, folders, tmp_path):
     reports = tmp_path / "home" / "Library" / "Logs" / "DiagnosticReports"
     reports.mkdir(parents=True)
     (reports / "MiniVLM-2026-01-01-000000.ips").write_text(apple.crash(**apple.QUIT))
@@ -162,11 +161,11 @@ def available_core() -> int:
         (["--bundle-id", "minivlm"], "is no bundle id, such as com.example.minivlm"),
     ],
 )
-def test_flags_that_it_does_not_take(tool, folders, capsys, flags, part):  # noqa: F811
+def test_flags_that_it_does_not_take(tool, folders, capsys, flags, part):
     tool.follow([LISTED])
     assert part in refused(capsys, lambda: benchmark(folders, *flags))
 
 
-def test_without_xcode(folders, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_without_xcode(folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "run this on a Mac" in refused(capsys, lambda: benchmark(folders))

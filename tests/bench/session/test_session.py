@@ -1,21 +1,15 @@
 """A run: rounds, what an interruption leaves, how it is continued, and who else may not be there."""
 
-import json
 import random
 import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.devices import Work
-from bench.measure.plan import Plan
 from bench.records.file import append, read
-from bench.records.record import Case, Record
-from bench.session import session as sessions
 from bench.session.checks import check_plan
 from bench.session.flags import given, make_parser
 from bench.session.session import Session, alone_in, rounds
@@ -23,42 +17,8 @@ from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.weights.making import make_random
 from tests.bench.plans import plan
-from tests.bench.samples import FAILED, SAMPLE
-
-A, B, C = (Case("cpu", model, "pytorch", "fp32", 1) for model in ("tee-0", "tee-1", "minilm"))
-
-
-class Machine:
-    """A device whose measurements cost nothing; those in `broken` fail."""
-
-    def __init__(self, broken: tuple[Case, ...] = ()) -> None:
-        self.broken = broken
-        self.measured: list[tuple[int, Case]] = []
-        self.prepared = 0
-        self.finished = 0
-
-    def cases(self) -> list[Case]:
-        return [A, B, C]
-
-    def cores(self) -> int:
-        return 4
-
-    def prepare(self, work: Work) -> None:
-        self.prepared += 1
-
-    def finish(self) -> None:
-        self.finished += 1
-
-    def measure(self, case: Case, run: str, number: int) -> Record:
-        self.measured.append((number, case))
-        sample = FAILED if case in self.broken else SAMPLE
-        return replace(sample, run=run, round=number, model=case.model, runtime="pytorch", threads_asked=case.threads)
-
-
-def begun(folder: Path, *flags: object) -> Session:
-    session = Session.new(folder, plan("--models", "minilm-tiny", *flags))
-    session.begin()
-    return session
+from tests.bench.samples import SAMPLE
+from tests.bench.session.costless import A, B, C, Machine, begun
 
 
 class TestRounds:
@@ -177,57 +137,13 @@ class TestResume:
             Session.last(tmp_path)
 
 
-class TestStoredPlan:
-    """What `--resume` finds in a folder may be another version's, or edited."""
-
-    @pytest.fixture
-    def stored(self, tmp_path) -> dict:
-        begun(tmp_path, "--threads", 2, "--timeout", 30, "--image-size", 64, "--sustained", 2)
-        return json.loads((tmp_path / "plan.json").read_text())
-
-    def refused(self, folder: Path, stored: dict) -> str:
-        (folder / "plan.json").write_text(json.dumps(stored))
-        with pytest.raises(UserError, match="start a new run without --resume") as caught:
-            Session.last(folder)
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
-    def test_is_the_plan_that_was_made(self, tmp_path, stored):
-        session = Session.last(tmp_path)
-        assert session.run == stored["run"]
-        assert replace(session.plan, image_size=None) == plan(
-            *("--models", "minilm-tiny", "--threads", 2, "--timeout", 30, "--sustained", 2)
-        )
-        assert session.plan.image_size == (64, 64)
-
-    @pytest.mark.parametrize("name", sorted(Plan.__dataclass_fields__))
-    @pytest.mark.parametrize("value", [True, {}, [[3]], ["x", 3]])
-    def test_with_a_field_of_another_type_is_refused(self, tmp_path, stored, name, value):
-        self.refused(tmp_path, {**stored, "plan": {**stored["plan"], name: value}})
-
-    @pytest.mark.parametrize("name", sorted(Plan.__dataclass_fields__))
-    def test_without_a_field_is_refused_and_the_field_named(self, tmp_path, stored, name):
-        del stored["plan"][name]
-        assert name in self.refused(tmp_path, stored)
-
-    def test_with_more_is_refused(self, tmp_path, stored):
-        self.refused(tmp_path, {**stored, "plan": {**stored["plan"], "colour": 3}})
-        self.refused(tmp_path, {**stored, "colour": 3})
-        stored["plan"]["weights"]["colour"] = 3
-        self.refused(tmp_path, stored)
-
-    @pytest.mark.parametrize("name", ["models", "threads", "precisions"])
-    def test_with_nothing_to_measure_is_refused(self, tmp_path, stored, name):
-        self.refused(tmp_path, {**stored, "plan": {**stored["plan"], name: []}})
-
-
 SCRIPT = """
 import sys
 from pathlib import Path
 from bench.session.session import Session, alone_in
 from minivlm.console import Steps
 from tests.bench.plans import plan
-from tests.bench.session.test_session import Machine
+from tests.bench.session.costless import Machine
 
 class Telling(Machine):
     def measure(self, case, run, number):
@@ -311,11 +227,3 @@ class TestWeights:
         with pytest.raises(UserError, match=r"are random \(seed 2\), sha256 .*, and the run in .* began with random"):
             check_plan(Session.last(folder).plan, folder)
         assert (folder / "plan.json").read_text() == before
-
-
-def test_the_plan_is_plain_json(tmp_path):
-    session = begun(tmp_path, "--threads", 4)
-    stored = json.loads((tmp_path / "plan.json").read_text())
-    assert stored["run"] == session.run
-    assert (stored["plan"]["threads"], stored["plan"]["sustained"]) == ([4], None)
-    assert sessions.RECORDS == "records.jsonl"
