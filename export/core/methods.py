@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from minivlm.models.costs import count_macs
-
-DENSE_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
-"""Parts of a detector that compute with pixels and features only. The rest works on boxes in pixels and row numbers:
-areas up to 512 x 512 overflow fp16's 65,504, and from 2,048 on it has not every whole number."""
+from minivlm.vision.regions import DENSE_PARTS
 
 
 @dataclass(frozen=True)

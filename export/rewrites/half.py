@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from export.core.methods import DENSE_PARTS
+from minivlm.vision.regions import DENSE_PARTS
 
 
 class WideNorm(nn.Module):

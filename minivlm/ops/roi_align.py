@@ -139,5 +139,7 @@ def _read(
     pooled = tap(0)
     for index in range(1, taps):
         pooled = pooled + tap(index)
-    pooled = pooled.reshape(count, output_size, taps, output_size, channels) * row_weights[..., None, None]
-    return pooled.sum(dim=2).permute(0, 3, 1, 2)
+    pooled = pooled * row_weights.reshape(count, -1, 1, 1)
+    # Summed with a cell's row of channels as one: accelerators take four dimensions at most.
+    rows_of_cells = pooled.reshape(count * output_size, taps, output_size * channels).sum(dim=1)
+    return rows_of_cells.reshape(count, output_size, output_size, channels).permute(0, 3, 1, 2)

@@ -1,10 +1,14 @@
-"""What every region extractor returns."""
+"""What region extractors have in common: which of their parts are dense, and what they return."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+DENSE_PARTS = ("backbone", "rpn", "box_head", "attribute_head")
+"""Parts of a detector that compute with pixels and features only, in tensors of four dimensions at most: what an
+accelerator runs, or fp16. They have all of its weights. The rest works on boxes in pixels and row numbers: areas up to
+512 x 512 overflow fp16's 65,504, and from 2,048 on it has not every whole number."""
 GEOMETRY = 6
 """Numbers of `box_geometry`, appended to a region's feature."""
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.core.methods import DENSE_PARTS
 from export.rewrites.half import HalfPart, computing_half
+from minivlm.vision.regions import DENSE_PARTS
 from minivlm.weights.loading import create_model
 
 

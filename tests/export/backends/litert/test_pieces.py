@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from export.backends.litert.accelerated import OnCPU
 from export.backends.litert.convert import convert
-from export.backends.litert.graph import constant, kind, parsed
-from export.backends.litert.pieces import FLOAT32, Cut, cut
+from export.backends.litert.graph import constant, kind, module_of, parsed, signature_graph, tensor_name
+from export.backends.litert.pieces import FLOAT32, Cut, Work, cut
 from export.backends.litert.program import LiteRTProgram
 from export.core.catalogue import regions_method
 from export.core.methods import Method
@@ -60,9 +60,20 @@ class TestDetector:
         assert not index & set(accelerated)
         assert index < set(sum((kinds(piece.content) for piece in parts.pieces), Counter()))
 
-    def test_operators_with_five_dimensions_are_told(self, parts):
-        """RoIAlign's sum over samples: (R, P, 2S, P, C)."""
-        assert parts.refused == ("MUL", "RESHAPE", "SUM")
+    def test_nothing_has_too_many_dimensions(self, parts):
+        assert parts.refused == ()
+
+    def test_the_graph_is_cut_where_the_model_s_parts_meet(self, detector):
+        """Two ways to the same cut: what operators compute, and the modules that they come from."""
+        method, model = (
+            regions_method("forward", create_model("tee-tiny"), None, default_photo()),
+            parsed(detector.read_bytes()),
+        )
+        _, graph = signature_graph(model, "forward")
+        work = Work(model, graph)
+        accelerated = work.accelerated()
+        modules = {one: module_of(tensor_name(graph, one.outputs[0])) for one in work.running if id(one) in accelerated}
+        assert {name for name in modules.values() if not method.is_dense(name)} == set()
 
     def test_a_piece_holds_its_own_constants_only(self, parts, detector):
         total = sum(len(piece.content) for piece in parts.pieces)
