@@ -199,9 +199,9 @@ TRAINED: Mapping[str, Tolerances] = MappingProxyType(
         "int8": TRAINED_INT8,
         "onnx int8": TRAINED_ONNX_INT8,
         # Detectors are those of int8. The sample's language in ONNX Runtime, ExecuTorch and LiteRT: 14, 19 and 8 dB
-        # (two logits of a pair; all else 14 and more), best entry 0.89, 1 and 0.95, 0.04 to 0.07 nats. Of a photo, which
-        # it does not know, another sample answered with 0.26 nats, and kept 101.0 % of its captions' CIDEr on scenes, 99.2
-        # of its questions and 102.8 of its statements: see ONNX Runtime's int8 above.
+        # (two logits of a pair; all else 14 and more), best entry 0.89, 1 and 0.95, 0.04 to 0.07 nats. About a photo,
+        # which it does not know, another sample answered with 0.26 nats in LiteRT, and kept 101.0 % of the CIDEr of its
+        # captions of scenes, 99.2 of its questions and 102.8 of its statements: numbers say little of the task here.
         "int4": replace(TRAINED_INT8, tensor_sqnr=5.0, top_1=0.8, divergence=0.4),
         "onnx int4": replace(TRAINED_ONNX_INT8, tensor_sqnr=5.0, top_1=0.8, divergence=0.4),
     }

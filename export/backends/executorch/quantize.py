@@ -24,7 +24,7 @@ def quantized(method: Method, recipe: Recipe) -> GraphModule:
     """Return a method's module, in the form for ExecuTorch and with all rounding in it, to be traced again."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    module = with_grouped_weights(with_byte_embeddings(for_executorch(method.module), recipe), recipe)
+    module = with_grouped_weights(with_rounded_embeddings(for_executorch(method.module), recipe), recipe)
     observed = prepare_pt2e(traced(module, method.example), make_quantizer(recipe))
     for sample in recipe.samples(method):
         observed(*sample)
@@ -89,36 +89,62 @@ def traced(module: nn.Module, example: tuple[Tensor, ...]) -> GraphModule:
     return graph
 
 
-class ByteEmbedding(nn.Module):
-    """An embedding table in int8 with a scale for every row; each row looked up is turned to float."""
+class RoundedEmbedding(nn.Module):
+    """An embedding table of small integers, each row or each group of a row with a scale; what is looked up is float.
+
+    Two values of 4 bits share a byte, the first in its low half. Plain operators that every build has take them apart.
+
+    Args:
+        table: (V, h) float.
+        bits: 8 or 4, of a value.
+        group: Values of a row, one after another, that share a scale; 0 where all do.
+    """
 
     rows: Tensor
     scales: Tensor
 
-    def __init__(self, table: Tensor) -> None:
+    def __init__(self, table: Tensor, bits: int, group: int) -> None:
         super().__init__()
-        scales = table.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(table.dtype).tiny) / 127.0
-        self.register_buffer("rows", (table / scales).round().to(torch.int8))
+        most = 2.0 ** (bits - 1) - 1.0
+        groups = table.reshape(len(table), -1, group or table.shape[1])  # (V, groups, values)
+        scales = groups.abs().amax(dim=2).clamp(min=torch.finfo(table.dtype).tiny) / most
+        values = (groups / scales[:, :, None]).round().to(torch.int8).flatten(1)
+        self.register_buffer("rows", values if bits == 8 else in_pairs(values))
         self.register_buffer("scales", scales)
+        self._unpack = nn.Identity() if bits == 8 else Halves()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Look up (...) int64 ids, (..., h)."""
         flat = ids.reshape(-1)
-        rows = self.rows.index_select(0, flat).to(self.scales.dtype) * self.scales.index_select(0, flat)
+        values = self._unpack(self.rows.index_select(0, flat)).to(self.scales.dtype)
+        scales = self.scales.index_select(0, flat)
+        rows = values.reshape(*scales.shape, -1) * scales[:, :, None]
         return rows.reshape(*ids.shape, -1)
 
 
-def with_byte_embeddings(module: nn.Module, recipe: Recipe) -> nn.Module:
+def in_pairs(values: Tensor) -> Tensor:
+    """Return (V, h) int8 values of -8 to 7 as (V, h / 2) uint8, each 8 higher; h must be even."""
+    raised = (values + 8).to(torch.uint8)
+    return raised[:, ::2] | raised[:, 1::2] << 4
+
+
+class Halves(nn.Module):
+    """What `in_pairs` put together: (N, h / 2) uint8 to (N, h) int32 of -8 to 7."""
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Take apart."""
+        wide = pairs.to(torch.int32)
+        return torch.stack([wide & 15, wide // 16], dim=2).flatten(1) - 8  # shifts are no Core ATen operators
+
+
+def with_rounded_embeddings(module: nn.Module, recipe: Recipe) -> nn.Module:
     """Replace embeddings, in place, but those that are to stay in float; returns the module."""
     for path, parent in list(module.named_modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Embedding) and _rounded(recipe, f"{path}.{name}"):
-                setattr(parent, name, ByteEmbedding(child.weight.detach()))
+            rule = recipe.rule_of(f"{path}.{name}", Kind.EMBEDDING)
+            if isinstance(child, nn.Embedding) and rule.mode is Mode.WEIGHT_ONLY:
+                setattr(parent, name, RoundedEmbedding(child.weight.detach(), rule.bits, rule.group))
     return module
-
-
-def _rounded(recipe: Recipe, embedding: str) -> bool:
-    return recipe.rule_of(embedding, Kind.EMBEDDING).mode is Mode.WEIGHT_ONLY
 
 
 def with_grouped_weights(module: nn.Module, recipe: Recipe) -> nn.Module:

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from export.backends.onnx.convert import layer_of
-from export.backends.onnx.quantize import PARAMETER, kind_of, place_of_weight
+from export.backends.onnx.quantize import kind_of
 from export.backends.onnx.rounding import second_moments
+from export.backends.onnx.tables import Found, table_of
 from export.backends.onnx.values import Graph, watch
 from export.core.integers import AT_A_HALF, IntegerLayer, LayerRun, StoredWeight, product, requantized, shared_scale
 from export.core.methods import Method
@@ -46,43 +46,14 @@ def integer_layers(
         yield IntegerLayer(layer=layer_of(one.node), kind=one.kind, weight=weight, run=run)
 
 
-@dataclass(frozen=True)
-class Found:
-    """An operator with weights, its values not looked up yet.
-
-    Attributes:
-        node: The operator.
-        kind: What it does.
-        source: Name of the value that goes in; "" where nothing is run.
-        result: Name of the value that comes out.
-    """
-
-    node: onnx.NodeProto
-    kind: Kind
-    source: str = ""
-    result: str = ""
-
-    def read(self, graph: Graph, values: Mapping[str, Tensor]) -> tuple[StoredWeight, LayerRun | None]:
-        """Return the stored weights and the run; a layer in float has none."""
-        return float_weight(graph, self.node), None
-
-
 def _recognised(graph: Graph, node: onnx.NodeProto) -> Found | None:
     match node.op_type:
         case "MatMulInteger":
             return Dynamic.of(graph, node)
         case "MatMulNBits":
             return Grouped(node, Kind.LINEAR, node.input[0], node.output[0])
-        case "Gather":
-            table = graph.constants.get(node.input[0])
-            widened = graph.reader(node.output[0], "DequantizeLinear")
-            if widened is not None and table is not None:
-                return Table(node, Kind.EMBEDDING, node.input[1], widened.output[0])
-            scaled = graph.maker(node.input[0], "Mul")
-            if scaled is not None and scaled.input[1] in graph.constants:
-                return Stored.of(graph, node, scaled)
-            floats = table is not None and table.ndim == 2 and table.dtype == np.float32 and layer_of(node)
-            return Found(node, Kind.EMBEDDING) if floats and node.input[0].endswith(PARAMETER) else None
+        case "Gather" | "GatherBlockQuantized":
+            return table_of(graph, node)
         case "Conv" | "Gemm" | "MatMul":
             return _of_a_product(graph, node)
     return None
@@ -108,19 +79,9 @@ def _of_a_product(graph: Graph, node: onnx.NodeProto) -> Found | None:
     return None
 
 
-def float_weight(graph: Graph, node: onnx.NodeProto) -> StoredWeight:
-    """Return a float layer's weights, rows first."""
-    values = graph.tensor(node.input[place_of_weight(node)])
-    if node.op_type == "MatMul":
-        values = values.T
-    bias = graph.tensor(node.input[2]) if len(node.input) > 2 and node.op_type != "Gather" else None
-    ones = torch.ones(1, 1)
-    return StoredWeight(values=values, scale=ones, zero=0.0 * ones, bits=32, bias=bias)
-
-
 @dataclass(frozen=True)
 class Stored(Found):
-    """A convolution, a product or a look-up in float whose weights are whole numbers in the file.
+    """A convolution or product in float whose weights are whole numbers in the file.
 
     Attributes:
         whole: Name of the weights.
@@ -135,8 +96,7 @@ class Stored(Found):
         """Follow the product of weights and scales that a layer reads to the file's whole numbers."""
         widened = graph.maker(scaled.input[0], "Cast")
         assert widened is not None  # the quantizer writes both
-        source = node.input[1 - place_of_weight(node)]
-        return cls(node, kind_of(node), source, node.output[0], widened.input[0], scaled.input[1])
+        return cls(node, kind_of(node), node.input[0], node.output[0], widened.input[0], scaled.input[1])
 
     def pointwise(self, graph: Graph) -> bool:
         """Tell whether it is a convolution of single cells: the recipe rounds its weights for their inputs."""
@@ -152,8 +112,6 @@ class Stored(Found):
             bits=8,
             bias=graph.tensor(self.node.input[2]) if len(self.node.input) > 2 else None,
         )
-        if self.kind is Kind.EMBEDDING:
-            return weight, LayerRun(given=given, expected=weight.floats_exactly[source], step=scale.amin())
         expected = computed(self.node, source, weight.floats, weight.bias)
         step = source.abs().max() * scale.flatten()
         return weight, LayerRun(given=given, expected=expected, step=step.reshape(-1, *[1] * (given.dim() - 2)))
@@ -292,22 +250,3 @@ class Grouped(Found):
         return weight, LayerRun(
             given=values[self.result], expected=expected, step=AT_A_HALF * steps.amax(dim=-1, keepdim=True) * largest
         )
-
-
-class Table(Found):
-    """Rows of whole numbers, looked up and turned into floats."""
-
-    def read(self, graph: Graph, values: Mapping[str, Tensor]) -> tuple[StoredWeight, LayerRun]:
-        """See `Found`."""
-        widened = graph.reader(self.node.output[0], "DequantizeLinear")
-        assert widened is not None
-        scale, zero = (graph.tensor(name) for name in widened.input[1:3])
-        weight = StoredWeight(
-            values=graph.tensor(self.node.input[0]),
-            scale=scale.reshape(-1, 1),
-            zero=zero.reshape(-1, 1).float(),
-            bits=8,
-        )
-        ids = values[self.source] if self.source in values else graph.tensor(self.source)
-        expected = weight.floats_exactly[ids]
-        return weight, LayerRun(given=values[self.result], expected=expected, step=weight.scale.abs().amin())

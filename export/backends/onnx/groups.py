@@ -1,4 +1,7 @@
-"""Matrices in 4 bits, a scale a group of weights, by ONNX Runtime's own quantizer and its operator MatMulNBits."""
+"""Matrices and tables in 4 bits, a scale a group of weights, by ONNX Runtime's own quantizer.
+
+Its operators are MatMulNBits and GatherBlockQuantized.
+"""
 
 from collections.abc import Collection
 
@@ -10,11 +13,11 @@ multiplied."""
 
 
 def store_in_groups(model: onnx.ModelProto, names: Collection[str], group: int) -> onnx.ModelProto:
-    """Return a graph in which some matrix products read 4-bit weights.
+    """Return a graph in which some matrix products and look-ups read 4-bit weights.
 
     Args:
         model: Where the products are; it is changed.
-        names: Of MatMul nodes, those that are there.
+        names: Of MatMul and Gather nodes, those that are there.
         group: Weights along a row that share a scale.
     """
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
@@ -26,6 +29,8 @@ def store_in_groups(model: onnx.ModelProto, names: Collection[str], group: int) 
         block_size=group,
         is_symmetric=True,
         accuracy_level=INTEGER_PRODUCTS,
+        op_types_to_quantize=("MatMul", "Gather"),
+        quant_axes=(("MatMul", 0), ("Gather", 1)),
         nodes_to_exclude=others,
     )
     quantizer.process()

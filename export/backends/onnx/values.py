@@ -36,8 +36,9 @@ class Graph:
         return next((node for node in self._readers.get(name, ()) if node.op_type == operator), None)
 
     def tensor(self, name: str) -> Tensor:
-        """Return a constant."""
-        return torch.from_numpy(np.array(self.constants[name]))
+        """Return a constant; of 4 bits, which PyTorch has not, as int8."""
+        array = self.constants[name]
+        return torch.from_numpy(np.array(array, dtype=np.int8 if array.dtype.name == "int4" else None))
 
     def other(self, node: onnx.NodeProto, name: str) -> str:
         """Return a node's first input that is a constant, "" if it has none; `name` is the one to pass over."""

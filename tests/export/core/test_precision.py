@@ -112,10 +112,16 @@ class TestInt4:
             assert (rule.bits, rule.group) == (4, 32)
             assert str(rule).endswith("4 bits in groups of 32")
 
+    def test_the_words_have_too_and_are_looked_up_as_in_int8(self, runtime):
+        four, eight = (
+            deciding_rule(TABLES[runtime][name], "embeddings.words", Kind.EMBEDDING) for name in ("int4", "int8")
+        )
+        assert (four.bits, four.group, four.mode) == (4, 32, eight.mode)
+
     @pytest.mark.parametrize(
         ("layer", "kind"),
         [
-            ("embeddings.words", Kind.EMBEDDING),
+            ("embeddings.positions", Kind.EMBEDDING),
             ("transformer.region_projection", Kind.LINEAR),  # 1,030 numbers do not divide into groups of 32
             ("head.classifier", Kind.LINEAR),
             ("detector.box_head.fc1", Kind.LINEAR),

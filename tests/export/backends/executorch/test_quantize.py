@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from export.backends.executorch.program import ExecuTorchProgram
-from export.backends.executorch.quantize import ByteEmbedding, decisions, layers, quantized
+from export.backends.executorch.quantize import RoundedEmbedding, decisions, layers, quantized
 from export.backends.executorch.rewrites import Doubling
 from export.backends.executorch.rules import INT8
 from export.core.catalogue import fusion_method, regions_method
@@ -23,19 +23,32 @@ from minivlm.quiet import quiet
 from minivlm.weights.loading import create_model
 
 
-class TestByteEmbedding:
-    @given(rows=st.integers(1, 30), width=st.integers(1, 9), seed=st.integers(0, 1000))
+class TestRoundedEmbedding:
+    @given(
+        rows=st.integers(1, 30),
+        groups=st.integers(1, 3),
+        width=st.integers(1, 5).map(lambda half: 2 * half),
+        bits=st.sampled_from([4, 8]),
+        seed=st.integers(0, 1000),
+    )
     @settings(deadline=None, max_examples=30)
-    def test_every_number_is_within_half_a_step_of_its_row(self, rows, width, seed):
+    def test_every_number_is_within_half_a_step_of_its_group(self, rows, groups, width, bits, seed):
         generator = torch.Generator().manual_seed(seed)
-        table = torch.randn(rows, width, generator=generator) * torch.rand(rows, 1, generator=generator) * 10
+        table = torch.randn(rows, groups, width, generator=generator) * torch.rand(rows, groups, 1, generator=generator)
         ids = torch.randint(rows, (2, 5), generator=generator)
-        given, expected = ByteEmbedding(table)(ids), table[ids]
-        step = expected.abs().amax(dim=-1, keepdim=True) / 127  # 127 steps from 0 to the largest of a row
-        assert ((given - expected).abs() <= 0.5 * step * (1 + 1e-5)).all()
+        embedding = RoundedEmbedding(table.flatten(1), bits, width if groups > 1 else 0)
+        given = embedding(ids).unflatten(2, (groups, width))
+        steps = {4: 7, 8: 127}[bits]  # from 0 to the largest of a group
+        step = table[ids].abs().amax(dim=-1, keepdim=True) / steps
+        assert ((given - table[ids]).abs() <= 0.5 * step * (1 + 1e-5)).all()
 
-    def test_a_row_of_zeros_stays_zero(self):
-        assert not ByteEmbedding(torch.zeros(3, 4))(torch.tensor([1])).any()
+    def test_four_bits_take_half_the_bytes_of_eight(self):
+        four, eight = (RoundedEmbedding(torch.randn(3, 64), bits, 32) for bits in (4, 8))
+        assert (four.rows.nbytes, eight.rows.nbytes) == (3 * 32, 3 * 64)
+
+    @pytest.mark.parametrize("bits", [4, 8])
+    def test_a_row_of_zeros_stays_zero(self, bits):
+        assert not RoundedEmbedding(torch.zeros(3, 4), bits, 0)(torch.tensor([1])).any()
 
 
 def detector() -> Method:
