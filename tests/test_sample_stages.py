@@ -15,7 +15,7 @@ STAGES = {
         *("data drawings", "data scenes", "train detector", "train detector", "checkpoint average"),
         *("evaluate detection", "checkpoint import"),
         *("data scenes", "train features", "train pretrain", "train tasks"),
-        *("data scenes", "train features", "train tasks", "checkpoint average", "checkpoint halve"),
+        *("data scenes", "train features", "train tasks", "train tasks", "checkpoint average", "checkpoint halve"),
         *("data scenes", "evaluate $task", "evaluate retrieval") * 2,
         "checkpoint card",
     ],
@@ -35,7 +35,15 @@ LEARNT = (
     *("start/config.json", "done/features"),
 )
 SCORED = (
-    *("done/pretrain", "done/tasks", "done/critic-features", "done/critic", "mean/config.json", "model/config.json"),
+    *(
+        "done/pretrain",
+        "done/tasks",
+        "done/critic-features",
+        "done/critic",
+        "done/surer",
+        "mean/config.json",
+        "model/config.json",
+    ),
     *("scenes/test/about.json", "scenes/unseen-style/about.json"),
     *("done/scores-test", "done/scores-unseen-style", "model/MODEL_CARD.md"),
 )
@@ -80,7 +88,7 @@ def test_what_is_there_is_not_made_again_whatever_its_age(folder: Path) -> None:
     """What is needed is younger than what was made of it, as after copying it from another machine."""
     finish(folder, *DATA, *LEARNT, *SCORED)
     for place, name in enumerate(
-        (*DATA, *LEARNT, "done/pretrain", "done/tasks", "done/critic-features", "done/critic")
+        (*DATA, *LEARNT, "done/pretrain", "done/tasks", "done/critic-features", "done/critic", "done/surer")
     ):
         os.utime(folder / "sample" / name, (2e9 - place, 2e9 - place))
     assert planned(folder, "sample") == []
@@ -97,7 +105,7 @@ def test_what_has_begun_goes_on(folder: Path) -> None:
     """The trainings and scores that have no mark of their end are run again, with --resume."""
     lines = commands(folder, "sample")
     resumable = [line for line in lines if re.search(r"minivlm (train (?!features)|evaluate)", line)]
-    assert len(resumable) == 12
+    assert len(resumable) == 13
     assert all("--resume" in line for line in resumable)
 
 
@@ -147,9 +155,9 @@ def test_two_detectors_go_on_from_the_first_in_more_styles(folder: Path) -> None
 
 def test_captions_are_rewarded_last(folder: Path) -> None:
     trained = [line for line in commands(folder, "sample") if "minivlm train tasks" in line]
-    assert ["truthful" in line for line in trained] == [False, True]
-    assert f"--start {folder}/sample/tasks " in trained[1]
-    assert f"--data {folder}/sample/scenes/critic " in trained[1]
+    assert [re.search(r"--recipe (\S+)", line)[1] for line in trained] == ["small-world", "truthful", "surer"]
+    assert [re.search(r"--start \S*/(\S+)", line)[1] for line in trained] == ["pretrain", "tasks", "critic"]
+    assert ["/sample/scenes/critic " in line for line in trained] == [False, True, True]
 
 
 def test_sizes_are_variables(folder: Path) -> None:
@@ -157,4 +165,4 @@ def test_sizes_are_variables(folder: Path) -> None:
     said = "\n".join(commands(folder, "sample", *flags))
     assert "--split train --count 24 " in said
     assert "--steps 3 --seed 0 --workers 1 --threads 2 --resume" in said
-    assert said.count("--threads 2") == 6
+    assert said.count("--threads 2") == 7
