@@ -154,7 +154,7 @@ SURER: Mapping[str, LanguageRecipe] = MappingProxyType(
         ),
     }
 )
-"""After `truthful`: comparisons give way to what is surer, the more the longer; weights 0.3 of the way there are kept."""
+"""After `truthful`: comparisons give way to what is surer. Weights 0.3 of the way there are kept."""
 
 EASY_VQA: Mapping[str, LanguageRecipe] = MappingProxyType({"vqa": _small(4e-4, 2, warmup=200)})
 """For easy-VQA: 38,575 short questions with 13 answers."""
