@@ -23,7 +23,8 @@ from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode
 from export.core.recipe import Recipe
 
-DETECTOR_OPERATORS = ("Conv", "Gemm", "Gather")
+PRODUCTS = ("Conv", "Gemm")
+"""Operators of a detector that can compute in integers."""
 ARITHMETIC_OPERATORS = ("Add", "Clip")
 """Operators of a detector that integer convolutions feed: a Clip becomes part of the range of the one before it."""
 TRANSFORMER_OPERATORS = ("MatMul", "Gemm", "Gather")
@@ -59,7 +60,7 @@ def kind_of(node: onnx.NodeProto) -> Kind:
 
 def layers_of(model: onnx.ModelProto, method: Method) -> list[onnx.NodeProto]:
     """Return the nodes that could be quantized, those with a weight."""
-    operators = DETECTOR_OPERATORS if method.detector else TRANSFORMER_OPERATORS
+    operators = (*PRODUCTS, "Gather") if method.detector else TRANSFORMER_OPERATORS
     weights = {item.name for item in model.graph.initializer}
     return [
         node
@@ -81,8 +82,10 @@ def _quantize_detector(
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     samples = calibration_samples(method, recipe)
-    stored = store_int8_weights(model, layers[Mode.WEIGHT_ONLY], samples)
-    static = [node.name for node in (*layers[Mode.STATIC], *static_arithmetic(model, recipe))]
+    tables = [node for node in (*layers[Mode.DYNAMIC], *layers[Mode.STATIC]) if kind_of(node) is Kind.EMBEDDING]
+    stored = store_int8_weights(model, [*layers[Mode.WEIGHT_ONLY], *tables], samples)
+    products = [node for node in layers[Mode.STATIC] if kind_of(node) is not Kind.EMBEDDING]
+    static = [node.name for node in (*products, *static_arithmetic(model, recipe))]
     if not static:  # the quantizer takes an empty list for all
         return stored
     return _written(
@@ -94,7 +97,7 @@ def _quantize_detector(
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            op_types_to_quantize=[*DETECTOR_OPERATORS, *ARITHMETIC_OPERATORS],
+            op_types_to_quantize=[*PRODUCTS, *ARITHMETIC_OPERATORS],
             nodes_to_quantize=static,
         )
     )

@@ -83,6 +83,32 @@ class TestStoredWeights:
         assert [item.name for item in model.graph.initializer] == ["only.stretch", "only.w"]
 
 
+class TestTables:
+    @pytest.mark.parametrize("mode", [Mode.WEIGHT_ONLY, Mode.DYNAMIC, Mode.STATIC])
+    def test_a_detector_s_are_stored_in_int8_and_looked_up_in_float_whatever_the_rest_computes_in(self, mode):
+        """One scale a table: 31 rows of 8 numbers, the largest of all at 127 steps."""
+        table = np.random.default_rng(1).standard_normal((31, 8)).astype(np.float32)
+        model = parse_model(
+            """<ir_version: 10, opset_import: ["" : 20]>
+            look_up (int64[4] ids) => (float[4, 8] y) { y = Gather(table, ids) }"""
+        )
+        model.graph.initializer.append(numpy_helper.from_array(table, "head.table.weight"))
+        model.graph.node[0].name, model.graph.node[0].input[0] = "head.table/Gather", "head.table.weight"
+        ids = torch.tensor([0, 30, 7, 7])
+        method = Method("forward", torch.nn.Identity(), {"ids": ids}, ("y",), detector=True)
+        recipe = Recipe("int8", (Rule(("head",), mode),))
+        stored, decisions = quantize(model, method, recipe)
+        assert [decision.layer for decision in decisions] == ["head.table"]
+        assert {item.name: item.data_type for item in stored.graph.initializer} == {
+            "head.table.weight_int8": TensorProto.INT8,
+            "head.table.weight_scale": TensorProto.FLOAT,
+        }
+        step = np.abs(table).max() / 127
+        given = run(stored, method)
+        assert np.abs(given.numpy() - table[ids]).max() <= 0.501 * step
+        assert not np.array_equal(given.numpy(), table[ids])
+
+
 class TestStatic:
     STATIC = Recipe("int8", (Rule(("block",), Mode.STATIC),))
 
