@@ -20,6 +20,8 @@ class Tolerances:
         feature_sqnr: Median over matched regions of a feature's signal-to-noise ratio in dB; of its geometry's, too.
         score: Difference that 95 % of the matched regions' scores keep within, and those of their attributes.
         tensor_sqnr: Signal-to-noise ratio in dB of outputs compared by position.
+        few_sqnr: The same of outputs of few numbers, such as the two logits of a pair: they may happen to be small, and
+            no others make up for it. How far the answer is from the reference's, `divergence` says.
         top_1: Share of rows of logits with the reference's best entry.
         divergence: Mean Kullback-Leibler divergence in nats of logits from the reference's, on the same inputs.
         own_divergence: The same along the reference's caption, with the artifact's own regions under it.
@@ -34,6 +36,7 @@ class Tolerances:
     feature_sqnr: float
     score: float
     tensor_sqnr: float
+    few_sqnr: float
     top_1: float
     divergence: float
     own_divergence: float
@@ -54,6 +57,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             feature_sqnr=80.0,
             score=1e-3,
             tensor_sqnr=80.0,
+            few_sqnr=80.0,
             top_1=0.99,
             divergence=1e-4,
             own_divergence=1e-3,
@@ -71,6 +75,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             feature_sqnr=35.0,
             score=0.05,
             tensor_sqnr=40.0,
+            few_sqnr=30.0,
             top_1=0.95,
             divergence=1e-3,
             own_divergence=1.0,
@@ -92,6 +97,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             feature_sqnr=15.0,
             score=0.3,
             tensor_sqnr=15.0,
+            few_sqnr=0.0,
             top_1=0.7,
             divergence=0.05,
             own_divergence=2.0,
@@ -110,7 +116,8 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             feature_cosine=0.98,
             feature_sqnr=15.0,
             score=0.3,
-            tensor_sqnr=0.0,
+            tensor_sqnr=6.0,
+            few_sqnr=-3.0,
             top_1=0.3,
             divergence=0.5,
             own_divergence=3.0,
@@ -127,6 +134,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             feature_sqnr=20.0,
             score=0.2,
             tensor_sqnr=15.0,
+            few_sqnr=0.0,
             top_1=0.7,
             divergence=0.05,
             own_divergence=2.0,
@@ -146,6 +154,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             feature_sqnr=23.0,
             score=0.2,
             tensor_sqnr=25.0,
+            few_sqnr=20.0,
             top_1=0.9,
             divergence=1e-2,
             own_divergence=1.0,
@@ -164,8 +173,9 @@ on up to 14 pictures and the same upside down, composed scenes and both photos o
 ExecuTorch: 0.89 of proposals, features 20.1 dB and 0.995, scores within 0.16; of LiteRT 0.93, 23.6 dB, 0.998, 0.07.
 What hangs on a few boxes scatters all the same: 0.15 to 1 of regions are matched, as those of little score change
 places; of ten tags one differs, of few attributes half. Bounds are 3 dB and half as much again beyond the worst.
-Language, of minilm-sample in ONNX Runtime: 21.5 dB, best entry 0.89, 0.018 nats. Core ML runs here in its reference
-executor only and was not measured: it has the bounds of the others."""
+Language, of minilm-sample in ONNX Runtime: 21.5 dB, best entry 0.89, 0.018 nats; a pair's two logits about photos, of
+which the sample knows nothing, 3.3 dB in ExecuTorch. Core ML runs here in its reference executor only and was not
+measured: it has the bounds of the others."""
 
 TRAINED_ONNX_INT8 = replace(
     TOLERANCES["onnx int8"],
@@ -198,12 +208,12 @@ TRAINED: Mapping[str, Tolerances] = MappingProxyType(
         ),
         "int8": TRAINED_INT8,
         "onnx int8": TRAINED_ONNX_INT8,
-        # Detectors are those of int8. The sample's language in ONNX Runtime, ExecuTorch and LiteRT: 14, 19 and 8 dB
-        # (two logits of a pair; all else 14 and more), best entry 0.89, 1 and 0.95, 0.04 to 0.07 nats. About a photo,
-        # which it does not know, another sample answered with 0.26 nats in LiteRT, and kept 101.0 % of the CIDEr of its
-        # captions of scenes, 99.2 of its questions and 102.8 of its statements: numbers say little of the task here.
-        "int4": replace(TRAINED_INT8, tensor_sqnr=5.0, top_1=0.8, divergence=0.4),
-        "onnx int4": replace(TRAINED_ONNX_INT8, tensor_sqnr=5.0, top_1=0.8, divergence=0.4),
+        # Detectors are those of int8. The sample's language in ONNX Runtime, ExecuTorch and LiteRT: 14 dB and more (a
+        # pair's two logits 8), best entry 0.89, 1 and 0.95, 0.04 to 0.07 nats. About photos another one in LiteRT
+        # answered with 0.26 nats, and kept 101.0 % of the CIDEr of its captions of scenes, 99.2 of its questions and
+        # 102.8 of its statements: numbers say little of the task here, too.
+        "int4": replace(TRAINED_INT8, tensor_sqnr=10.0, few_sqnr=-3.0, top_1=0.8, divergence=0.4),
+        "onnx int4": replace(TRAINED_ONNX_INT8, tensor_sqnr=10.0, few_sqnr=-3.0, top_1=0.8, divergence=0.4),
     }
 )
 """Likewise of trained weights, where they differ from `TOLERANCES`. At fp32 they do not: features of trained detectors

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.core.metric import Metric
-from export.verify.metrics import EQUAL, MANY_ROWS, compare_logits, compare_tensors, sqnr, worst
+from export.verify.metrics import EQUAL, FEW, MANY_ROWS, compare_logits, compare_tensors, sqnr, worst
 from export.verify.tolerances import TOLERANCES
 
 FP32 = TOLERANCES["fp32"]
@@ -47,6 +47,14 @@ class TestTensors:
         assert [metric.name for metric in metrics] == ["pooled SQNR dB", "keys SQNR dB"]
         assert metrics[1].value == pytest.approx(40.0, abs=0.01)  # 1 % off
         assert [metric.passed for metric in metrics] == [True, False]
+
+    @pytest.mark.parametrize(("count", "passed"), [(2, True), (FEW, False)])
+    def test_two_numbers_that_happen_to_be_small_have_a_bound_of_their_own(self, count, passed):
+        """Half as much noise as signal is 6 dB; int8 has to keep 15 of many numbers, and 0 of the two of a pair."""
+        signal = torch.full((count,), 0.02)
+        (metric,) = compare_tensors(("pair",), [signal], [1.5 * signal], TOLERANCES["int8"])
+        assert metric.value == pytest.approx(6.02, abs=0.01)
+        assert metric.passed is passed
 
     def test_one_nan_fails(self):
         other = torch.ones(1000)
