@@ -76,14 +76,14 @@ $(S)/scenes/train/about.json: | $(S)/drawings/about.json
 	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_SCENES) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
 
 # Other pictures than the detector's, which it knows better than any that it will be asked about: of another seed. And
-# others again for the critic: of those that language was learnt from, a model is surer than it may be of what it sees.
-$(S)/scenes/language/about.json: COUNT = $(SAMPLE_LANGUAGE_SCENES)
-$(S)/scenes/language/about.json: SEED = 1
-$(S)/scenes/critic/about.json: COUNT = $(SAMPLE_CRITIC_SCENES)
-$(S)/scenes/critic/about.json: SEED = 3
-$(S)/scenes/language/about.json $(S)/scenes/critic/about.json: | $(S)/drawings/about.json
-	$(MINIVLM) data scenes $(@D) --split train --count $(COUNT) --seed $$(($(SAMPLE_SEED) + $(SEED))) \
+# others again for the critic, in all styles: of what language was learnt from a model is surer than it may be of others.
+$(S)/scenes/language/about.json: | $(S)/drawings/about.json
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_LANGUAGE_SCENES) --seed $$(($(SAMPLE_SEED) + 1)) \
 	  --rounds $(SAMPLE_ROUNDS) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
+
+$(S)/scenes/critic/about.json: | $(S)/more-drawings/about.json
+	$(MINIVLM) data scenes $(@D) --split train --count $(SAMPLE_CRITIC_SCENES) --seed $$(($(SAMPLE_SEED) + 3)) \
+	  --rounds $(SAMPLE_ROUNDS) --drawings $(S)/more-drawings --workers $(SAMPLE_PROCESSES)
 
 $(HELD_OUT:%=$(S)/scenes/%/about.json): $(S)/scenes/%/about.json: | $(S)/drawings/about.json
 	$(MINIVLM) data scenes $(@D) --split $* --count $(SAMPLE_HELD_OUT) --seed $(SAMPLE_SEED) --drawings $(S)/drawings --workers $(SAMPLE_PROCESSES)
