@@ -99,11 +99,18 @@ class TestCheckpoints:
         assert {path.name for path in folder.iterdir()} <= known
 
 
-def test_what_artifacts_keep_is_told_of_these_weights() -> None:
+@pytest.mark.parametrize(
+    ("name", "records", "pages"),
+    [
+        ("sample", "retention.jsonl", ("README.md", "docs/evaluation.md")),
+        ("sample-lite", "retention-lite.jsonl", ("docs/evaluation.md",)),
+    ],
+)
+def test_what_artifacts_keep_is_told_of_these_weights(name: str, records: str, pages: tuple[str, ...]) -> None:
     """Records of other weights, and pages made of them, are stale: docs/records/README.md says how to make new ones."""
-    digest = sha256(assets() / "sample" / "model.safetensors")
-    assert weights_of(ROOT / "docs/records/retention.jsonl") == digest
-    for page in ("README.md", "docs/evaluation.md"):
+    digest = sha256(assets() / name / "model.safetensors")
+    assert weights_of(ROOT / "docs/records" / records) == digest
+    for page in pages:
         assert f"the weights `{digest[:SHORT]}` on" in (ROOT / page).read_text(encoding="utf-8")
 
 

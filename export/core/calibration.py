@@ -122,6 +122,26 @@ def calibration_set(
     )
 
 
+def photo_to_spare(folder: Path | None, count: int) -> Path | None:
+    """Return the last photo of a folder that holds more than calibration takes, to be verified on.
+
+    A trained model is verified on what it knows: about another kind of pictures it is as unsure as its artifact.
+
+    Args:
+        folder: Of photos; None and what is no folder has none to spare.
+        count: Samples that calibration makes, each of another photo as long as there are some.
+    """
+    if folder is None or not is_folder(folder):
+        return None
+    for path in reversed(_files(folder)[count:]):
+        try:
+            load_photo(path)
+        except PhotoError:
+            continue
+        return path
+    return None
+
+
 def thumbnail(photo: Image.Image) -> NDArray[np.int16]:
     """Return a photo's (32, 32, 3) average colours, in 0..255."""
     small = photo.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.core.acceleration import CPU
+from export.core.calibration import photo_to_spare
 from export.core.choices import add_choice_flags, check_choices
 from export.core.flags import add_calibration_flag, add_evaluate_flags
 from export.core.format import INTEGERS, PRECISIONS, Family, Format
@@ -125,7 +126,9 @@ def add_request_flags(parser: argparse.ArgumentParser) -> None:
         "--output", type=path_argument, default=Path("artifacts"), metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument(
-        "--photo", type=path_argument, help="photo for the verification (default: one that comes with scikit-learn)"
+        "--photo",
+        type=path_argument,
+        help="photo for the verification (default: one that --calibration has to spare, or comes with scikit-learn)",
     )
     add_calibration_flag(parser)
     parser.add_argument(
@@ -163,7 +166,7 @@ def read_request(arguments: argparse.Namespace, target: Format) -> ExportRequest
     samples = CALIBRATION_SAMPLES if arguments.num_calibration_samples is None else arguments.num_calibration_samples
     if samples < 1:
         raise UserError(f"--num-calibration-samples {samples}: give at least 1")
-    photo = arguments.photo or default_photo()
+    photo = arguments.photo or photo_to_spare(arguments.calibration, samples) or default_photo()
     load_photo(photo)
     check_writable(arguments.output)
     return ExportRequest(

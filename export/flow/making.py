@@ -4,8 +4,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.core.calibration import photo_to_spare
 from export.core.format import INTEGERS, Family
 from export.core.formats import FORMATS, artifact_path, family_of
+from export.core.request import CALIBRATION_SAMPLES
 from export.core.sidecar import Sidecar
 from export.core.weights import Weights
 from minivlm.process import run_child
@@ -39,13 +41,16 @@ def make(
         precision: Such as "int8".
         folder: For the artifact and what is beside it.
         weights: Of the model.
-        calibration: Folder of photos, used where ranges are measured; None takes a photo that is there.
+        calibration: Folder of photos; ranges are measured on some, where any are, and the artifact is verified on
+            another. None takes photos that are there.
     """
     path = artifact_path(folder, model, FORMATS[runtime], precision)
     command = [sys.executable, str(FRONT), runtime, "--model", model, "--precision", precision]
     command += weights.flags()
-    if calibration is not None and precision in INTEGERS and family_of(model) is not Family.TRANSFORMER:
-        command += ["--calibration", str(calibration)]
+    if calibration is not None and family_of(model) is not Family.TRANSFORMER:
+        spare = photo_to_spare(calibration, CALIBRATION_SAMPLES)
+        command += ["--calibration", str(calibration)] if precision in INTEGERS else []
+        command += [] if spare is None else ["--photo", str(spare)]
     done = run_child([*command, "--output", str(folder)])
     if done.returncode == 0:
         return Made(path, Sidecar.read(path))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from export.core.calibration import VIEWS, alike, calibration_set, thumbnail
+from export.core.calibration import VIEWS, alike, calibration_set, photo_to_spare, thumbnail
 from minivlm.errors import UserError
 from minivlm.images.photos import default_photo, load_photo
 from minivlm.vision.tee_config import TEE_TINY
@@ -110,6 +110,18 @@ class TestCopies:
         assert found.copies == tuple(f"{number}.png" for number in range(1, 6))
         with pytest.raises(UserError, match=r"samples 7: 1 photos give at most 6, 5 copies; add photos"):
             calibration_set(tmp_path, VIEWS + 1, TEE_TINY, SIZE)
+
+
+class TestPhotoToSpare:
+    def test_it_is_the_last_that_can_be_read_of_more_than_are_measured_on(self, tmp_path):
+        for number in range(4):
+            save_photo(tmp_path / f"{number}.png", seed=number)
+        (tmp_path / "9.png").write_text("no photo")
+        assert photo_to_spare(tmp_path, 3) == tmp_path / "3.png"
+
+    def test_there_is_none_where_all_are_measured_on_or_nothing_is_there(self, tmp_path):
+        save_photo(tmp_path / "0.png")
+        assert [photo_to_spare(folder, 1) for folder in (tmp_path, tmp_path / "none", None)] == [None] * 3
 
 
 class TestHeldOut:

@@ -6,9 +6,11 @@ from subprocess import CompletedProcess
 import pytest
 
 from export.core.formats import FORMATS, artifact_path
+from export.core.request import CALIBRATION_SAMPLES
 from export.core.weights import Weights
 from export.flow import making
 from tests.export.artifacts import handmade
+from tests.tiny import save_photo
 
 PHOTOS = Path("photos")
 
@@ -39,6 +41,22 @@ def test_photos_go_to_exports_that_measure_ranges_and_to_no_others(
     assert ("--calibration" in command) == calibrated
     assert command[2:7] == ["onnx", "--model", model, "--precision", precision]
     assert command[command.index("--seed") + 1] == "3"
+
+
+@pytest.mark.parametrize(
+    ("model", "precision", "spared"),
+    [("tee-tiny", "int8", True), ("tee-tiny", "fp32", True), ("minilm-tiny", "int8", False)],
+)
+def test_what_sees_is_verified_on_a_photo_of_the_kind(
+    model: str, precision: str, spared: bool, told: list[list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    names = [tmp_path / "photos" / f"{number}.png" for number in range(CALIBRATION_SAMPLES + 1)]
+    photos = [save_photo(name, seed=number) for number, name in enumerate(names)]
+    making.make("onnx", model, precision, tmp_path, Weights(seed=3), tmp_path / "photos")
+    (command,) = told
+    assert ("--photo" in command) == spared
+    assert (str(photos[-1]) in command) == spared
 
 
 def test_one_that_cannot_be_made_says_its_error_alone(told: list[list[str]], tmp_path: Path) -> None:
