@@ -209,11 +209,11 @@ TRAINED: Mapping[str, Tolerances] = MappingProxyType(
         "int8": TRAINED_INT8,
         "onnx int8": TRAINED_ONNX_INT8,
         # Detectors are those of int8. The sample's language in ONNX Runtime, ExecuTorch and LiteRT: 14 dB and more (a
-        # pair's two logits 8), best entry 0.89, 1 and 0.95, 0.04 to 0.07 nats. About photos another one in LiteRT
-        # answered with 0.26 nats, and kept 101.0 % of the CIDEr of its captions of scenes, 99.2 of its questions and
-        # 102.8 of its statements: numbers say little of the task here, too.
-        "int4": replace(TRAINED_INT8, tensor_sqnr=10.0, few_sqnr=-3.0, top_1=0.8, divergence=0.4),
-        "onnx int4": replace(TRAINED_ONNX_INT8, tensor_sqnr=10.0, few_sqnr=-3.0, top_1=0.8, divergence=0.4),
+        # pair's two logits 8), best entry 0.79 to 1 of a caption's 19, 0.04 to 0.07 nats. About photos another one in
+        # LiteRT answered with 0.26 nats, and kept 101.0 % of the CIDEr of its captions of scenes, 99.2 of its questions
+        # and 102.8 of its statements: numbers say little of the task here, too.
+        "int4": replace(TRAINED_INT8, tensor_sqnr=10.0, few_sqnr=-3.0, top_1=0.65, divergence=0.4),
+        "onnx int4": replace(TRAINED_ONNX_INT8, tensor_sqnr=10.0, few_sqnr=-3.0, top_1=0.65, divergence=0.4),
     }
 )
 """Likewise of trained weights, where they differ from `TOLERANCES`. At fp32 they do not: features of trained detectors

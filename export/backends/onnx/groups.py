@@ -5,7 +5,9 @@ Its operators are MatMulNBits and GatherBlockQuantized.
 
 from collections.abc import Collection
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 INTEGER_PRODUCTS = 4
 """MatMulNBits' accuracy level at which rows are rounded to int8, each group by its own range, before they are
@@ -34,5 +36,23 @@ def store_in_groups(model: onnx.ModelProto, names: Collection[str], group: int) 
         nodes_to_exclude=others,
     )
     quantizer.process()
-    stored: onnx.ModelProto = quantizer.model.model
-    return stored
+    return with_half_scales(quantizer.model.model)
+
+
+def with_half_scales(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store the scales of tables in float16, a tenth of their bytes less, and widen the rows that are looked up.
+
+    Products take scales in the type of their rows, which is float32. The graph is changed in place.
+    """
+    scales = {node.input[2]: node for node in model.graph.node if node.op_type == "GatherBlockQuantized"}
+    for held in model.graph.initializer:
+        if held.name in scales:
+            held.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(held).astype(np.float16), held.name))
+    for node in scales.values():
+        row = node.output[0]
+        node.output[0] = f"{row}_half"
+        widened = helper.make_node(
+            "Cast", [node.output[0]], [row], name=f"{node.name}_widened", to=onnx.TensorProto.FLOAT
+        )
+        model.graph.node.insert(list(model.graph.node).index(node) + 1, widened)
+    return model

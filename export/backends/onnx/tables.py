@@ -90,7 +90,7 @@ class GroupedTable(Table):
 
     def read(self, graph: Graph, values: Mapping[str, Tensor]) -> tuple[StoredWeight, LayerRun]:
         """See `Found`."""
-        scale = graph.tensor(self.node.input[2])
+        scale = graph.tensor(self.node.input[2]).float()
         weight = StoredWeight(
             values=graph.tensor(self.node.input[0]), scale=scale, zero=torch.zeros_like(scale), bits=4
         )
