@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from export.backends.litert.graph import float_weights, graphs, number_ends, packed, parsed, tensor_name
+from export.backends.litert.graph import float_weights, graphs, kind, number_ends, packed, parsed, tensor_name
 from export.backends.litert.operators import NativeNMS, native_operators
 from export.core.methods import Method
 from export.rewrites.modules import prepared, replace_nms
@@ -78,29 +78,46 @@ def name_after_modules(signature: str, model: Any, graph: Any, module: nn.Module
 
     The converter's names are the classes and names of all modules around, half a megabyte of them; and the quantizer
     takes tensors of two signatures with one name for the same tensor. They are wrong where a module calls what is two
-    levels below it, as the transformer does with its projections, and missing on what a signature gives: so matrices
-    and tables are known by their weights, and else the operator's second input tells, which is a layer's weights.
+    levels below it, as the transformer does with its projections, those of what comes next where that is fused, as
+    ReLU6 is, and missing on what a signature gives: so layers are known by their weights, and else the operator's
+    second input tells.
     """
-    root, owners = Scope("", module), owners_of_matrices(module)
+    root, owners = Scope("", module), owners_of_weights(module)
     for operator in graph.operators:
         weights = [index for index in operator.inputs[1:2] if index >= 0]
         owner = "".join(owners.get(signs(float_weights(model, graph, index)), "") for index in weights)
         layer = "".join(root.find(tensor_name(graph, index).partition(";")[0]) for index in weights)
         for index in operator.outputs:
-            path = owner or root.find(tensor_name(graph, index).partition(";")[0]) or layer
+            found = root.find(tensor_name(graph, index).partition(";")[0])
+            # What lies elsewhere and is multiplied into a convolution makes other weights of it.
+            elsewhere = "CONV" in kind(model, operator) and parent_of(found) != parent_of(owner)
+            path = ("" if elsewhere else owner) or found or layer
             graph.tensors[index].name = f"{signature}/{path}:{index}".encode()
 
 
-def owners_of_matrices(module: nn.Module) -> dict[bytes, str]:
-    """Return the dotted name of each linear layer and embedding of a `convertible` model, by its weights' `signs`.
+def parent_of(path: str) -> str:
+    """Return the dotted name of the module that a module is in."""
+    return path.rpartition(".")[0]
+
+
+def owners_of_weights(module: nn.Module) -> dict[bytes, str]:
+    """Return the dotted name of each layer with weights of a `convertible` model, by their `signs`.
 
     Not of those whose signs are another's, too.
     """
     names: dict[bytes, list[str]] = {}
     for name, layer in module.named_modules():
-        if isinstance(layer, (nn.Linear, nn.Embedding)):
-            names.setdefault(signs(layer.weight.detach().numpy()), []).append(unlisted(name))
+        if isinstance(layer, (nn.Linear, nn.Embedding, nn.Conv2d)):
+            names.setdefault(signs(laid_out(layer)), []).append(unlisted(name))
     return {key: found[0] for key, found in names.items() if len(found) == 1}
+
+
+def laid_out(layer: nn.Linear | nn.Embedding | nn.Conv2d) -> Any:
+    """Return a layer's weights in LiteRT's order: of a convolution (O, H, W, I), of one by channel (1, H, W, O)."""
+    weights = layer.weight.detach()
+    if isinstance(layer, nn.Conv2d):
+        weights = weights.permute(1, 2, 3, 0) if layer.groups > 1 else weights.permute(0, 2, 3, 1)
+    return weights.numpy()
 
 
 def signs(weights: Any) -> bytes:

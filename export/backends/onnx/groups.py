@@ -44,11 +44,12 @@ def with_half_scales(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Products take scales in the type of their rows, which is float32. The graph is changed in place.
     """
-    scales = {node.input[2]: node for node in model.graph.node if node.op_type == "GatherBlockQuantized"}
+    tables = [node for node in model.graph.node if node.op_type == "GatherBlockQuantized"]
+    scales = {node.input[2] for node in tables}
     for held in model.graph.initializer:
         if held.name in scales:
             held.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(held).astype(np.float16), held.name))
-    for node in scales.values():
+    for node in tables:
         row = node.output[0]
         node.output[0] = f"{row}_half"
         widened = helper.make_node(

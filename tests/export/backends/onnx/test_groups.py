@@ -77,3 +77,28 @@ class TestStoreInGroups:
     def test_what_is_not_named_stays(self, names):
         weight = np.ones((64, 8), np.float32)
         assert [node.op_type for node in store_in_groups(product(weight), names, GROUP).graph.node] == ["MatMul"]
+
+    def test_a_table_that_is_read_twice_has_float16_scales_and_float32_rows(self):
+        """Rows in groups of 32: a weight is within half a step, or, at the upper end of -8 to 7, within a whole one."""
+        table = np.random.default_rng(3).standard_normal((20, 64)).astype(np.float32)
+        model = parse_model(
+            """<ir_version: 10, opset_import: ["" : 21]>
+            words (int64[4] first, int64[2] second) => (float[4, 64] a, float[2, 64] b) {
+                a = Gather(table, first) b = Gather(table, second)
+            }"""
+        )
+        names = ["first/Gather", "second/Gather"]
+        for node, name in zip(model.graph.node, names, strict=True):
+            node.name = name
+        model.graph.initializer.append(numpy_helper.from_array(table, "table"))
+        stored = store_in_groups(model, names, GROUP)
+        read = {name for node in stored.graph.node for name in node.input}
+        kinds = [item.data_type for item in stored.graph.initializer if item.name in read]
+        assert set(kinds) == {TensorProto.INT4, TensorProto.FLOAT16}
+        session = onnxruntime.InferenceSession(stored.SerializeToString(), providers=["CPUExecutionProvider"])
+        first, second = np.array([0, 19, 3, 3]), np.array([7, 0])
+        given = np.concatenate(session.run(None, {"first": first, "second": second}))
+        wanted = table[np.concatenate([first, second])].reshape(6, 2, GROUP)
+        steps = np.abs(wanted).max(axis=2, keepdims=True) / 8
+        assert given.dtype == np.float32
+        assert (np.abs(given.reshape(wanted.shape) - wanted) / steps).max() <= 1.01
