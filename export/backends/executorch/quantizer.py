@@ -32,13 +32,17 @@ CLAMPS = (aten.hardtanh.default, aten.hardtanh_.default)
 # The quantizer's own specifications let no scale fall below 2**-12. A folded BatchNorm scales whole channels down.
 EPSILON = 2.0**-30
 
+# A bias is stored in steps of input times weight, 2**31 of them at most: of a channel with no weights to speak of, as
+# ImageNet's networks have some, a bias of 10 fits in these where inputs have steps of 0.01.
+WEIGHT_EPSILON = 2.0**-21
+
 WEIGHTS = QuantizationSpec(
     dtype=torch.int8,
     quant_min=-127,
     quant_max=127,
     qscheme=torch.per_channel_symmetric,
     ch_axis=0,
-    observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=EPSILON),
+    observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=WEIGHT_EPSILON),
 )
 ONE_SCALE_WEIGHTS = QuantizationSpec(
     dtype=torch.int8,

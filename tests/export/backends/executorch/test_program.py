@@ -8,9 +8,12 @@ from export.backends.executorch.convert import export_program, lower
 from export.backends.executorch.partition import graph_macs
 from export.backends.executorch.program import ExecuTorchProgram
 from export.core.methods import Method
+from export.core.precision import Mode, Rule
 from export.core.recipe import Recipe
 from minivlm.errors import UserError
 from minivlm.quiet import quiet
+
+STATIC = (Rule(("*",), Mode.STATIC),)
 
 
 def edge_graph(module: nn.Module, *example: Tensor) -> torch.fx.GraphModule:
@@ -71,6 +74,23 @@ class TestHalf:
             lowered = lower([method], {"forward": export_program(method, Recipe("fp16"))}, Recipe("fp16"))
         (plan,) = lowered.program.executorch_program.execution_plan
         assert [delegate.id for delegate in plan.delegates] == ["XnnpackBackend"]
+
+
+def test_a_channel_of_an_int8_convolution_without_weights_keeps_its_bias(tmp_path):
+    """To half a step of what ReLU6 leaves; in steps of 2**-30, of which int32 has too few, nothing was left of it."""
+    network = nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU6())
+    with torch.no_grad():
+        network[0].weight.copy_(torch.randn(8, 8, 1, 1, generator=torch.Generator().manual_seed(0)))
+        network[0].weight[0] = 0.0
+        network[0].bias.fill_(2.0)
+    x = torch.randn(1, 8, 6, 6, generator=torch.Generator().manual_seed(1))
+    method, recipe = Method("forward", OneResult(network).eval(), {"x": x}, ("y",)), Recipe("int8", STATIC)
+    with quiet():
+        lowered = lower([method], {"forward": export_program(method, recipe)}, recipe)
+    with (tmp_path / "layer.pte").open("wb") as file:
+        lowered.program.write_to_file(file)
+    (given,) = ExecuTorchProgram(tmp_path / "layer.pte").run("forward", [x])
+    assert (given[:, 0] - 2.0).abs().max() <= 0.51 * 6 / 255
 
 
 class TestProgram:
