@@ -80,7 +80,8 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
     ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None
     model = parsed(made.quantize(ranges, enable_progress_report=False).quantized_model)
     number_ends(model, methods)  # behind static layers there are new tensors
-    make_room_for_biases(model, parsed(content))
+    if ranges is not None:
+        make_room_for_biases(model, parsed(content))
     share_buffers(model)
     share_scales(model)
     return packed(model), decisions(placed, recipe)
