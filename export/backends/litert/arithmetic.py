@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.backends.litert.graph import (
+    INT4,
+    INT8,
+    INT32,
     constant,
     group_scales,
     kind,
@@ -35,8 +38,6 @@ from minivlm.errors import UserError
 from minivlm.language.attention import SelfAttention
 from minivlm.quiet import quiet
 
-INT8, INT4, INT32 = 9, 17, 2
-"""Element types, as the schema numbers them."""
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 CLAMPS: Mapping[int, tuple[float, float]] = MappingProxyType(
     {0: (-float("inf"), float("inf")), 1: (0.0, float("inf")), 3: (0.0, 6.0)}

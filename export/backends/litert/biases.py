@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from export.backends.litert.graph import graphs, kind, numbers, tensor_name
+from export.backends.litert.graph import INT32, graphs, kind, numbers, tensor_name
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-INT32 = 2
-"""As the schema numbers element types."""
 MOST_STEPS = 2.0**24
 """Of a bias: as many digits as a float32 has."""
 

@@ -10,6 +10,9 @@ import numpy as np
 from export.core.methods import Method
 from minivlm.quiet import quiet
 
+INT8, INT4, INT32 = 9, 17, 2
+"""Element types, as the schema numbers them."""
+
 
 def parsed(content: bytes) -> Any:
     """Return a model as the objects of its schema."""
