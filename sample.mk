@@ -159,7 +159,9 @@ $(S)/model/config.json: | $(S)/mean/config.json
 
 # Of a checkpoint, $(1), on the scenes of a split, $(2), into a folder, $(3): the detector looks once for all tasks.
 define scored
-	for task in detection caption vqa nlvr2; do \
+	$(MINIVLM) evaluate detection --data $(S)/scenes/$(2) --checkpoint $(1) --features $(S)/regions --all-names \
+	  --output $(3) --resume
+	for task in caption vqa nlvr2; do \
 	  $(MINIVLM) evaluate $$task --data $(S)/scenes/$(2) --checkpoint $(1) --features $(S)/regions \
 	    --output $(3) --resume || exit; done
 	$(MINIVLM) evaluate retrieval --data $(S)/scenes/$(2) --checkpoint $(1) --features $(S)/regions \
@@ -188,7 +190,8 @@ $(S)/lite/config.json: | $(S)/done/lite-detector
 	$(MINIVLM) checkpoint halve $(S)/lite-detector $(@D)
 
 $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style: $(S)/done/lite-scores-%: | $(S)/lite/config.json $(S)/scenes/%/about.json
-	$(MINIVLM) evaluate detection --data $(S)/scenes/$* --checkpoint $(S)/lite --output $(S)/scores/lite-$* --resume
+	$(MINIVLM) evaluate detection --data $(S)/scenes/$* --checkpoint $(S)/lite --all-names \
+	  --output $(S)/scores/lite-$* --resume
 	$(done)
 
 $(S)/lite/MODEL_CARD.md: $(S)/lite/config.json $(S)/done/lite-scores-test $(S)/done/lite-scores-unseen-style

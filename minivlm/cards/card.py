@@ -24,7 +24,8 @@ TEMPLATE = "MODEL_CARD.md.j2"
 ABOUT = "about.json"
 LITE = "efficientnet-lite0"
 NAMES: Mapping[str, str] = {
-    "VG mAP@.5": "detection: VG mAP@.5",
+    "VG mAP@.5": "detection: VG mAP@.5 of the regions",
+    "VG mAP@.5, all names": "detection: VG mAP@.5 of all names, as papers have it",
     "boxes found and named": "detection: boxes found and named",
     "attributes@.5": "detection: attributes of what is found",
     "region recall@.5": "detection: boxes found, whatever they are called",

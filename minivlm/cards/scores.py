@@ -8,6 +8,7 @@ from typing import Any
 from minivlm.errors import UserError
 from minivlm.evaluation.intervals import AREA, MEANS, Interval, area_interval, mean_interval, mean_scores
 from minivlm.evaluation.records import read_results
+from minivlm.evaluation.scoring import ALL_NAMES
 from minivlm.scenes.judging import judges_of
 from minivlm.storage.files import exists
 from minivlm.storage.json_files import read_object
@@ -15,8 +16,10 @@ from minivlm.storage.json_files import read_object
 WAY_OUT = "give a folder that minivlm evaluate TASK --output DIR wrote"
 ATTRIBUTES = "attributes@.5"
 TRUE = "true captions"
+AREAS: Mapping[str, str] = {AREA: "found", ALL_NAMES: "named"}
+"""Mean average precisions -> the part of a record that they score."""
 SHOWN: Mapping[str, tuple[str, ...]] = {
-    "detection": (AREA, "boxes found and named", ATTRIBUTES, "region recall@.5"),
+    "detection": (*AREAS, "boxes found and named", ATTRIBUTES, "region recall@.5"),
     "caption": (TRUE, "CIDEr", "BLEU-4"),
     "vqa": ("accuracy",),
     "nlvr2": ("accuracy",),
@@ -108,8 +111,9 @@ def _all_scores(
         return found
     results = read_results(kept)
     records = [record for record in results.records.values() if "error" not in record]
-    if task == "detection":
-        found[AREA] = area_interval(records)
+    for name, rows in AREAS.items():
+        if task == "detection" and name in found:
+            found[name] = area_interval(records, said=rows)
     if task == "caption" and data is not None:
         found[TRUE] = _true_captions(records, data)
     if task in MEANS:

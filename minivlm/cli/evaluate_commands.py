@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -88,6 +88,9 @@ def _add_task(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--beams", type=positive, default=1, metavar="K", help="hypotheses (default: %(default)s)")
     if name == "detection":
         parser.add_argument("--proposals", action="store_true", help="score the first stage, too (PyTorch only)")
+        parser.add_argument(
+            "--all-names", action="store_true", help="score boxes under every name, too, as papers do (PyTorch only)"
+        )
 
 
 def run_task(arguments: argparse.Namespace) -> None:
@@ -145,8 +148,8 @@ def run_compare(arguments: argparse.Namespace) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    given = {name: getattr(arguments, name) for name in ("limit", "split", "beams", "proposals") if name in arguments}
-    return Settings(**given)
+    told = (field.name for field in fields(Settings) if field.name in arguments)
+    return Settings(**{name: getattr(arguments, name) for name in told})
 
 
 def _fields(arguments: argparse.Namespace, pipeline: Pipeline, report: Report, outcome: Outcome) -> dict[str, Any]:

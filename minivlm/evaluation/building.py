@@ -15,8 +15,8 @@ from minivlm.datasets.pictures import PictureFolder
 from minivlm.datasets.questions import QuestionData, read_questions
 from minivlm.datasets.report import Report
 from minivlm.errors import UserError
-from minivlm.evaluation.proposals import require_proposals
 from minivlm.evaluation.tasks import CaptionTask, DetectionTask, QuestionTask, RetrievalTask, StatementTask, Task
+from minivlm.evaluation.whole_detector import require_whole
 from minivlm.inference.pipeline import Pipeline
 
 NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -45,12 +45,14 @@ class Settings:
         split: Of captions that say theirs.
         beams: Of captions.
         proposals: Of detection: look at the detector's first stage, too.
+        all_names: Of detection: look at every name of every box, too.
     """
 
     limit: int | None = None
     split: str = "test"
     beams: int = 1
     proposals: bool = False
+    all_names: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,10 @@ def _build_task(name: str, data: TaskData, pipeline: Pipeline, settings: Setting
             boxes = data.boxes
             tags = pipeline.backend.tags
             _require_a_class(boxes.classes, tags)
-            if settings.proposals:
-                require_proposals(pipeline.backend)
-            return DetectionTask(data=boxes, tags=tags, proposals=settings.proposals), boxes.report
+            asked = {"proposals": settings.proposals, "all_names": settings.all_names}
+            for name in (name for name, wanted in asked.items() if wanted):
+                require_whole(pipeline.backend, f"--{name.replace('_', '-')}")
+            return DetectionTask(data=boxes, tags=tags, **asked), boxes.report
         case "vqa":
             return QuestionTask(examples=data.questions.examples), data.questions.report
         case "nlvr2":

@@ -60,19 +60,20 @@ def mean_interval(values: Sequence[float], *, seed: int = 0, resamples: int = RE
 
 
 def area_interval(
-    records: Sequence[Mapping[str, Any]], *, seed: int = 0, resamples: int = AREA_RESAMPLES
+    records: Sequence[Mapping[str, Any]], *, said: str = "found", seed: int = 0, resamples: int = AREA_RESAMPLES
 ) -> tuple[float, Interval]:
-    """Return `AREA` over pictures, and its interval; a class that no drawn picture shows counts in no mean.
+    """Return mean average precision, and its interval; a class that no drawn picture shows counts in no mean.
 
     Resamples score higher than the pictures themselves: a picture that is drawn twice brings the same boxes twice, and
     fewer different ones. The interval is moved down by the mean of that (Efron and Tibshirani 1993, chapter 10).
 
     Args:
         records: Of detection, at least one.
+        said: See `detections`: `AREA` is of what was found, `ALL_NAMES` of what was named.
         seed: Of the resampling.
         resamples: How often the pictures are drawn anew.
     """
-    tallies = [tally(*pair) for pair in zip(*detections(records), strict=True)]
+    tallies = [tally(*pair) for pair in zip(*detections(records, said=said), strict=True)]
     generator = np.random.default_rng(seed)
     whole = mean_average_precision(summed_precisions(tallies))
     drawn = np.array(

@@ -27,6 +27,7 @@ Records = Sequence[Mapping[str, Any]]
 """Of examples that were answered."""
 
 ATTRIBUTES = "attributes@.5"
+ALL_NAMES = "VG mAP@.5, all names"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,8 @@ def _detection_metrics(records: Records) -> Metrics:
         "VG mAP@.5 weighted": weighted_average_precision(scores),
         "region recall@.5": _mean(recalls),
     }
+    if all("named" in record for record in records):
+        values[ALL_NAMES] = mean_average_precision(average_precisions(*detections(records, said="named")))
     proposed = [record["proposal_recall"] for record in records if record.get("proposal_recall") is not None]
     if proposed:
         values["proposal recall@.5"] = _mean(proposed)
@@ -165,16 +168,22 @@ def _detection_scores(records: Records) -> dict[str, float]:
     return {key: share for key, share in shares.items() if share is not None}
 
 
-def detections(records: Records) -> tuple[list[Truth], list[Found]]:
-    """Return the boxes of each picture of detection's records, of classes that the model knows, and what it found."""
+def detections(records: Records, *, said: str = "found") -> tuple[list[Truth], list[Found]]:
+    """Return the boxes of each picture of detection's records, of classes that the model knows, and what it found.
+
+    Args:
+        records: Of detection.
+        said: "found", the regions; or "named", boxes under every name that they may have.
+    """
     labels = _labels(records)
     truths = [_truth(record, labels, known_only=True) for record in records]
-    return truths, [_found(record, labels) for record in records]
+    return truths, [_found(record, labels, said) for record in records]
 
 
 def _labels(records: Records) -> dict[str, int]:
     """Number the classes that records name."""
-    names = {one["name"] for record in records for key in ("truth", "found") for one in record[key]}
+    kinds = ("truth", "found", "named")
+    names = {one["name"] for record in records for kind in kinds for one in record.get(kind, ())}
     return {name: label for label, name in enumerate(sorted(names))}
 
 
@@ -187,8 +196,8 @@ def _truth(record: Mapping[str, Any], labels: Mapping[str, int], *, known_only: 
     )
 
 
-def _found(record: Mapping[str, Any], labels: Mapping[str, int]) -> Found:
-    rows = record["found"]
+def _found(record: Mapping[str, Any], labels: Mapping[str, int], said: str = "found") -> Found:
+    rows = record[said]
     return Found(
         corners=_corners(rows),
         labels=np.array([labels[one["name"]] for one in rows], dtype=np.int64),

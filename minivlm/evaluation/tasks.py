@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from torch import Tensor
 
 from minivlm.datasets.boxes import BoxData, BoxExample
 from minivlm.datasets.captions import CaptionExample
 from minivlm.datasets.nlvr2 import StatementExample
 from minivlm.datasets.questions import QuestionExample
 from minivlm.evaluation.detection import Found, Truth, recall
-from minivlm.evaluation.proposals import proposal_corners
 from minivlm.evaluation.sight import Look
+from minivlm.evaluation.whole_detector import all_names, proposal_corners
 from minivlm.images.photos import load_photo
 from minivlm.inference.pipeline import Pipeline
 
 Example = TypeVar("Example")
+Rows = Tensor | np.ndarray[Any, Any]
 
 
 class Task(Protocol[Example]):
@@ -64,11 +66,13 @@ class DetectionTask:
         data: With names of its classes.
         tags: Of the model.
         proposals: Whether to look at the detector's first stage, too; it runs once more for that.
+        all_names: Whether to look at every name that a box may have, too; likewise.
     """
 
     data: BoxData
     tags: Sequence[str]
     proposals: bool = False
+    all_names: bool = False
     name = "detection"
     head = None
 
@@ -105,16 +109,22 @@ class DetectionTask:
         """See `Task`."""
         found = look(example.picture)
         found = found.top(len(found.scores))
-        names = [name.casefold() for name in pipeline.tag_names(found)]
-        rows = zip(names, found.boxes.tolist(), found.scores.tolist(), strict=True)
-        record: dict[str, Any] = {"found": [{"name": name, "box": box, "score": score} for name, box, score in rows]}
+        record: dict[str, Any] = {"found": _rows(pipeline.tag_names(found), found.boxes, found.scores)}
         if pipeline.backend.attributes and found.attributes is not None:
             for one, attribute in zip(record["found"], pipeline.attribute_names(found), strict=True):
                 one["attribute"] = attribute and attribute.casefold()
         if self.proposals:
             corners = proposal_corners(pipeline.backend, load_photo(example.picture))
             record["proposal_recall"] = _proposal_recall(example, corners)
+        if self.all_names:
+            named = all_names(pipeline.backend, load_photo(example.picture))
+            record["named"] = _rows([self.tags[label] for label in named.labels], named.corners, named.scores)
         return record
+
+
+def _rows(names: Sequence[str], boxes: Rows, scores: Rows) -> list[dict[str, Any]]:
+    each = zip(names, boxes.tolist(), scores.tolist(), strict=True)
+    return [{"name": name.casefold(), "box": box, "score": score} for name, box, score in each]
 
 
 def _proposal_recall(example: BoxExample, corners: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:

@@ -205,11 +205,27 @@ class FasterRCNN(nn.Module):
             UserError: The photo has no room for a single RoI.
             ValueError: Several pictures.
         """
+        return self.select(*self._describe(image, extent), extent)
+
+    def classify(self, image: Tensor, extent: Tensor) -> tuple[Tensor, Tensor]:
+        """Say what each RoI may be, before it is given one name.
+
+        Args:
+            image: See `forward`.
+            extent: Likewise.
+
+        Returns:
+            boxes: (R, classes - 1, 4) xyxy pixels; probabilities: (R, classes - 1).
+        """
+        _, class_logits, deltas, rois = self._describe(image, extent)
+        return self._class_boxes(deltas, rois, extent), class_logits.softmax(dim=1)[:, 1:]
+
+    def _describe(self, image: Tensor, extent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return features, class logits and deltas of RoIs, and the RoIs."""
         check_one_picture(image)
         feature = self.backbone(image)
         rois = self.propose(feature, extent)
-        features, class_logits, deltas = self.box_head(self.pool(feature, rois))
-        return self.select(features, class_logits, deltas, rois, extent)
+        return *self.box_head(self.pool(feature, rois)), rois
 
     def propose(self, feature: Tensor, extent: Tensor) -> Tensor:
         """Return up to post_nms RoIs, (R, 4) xyxy pixels by falling objectness.
@@ -254,8 +270,7 @@ class FasterRCNN(nn.Module):
         """
         config = self.config
         probabilities = class_logits.softmax(dim=1)[:, 1:]  # (R, foreground classes)
-        decoded = self.head_coder.decode(deltas.reshape(-1, 4), rois.repeat_interleave(config.classes, dim=0))
-        boxes = clip_boxes(decoded, extent, INCLUSIVE).reshape(-1, config.classes, 4)[:, 1:]
+        boxes = self._class_boxes(deltas, rois, extent)
         least = min(config.min_regions, rois.shape[0])
         scores, tags = best_surviving(
             _continuous(boxes), probabilities, config.iou_threshold, config.score_threshold, least
@@ -266,6 +281,12 @@ class FasterRCNN(nn.Module):
         boxes = boxes[order, tags]
         found = Regions(features[order], boxes, box_geometry(boxes, extent), tags, scores)
         return with_attributes(self.attribute_head, found)
+
+    def _class_boxes(self, deltas: Tensor, rois: Tensor, extent: Tensor) -> Tensor:
+        """Return (R, classes - 1, 4): a box of each RoI in each class, from (R, 4 * classes) deltas."""
+        classes = self.config.classes
+        decoded = self.head_coder.decode(deltas.reshape(-1, 4), rois.repeat_interleave(classes, dim=0))
+        return clip_boxes(decoded, extent, INCLUSIVE).reshape(-1, classes, 4)[:, 1:]
 
     @torch.no_grad()
     def randomize(self, generator: torch.Generator) -> None:

@@ -84,12 +84,32 @@ class TEE(nn.Module):
 
     def detect(self, image: Tensor, extent: Tensor) -> tuple[Regions, Tensor]:
         """Find regions, and the (proposals, 4) xyxy that they came from, in which rows that only fill are empty."""
+        features, class_logits, deltas, proposals, valid = self._describe(image, extent)
+        regions = self.select(features, class_logits, deltas, proposals, valid, extent)
+        return regions, torch.where(valid[:, None], proposals, 0.0)
+
+    def classify(self, image: Tensor, extent: Tensor) -> tuple[Tensor, Tensor]:
+        """Say what each proposal may be, before it is given one name.
+
+        Args:
+            image: See `forward`.
+            extent: Likewise.
+
+        Returns:
+            boxes: (R, classes - 1, 4) xyxy pixels, of a proposal the same in all classes; probabilities:
+            (R, classes - 1), 0 in rows that only fill.
+        """
+        _, class_logits, deltas, proposals, valid = self._describe(image, extent)
+        boxes, probabilities = self.refine(deltas, proposals, extent), class_logits.softmax(dim=1)[:, 1:]
+        there = valid & nonempty(boxes)
+        return boxes[:, None].expand(*probabilities.shape, 4), torch.where(there[:, None], probabilities, 0.0)
+
+    def _describe(self, image: Tensor, extent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return features, class logits and deltas of proposals, themselves, and which of them are valid."""
         check_one_picture(image)
         levels = self.backbone(image)
         proposals, valid = self.propose(levels, extent)
-        features, class_logits, deltas = self.box_head(self.pool(levels, proposals))
-        regions = self.select(features, class_logits, deltas, proposals, valid, extent)
-        return regions, torch.where(valid[:, None], proposals, 0.0)
+        return *self.box_head(self.pool(levels, proposals)), proposals, valid
 
     def detect_each(self, images: Tensor, extents: Tensor) -> list[Regions]:
         """Find the regions of every picture of a batch; `forward` gives the same for each alone.

@@ -207,6 +207,16 @@ def test_proposals_are_scored_on_request(data: Path, pipeline: Pipeline) -> None
     assert 0.0 < outcome.values["proposal recall@.5"] <= 1.0
 
 
+def test_boxes_are_scored_under_every_name_on_request(data: Path, pipeline: Pipeline) -> None:
+    records = RecordFile(None)
+    outcome = evaluate(task_of("detection", data, pipeline, all_names=True), pipeline, records, limit=2)
+    assert 0.0 <= outcome.values["VG mAP@.5, all names"] <= 1.0
+    likeliest = {one["name"] for record in records.records.values() for one in record["named"]}
+    assert likeliest <= set(TAGS) | {tag.casefold() for tag in pipeline.backend.tags}
+    perfect = [{**one, "named": PERFECT["detection"](one)["found"]} for one in records.records.values()]
+    assert scoring_of("detection").metrics(perfect).values["VG mAP@.5, all names"] == 1.0
+
+
 def test_proposals_of_a_runtime_that_shows_none_are_refused_before_the_first_example(
     data: Path, pipeline: Pipeline
 ) -> None:
