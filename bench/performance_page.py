@@ -3,9 +3,9 @@
     python bench/performance_page.py
     python bench/performance_page.py docs/performance.md --check
 
-A table stands between <!-- NAME from RECORDS --> and <!-- end -->; RECORDS is a file of bench/run.py or, of what
-artifacts keep, of bench/retention.py, seen from the page. --check changes nothing and fails where a page is not what
-its records give.
+A table stands between <!-- NAME from RECORDS --> and <!-- end -->; RECORDS is a file of bench/run.py, of
+bench/retention.py or of bench/ingredients.py, seen from the page. --check changes nothing and fails where a page is
+not what its records give.
 """
 
 from collections.abc import Sequence

@@ -12,6 +12,7 @@ from bench.records.repeats import Repeats, group
 from bench.records.runtimes import PYTORCH, default_place
 from bench.reporting.markdown import TITLES, table_lines
 from bench.reporting.retention import retention_of_all, retention_of_first
+from bench.reporting.score_tables import page_table
 from minivlm.errors import UserError
 
 MARK = re.compile(r"<!-- (?P<table>\S+) from (?P<records>\S+) -->\n(?P<shown>.*?)<!-- end -->", re.DOTALL)
@@ -112,6 +113,7 @@ TABLES: Mapping[str, Callable[[Path], list[str]]] = MappingProxyType(
         "facts": _facts,
         "retention": retention_of_first,
         "retention-everywhere": retention_of_all,
+        "scores": page_table,
     }
 )
 """Name -> what makes a table's lines of a file of records."""

@@ -5,10 +5,12 @@ what a column of ours is called says that its data is not the paper's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from bench.records.scores import ScoreRecord
+from bench.records.scores import ScoreRecord, read_scores
 from bench.reporting import paper_scores as paper
 from bench.reporting.cells import Cell, Row, Table
+from bench.reporting.markdown import table_lines
 
 BLIND, BASELINE, HIGH, DISTILLED = "no picture", "baseline", "+ H", "+ H + DD"
 """Names of our rows: see `bench/ingredients.py`."""
@@ -71,6 +73,22 @@ def score_table(records: Sequence[ScoreRecord]) -> Table | None:
             for (row, model, data), said in rows.items()
         ],
     )
+
+
+def page_table(path: Path) -> list[str]:
+    """Return the lines of a page's table: each row of a file of records with its scores, and what was scored.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    records = read_scores(path)
+    rows: dict[str, dict[str, str]] = {}
+    for one in records:
+        shown = f"{100 * one.score:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
+        rows.setdefault(one.row, {})[one.task] = shown
+    tasks = list(dict.fromkeys(one.task for one in records))
+    cells = [{"": row} | {task: said.get(task, "") for task in tasks} for row, said in rows.items()]
+    return [*table_lines(cells), "", f"{_described(records)}."]
 
 
 def _interval(task: str, record: ScoreRecord | None) -> Cell:

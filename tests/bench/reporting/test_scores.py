@@ -4,9 +4,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from bench.records.scores import ScoreRecord
+from bench.records.scores import ScoreRecord, write_scores
 from bench.reporting import paper_scores as paper
 from bench.reporting.cells import Table
+from bench.reporting.pages import render
 from bench.reporting.score_plots import kept_picture, score_pictures, trade_off_picture
 from bench.reporting.score_tables import BASELINE, BLIND, DISTILLED, HIGH, accuracy_tables, score_table
 from tests.bench.samples import SCORE
@@ -101,3 +102,18 @@ def test_without_times_scores_stand_over_sizes() -> None:
     figure = trade_off_picture([replace(SCORE, bytes=2_000_000)])
     assert figure.axes[3].get_xlabel().startswith("weights (MB)")
     assert figure.axes[1].get_title(loc="left") == "not measured yet"  # of captions nothing was scored
+
+
+def test_a_page_shows_rows_beside_their_tasks_and_what_was_scored(tmp_path: Path) -> None:
+    """Scores times 100; a task that a row lacks stays empty."""
+    more = replace(SCORE, row=BASELINE, task="nlvr2", score=0.625, low=0.5, high=0.75)
+    write_scores(tmp_path / "a.jsonl", [replace(SCORE, row=BASELINE), more, replace(SCORE, row=HIGH)])
+    text = "<!-- scores from a.jsonl -->\n<!-- end -->"
+    assert render(text, tmp_path).splitlines()[1:-1] == [
+        "|  | vqa | nlvr2 |",
+        "| --- | ---: | ---: |",
+        "| baseline | 75.0 (50.0 to 87.5) | 62.5 (50.0 to 75.0) |",
+        "| + H | 75.0 (50.0 to 87.5) |  |",
+        "",
+        "minivlm-tiny on test, 1 training a row, examples: vqa 8, nlvr2 8.",
+    ]
