@@ -14,6 +14,7 @@ from minivlm.weights.hub import Repository
 from minivlm.weights.labels import shipped_vocabulary
 from minivlm.weights.making import import_weights
 from tests.tiny import CONFIG, NAME
+from tests.weights.bert_configs import hf_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -50,17 +51,9 @@ def publish(cache: Path, name: str, files: Mapping[str, bytes], commit: str = CO
 @pytest.fixture(scope="module")
 def bert(transformers: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Config and weights of the tiny model's sizes, written by transformers; no vocabulary."""
-    size = CONFIG.language
-    config = transformers.BertConfig(
-        num_hidden_layers=size.layers,
-        hidden_size=size.hidden,
-        intermediate_size=size.intermediate,
-        num_attention_heads=size.heads,
-        vocab_size=size.vocabulary,
-    )
     folder = tmp_path_factory.mktemp("bert")
     with torch.random.fork_rng(devices=[]):
-        transformers.BertModel(config).save_pretrained(folder)
+        transformers.BertModel(hf_config(transformers, CONFIG.language)).save_pretrained(folder)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

@@ -16,6 +16,7 @@ from minivlm.weights.labels import random_labels, shipped_vocabulary
 from minivlm.weights.loading import load_model
 from minivlm.weights.making import import_weights
 from tests.tiny import CONFIG, NAME
+from tests.weights.bert_configs import hf_config
 from tests.weights.made import assert_same_state
 
 
@@ -29,21 +30,12 @@ class TestImport:
         import_timm()
         import transformers
 
-        size = CONFIG.language
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            model = transformers.BertModel(
-                transformers.BertConfig(
-                    num_hidden_layers=size.layers,
-                    hidden_size=size.hidden,
-                    intermediate_size=size.intermediate,
-                    num_attention_heads=size.heads,
-                    vocab_size=size.vocabulary,
-                )
-            )
+            model = transformers.BertModel(hf_config(transformers, CONFIG.language))
         folder = tmp_path_factory.mktemp("bert")
         model.save_pretrained(folder)
-        (folder / "vocab.txt").write_bytes(shipped_vocabulary(size.vocabulary).read_bytes())
+        (folder / "vocab.txt").write_bytes(shipped_vocabulary(CONFIG.language.vocabulary).read_bytes())
         return folder
 
     @pytest.fixture(scope="class")

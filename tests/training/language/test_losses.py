@@ -21,6 +21,7 @@ from minivlm.training.language.pretraining import PretrainingBatch, PretrainingE
 from minivlm.weights.bert import load_state
 from tests.tiny import CONFIG, made_up_regions
 from tests.training.language.made import LABELS, ids, known, quiet_parts, seeded
+from tests.weights.bert_configs import hf_config
 
 SPECIAL = LABELS.tokenizer.special
 
@@ -45,20 +46,9 @@ class TestPretraining:
     @torch.no_grad()
     def test_without_regions_it_costs_what_it_costs_bert(self, transformers: Any, pictures: KnownPictures) -> None:
         """That of transformers, BertForPreTraining, whose label 0 is "is next" and ours 1; tolerance 1e-5, float32."""
-        config = CONFIG.language
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            reference = transformers.BertForPreTraining(
-                transformers.BertConfig(
-                    num_hidden_layers=config.layers,
-                    hidden_size=config.hidden,
-                    intermediate_size=config.intermediate,
-                    num_attention_heads=config.heads,
-                    vocab_size=config.vocabulary,
-                    max_position_embeddings=config.positions,
-                    initializer_range=0.3,
-                )
-            ).eval()
+            reference = transformers.BertForPreTraining(hf_config(transformers, CONFIG.language)).eval()
         parts = quiet_parts()
         load_state(parts.language, reference.state_dict())
         parts.heads["match"].classifier.load_state_dict(reference.cls.seq_relationship.state_dict())
