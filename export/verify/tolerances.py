@@ -143,8 +143,8 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         # LiteRT's GPU accelerator adds up in fp16, too. No layer stands out: 61 dB behind the first convolution of
         # tee-0, 47 after six blocks, 34 to 38 at the levels. Its features come at 29.5 dB, with 0.93 of proposals, 0.68
         # of regions, 0.95 of tags, scores within 0.1; tee-tiny's at 36.6 with all regions. tee-lite-0 is the worst:
-        # 26.5 dB, 0.9988, 0.9, 0.66, 0.97, 0.14, and 0.85 of attributes. MiniLM's logits: 28.9 dB. Bounds are 3 dB and
-        # half as much again beyond.
+        # 26.5 dB, 0.9988, 0.9, 0.66, 0.97, 0.14, and 0.85 of attributes. MiniLM's logits: 28.9 dB. minivlm's captions:
+        # 0.89 of the words, 1.11 nats after its own. Bounds are 3 dB and half as much again beyond.
         "litert gpu fp16": Tolerances(
             proposals=0.84,
             matched=0.5,
@@ -155,9 +155,9 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             score=0.2,
             tensor_sqnr=25.0,
             few_sqnr=20.0,
-            top_1=0.9,
+            top_1=0.84,
             divergence=1e-2,
-            own_divergence=1.0,
+            own_divergence=1.7,
             tokens=0.0,
         ),
     }
@@ -205,6 +205,8 @@ TRAINED: Mapping[str, Tolerances] = MappingProxyType(
             feature_cosine=0.999,
             feature_sqnr=35.0,
             score=0.05,
+            top_1=0.9,
+            own_divergence=1.0,
         ),
         "int8": TRAINED_INT8,
         "onnx int8": TRAINED_ONNX_INT8,

@@ -14,6 +14,9 @@ from minivlm.evaluation.tasks import Task
 from minivlm.inference.pipeline import Pipeline
 from minivlm.storage.files import sha256
 
+LATER = frozenset({"all_names"})
+"""Settings that there were not always, told only where they are given: what was kept before goes on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sitting:
@@ -80,6 +83,7 @@ def begin_sitting(
 
 def _header(name: str, pipeline: Pipeline, data: str, settings: Settings, artifact: Path | None) -> Record:
     """Return what records depend on: a run that goes on must have the same."""
+    told = {name: value for name, value in asdict(settings).items() if value or name not in LATER}
     return {
         "task": name,
         "model": pipeline.backend.model,
@@ -87,5 +91,5 @@ def _header(name: str, pipeline: Pipeline, data: str, settings: Settings, artifa
         "artifact": None if artifact is None else {"name": artifact.name, "sha256": sha256(artifact)},
         "data": data,
         # How many are taken is no part of a result, but of which texts a picture was compared with: `data` says those.
-        "settings": {name: value for name, value in asdict(settings).items() if name != "limit"},
+        "settings": {name: value for name, value in told.items() if name != "limit"},
     }

@@ -110,6 +110,19 @@ def test_attributes_are_scored_with_their_interval_and_compared(
     assert (code, out, err.count("\n")) == (2, "", 1)
 
 
+def test_results_go_on_as_they_were_made_and_those_from_before_all_names_do(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("detection", "--data", data, "--model", NAME, "--output", tmp_path)
+    assert run(capfd, *flags, "--limit", 1)[0] == 0
+    header = json.loads((tmp_path / "detection.jsonl").read_text().splitlines()[0])
+    assert header["settings"] == {"split": "test", "beams": 1, "proposals": False}  # as there were when it came
+    code, out, err = run(capfd, *flags, "--resume", "--all-names")
+    assert (code, out, err.count("cannot go on")) == (2, "", 1)
+    code, out, err = run(capfd, *flags[:-1], tmp_path / "named", "--all-names")
+    assert (code, "VG mAP@.5, all names" in out) == (0, True), err
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
