@@ -77,6 +77,8 @@ class OnnxProgram:
 
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = threads or psutil.cpu_count(logical=False) or 1
+        # Each method has a pool, whose threads wait for work by spinning, long after a run: beside the next method's.
+        self._options.add_session_config_entry("session.force_spinning_stop", "1")
         self._options.log_severity_level = 4  # everything fatal is raised as well
         self._path = path
         self._sessions: dict[str, Any] = {}

@@ -109,6 +109,14 @@ class TestProgram:
     def test_takes_a_thread_a_core_by_default(self, single):
         assert OnnxProgram(single).threads >= 1
 
+    def test_no_method_s_threads_go_on_spinning_while_another_runs(self, package):
+        """The runtime's own key, of onnxruntime_session_options_config_keys.h."""
+        program = OnnxProgram(package)
+        for method in program.methods:
+            program.load(method)
+            options = program._sessions[method].get_session_options()
+            assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+
     def test_outputs_of_one_run_survive_the_next(self, single):
         program = OnnxProgram(single)
         (first,) = program.run("forward", [torch.ones(1, WIDTH)])
