@@ -1,8 +1,9 @@
 """What is to be scored: a model, and artifacts of its weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from export.core.format import Format
 from export.core.formats import FORMATS
 from export.core.lowering import LOWERED
 from export.core.sidecar import Sidecar
@@ -42,13 +43,16 @@ def _artifacts(path: Path, model: str) -> list[tuple[Path, Sidecar]]:
 
     Each is there with its sidecar, read once: that takes reading the whole artifact.
     """
-    targets = [target for target in FORMATS.values() if target.runs_here]
-    suffixes = {f".{suffix}" for target in targets for suffix in (target.suffix, target.whole_suffix)}
-    if path.suffix in suffixes or not is_folder(path):  # an artifact may be a folder, too
+    if path.suffix in _suffixes(FORMATS.values()) or not is_folder(path):  # an artifact may be a folder, too
         return [(path, Sidecar.read(path))]
-    there = sorted(one for one in path.iterdir() if one.suffix in suffixes and one.name.startswith(f"{model}-"))
+    here = _suffixes(target for target in FORMATS.values() if target.runs_here)
+    there = sorted(one for one in path.iterdir() if one.suffix in here and one.name.startswith(f"{model}-"))
     read = [(one, Sidecar.read(one)) for one in there]
     found = [(one, sidecar) for one, sidecar in read if not sidecar.delegated]
     if not found:
         raise UserError(f"{path} holds no artifact of {model}: export one, such as by python export/to_onnx.py")
     return found
+
+
+def _suffixes(targets: Iterable[Format]) -> set[str]:
+    return {f".{suffix}" for target in targets for suffix in (target.suffix, target.whole_suffix)}

@@ -44,3 +44,18 @@ def test_a_file_is_taken_as_it_is_and_a_folder_without_any_is_refused(tmp_path, 
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match="holds no artifact of tee-tiny: export one"):
         candidates([tmp_path / "none"], reference)
+
+
+def test_a_package_that_no_runtime_here_runs_is_taken_where_it_is_named_and_not_from_a_folder(
+    tmp_path, reference, monkeypatch
+):
+    """Core ML's packages are folders, and the reference executor takes minutes for what others do in seconds."""
+    package = handmade(tmp_path / "some", MODEL, "coreml")
+    read = Sidecar.read(package)
+    package.unlink()
+    package.mkdir()
+    monkeypatch.setattr(module, "Sidecar", SimpleNamespace(read=lambda path: read))
+    _, found = candidates([package], reference)
+    assert (found.name, found.artifact) == ("coreml fp32", package)
+    with pytest.raises(UserError, match="holds no artifact of tee-tiny: export one"):
+        candidates([package.parent], reference)
