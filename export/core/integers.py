@@ -33,6 +33,7 @@ class StoredWeight:
             where it has not.
         moments: (I, I) sums of products of the inputs that a row's weights were rounded together for, see
             `export.backends.onnx.rounding`; None where each was rounded by itself.
+        half: Whether the converter has rounded weights and bias to float16 before anything else.
     """
 
     values: Tensor
@@ -44,6 +45,7 @@ class StoredWeight:
     factor: float = 1.0
     affine: tuple[Tensor, Tensor] | None = None
     moments: Tensor | None = None
+    half: bool = False
 
     @property
     def by_group(self) -> Tensor:

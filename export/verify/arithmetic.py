@@ -149,10 +149,12 @@ def as_converted(layer: Any, stored: StoredWeight) -> tuple[Tensor, Tensor | Non
     """Return a layer's weights and bias with what the converter has put into them."""
     weight = layer.weight.detach() * stored.factor
     bias = None if getattr(layer, "bias", None) is None else layer.bias.detach() * stored.factor
-    if stored.affine is None:
-        return weight, bias
-    gains, shifts = stored.affine
-    return weight * gains, None if bias is None else bias + weight @ shifts
+    if stored.affine is not None:
+        gains, shifts = stored.affine
+        weight, bias = weight * gains, None if bias is None else bias + weight @ shifts
+    if stored.half:
+        weight, bias = weight.half().float(), None if bias is None else bias.half().float()
+    return weight, bias
 
 
 def as_decided(one: IntegerLayer, decision: Decision | None, one_scale: tuple[Kind, ...]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from export.backends.coreml.convert import layer_of, save
+from export.backends.coreml.rounding import weight_quantizer
 from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode, Rule
 from export.core.recipe import Recipe
@@ -20,26 +21,38 @@ from export.mil.executor import MilFunction, read_functions
 WEIGHTS: Mapping[str, str] = {"conv": "weight", "linear": "weight", "gather": "x"}
 """By operator, the input that can be a stored weight: a gather's is an embedding table."""
 
+BLOCKS = "constexpr_blockwise_shift_scale"
+"""The operator that turns a stored weight's whole numbers into floats."""
+
 SMALLEST = 2048
 """Weights of fewer numbers stay as they are: with the scales there would be nothing to save."""
 
 
-def weighted(function: Any, module: nn.Module) -> Iterator[tuple[str, Any, Any]]:
+def stored_layers(function: Any, module: nn.Module) -> Iterator[tuple[str, Any, Any]]:
     """Yield every layer with a stored weight: its dotted name, its operation, and the weight's operation.
 
-    An operation that was fused of a product and a sum has lost its layer's name: there the weight tells it.
+    An operation that was fused of others has the name of the last. A convolution with a factor behind it is known by
+    its strides, and a product with a sum behind it by its weight.
 
     Args:
-        function: Of a converted program.
+        function: Of a program, converted or quantized.
         module: What it was converted from.
     """
     owners = {f"p_{name.replace('.', '_')}": name.rpartition(".")[0] for name, _ in module.named_parameters()}
     for operation in function.operations:
         if operation.op_type in WEIGHTS:
             weight = operation.inputs[WEIGHTS[operation.op_type]].op
-            if weight is not None and weight.op_type == "const" and weight.outputs[0].val.size >= SMALLEST:
-                owner = owners.get(weight.outputs[0].name.removesuffix("_to_fp16"), "")
-                yield layer_of(operation.outputs[0].name) or owner, operation, weight
+            if weight is not None and weight.op_type in ("const", BLOCKS):
+                stored = weight.outputs[0].name.removesuffix("_quantized").removesuffix("_to_fp16")
+                own = operation.inputs.get("strides") or operation.outputs[0]
+                yield layer_of(own.name) or owners.get(stored, ""), operation, weight
+
+
+def weighted(function: Any, module: nn.Module) -> Iterator[tuple[str, Any, Any]]:
+    """Yield those of a converted program's `stored_layers` that a rule decides about."""
+    for name, operation, weight in stored_layers(function, module):
+        if weight.op_type == "const" and weight.outputs[0].val.size >= SMALLEST:
+            yield name, operation, weight
 
 
 def kind_of(operation: Any) -> Kind:
@@ -78,8 +91,7 @@ def quantize(model: Any, method: Method, recipe: Recipe) -> tuple[Any, list[Deci
         for (_, _, weight), rule in zip(layers, rules, strict=True)
         if rule.mode is not Mode.FLOAT
     }
-    quantized = optimize.linear_quantize_weights(model, optimize.OptimizationConfig(op_name_configs=chosen))
-    return quantized, decisions
+    return _apply(weight_quantizer(optimize.OptimizationConfig(op_name_configs=chosen)), model), decisions
 
 
 def _stored(rule: Rule) -> Any:
@@ -117,7 +129,6 @@ def _quantize_inputs(model: Any, operations: Sequence[Any], ranges: Mapping[str,
     import coremltools.optimize.coreml as optimize
     from coremltools.converters.mil.mil.passes.graph_pass import PassOption
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
-    from coremltools.models.utils import _apply_graph_pass
 
     symmetric = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
     chosen = {operation.name: symmetric for operation in operations}
@@ -128,4 +139,11 @@ def _quantize_inputs(model: Any, operations: Sequence[Any], ranges: Mapping[str,
             PassOption("activation_stats", dict(ranges)),
         ]
     )
-    return _apply_graph_pass(model, insert, spec_version=model.get_spec().specificationVersion, skip_model_load=True)
+    return _apply(insert, model)
+
+
+def _apply(graph_pass: Any, model: Any) -> Any:
+    from coremltools.models.utils import _apply_graph_pass
+
+    version = model.get_spec().specificationVersion
+    return _apply_graph_pass(model, graph_pass, spec_version=version, skip_model_load=True)

@@ -169,3 +169,17 @@ def test_what_the_converter_puts_into_weights_and_bias_is_taken_into_account(met
     )
     assert failed(judged(method, layer(replace(there, affine=(gains, shifts))))) == []
     assert len(failed(judged(method, layer(there)))) == 2  # weights and bias
+
+
+def test_what_the_converter_has_rounded_to_float16_counts_as_it_is_then(method: Method) -> None:
+    """float16 has 11 bits, so that a bias differs by up to 5e-4 of itself, and one number of its last bit by more."""
+    exact, bias = weights(method)
+    short = exact.half().float()
+    scale = short.abs().amax(dim=1, keepdim=True) / 127
+    values = (short / scale).round().to(torch.int8)
+    there = replace(stored(method), values=values, scale=scale, bias=bias.half().float(), half=True)
+    assert failed(judged(method, layer(there))) == []
+    assert failed(judged(method, layer(replace(there, half=False)))) != []
+    far = bias.half().float()
+    far[bias.abs().argmax()] *= 1.0 + 2.0**-10
+    assert failed(judged(method, layer(replace(there, bias=far)))) == ["float weights: worst difference, 0"]
