@@ -2,32 +2,31 @@
 
     python bench/arm64.py
     python bench/arm64.py --models minivlm --precision int8 --runtimes litert
+    python bench/arm64.py --precision fp16 --runtimes executorch,onnx
 
-The first use sets the machine up in a cache folder (Debian or Ubuntu, about 130 MB of downloads, no root). Outputs are
-compared with PyTorch's, within the tolerances that the artifact was exported with, and with those of the same file on
-this machine's own kernels. Times under emulation say nothing about a phone, so there are none. Exit code 1 says that
-an artifact failed.
+The first use sets the machine up in a cache folder (Debian or Ubuntu, about 130 MB of downloads, no root); that of
+ExecuTorch adds 445 MB. Outputs are compared with PyTorch's, within the tolerances that the artifact was exported with,
+and with those of the same file on this machine's own kernels. At fp16, the script also says in what numbers are added
+up. Times under emulation say nothing about a phone, so there are none. Exit code 1 says that an artifact failed.
 """
 
 import argparse
-import json
-import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
 from rich.table import Table
 from torch import Tensor
 
+from bench.emulation.arithmetic import Arithmetic, find_arithmetic, told
 from bench.emulation.machine import Machine, ready_machine
+from bench.emulation.running import Calls, run_emulated
 from bench.reporting.cells import wide_console
 from export.core.flags import add_precision_flag, add_runtimes_flag
 from export.core.formats import FORMATS, check_precision, exporter_of, require_tools
 from export.core.identity import find_artifact
+from export.core.interface import prepared
 from export.core.job import Job, prepare
 from export.core.metric import Metric
 from export.core.request import ExportRequest
@@ -37,7 +36,7 @@ from export.flow.exporting import export_model
 from export.runtime.program import Program, open_program
 from export.verify.comparison import compare, run_reference, settle
 from export.verify.metrics import worst
-from export.verify.tolerances import tolerances_for
+from export.verify.tolerances import tolerances_for, tolerances_of
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
@@ -47,8 +46,10 @@ from minivlm.storage.json_text import json_text
 
 MODELS = ("tee-0", "minilm")
 RUNTIMES = ("litert", "onnx")
-"""Those whose arm64 packages need no PyTorch, which would be another 430 MB."""
-GUEST = Path(__file__).with_name("emulation") / "guest.py"
+"""Those that run without being asked for: ExecuTorch needs PyTorch in the machine, 445 MB more."""
+KNOWN = ("executorch", *RUNTIMES)
+ADDS_HALF = "litert gpu"
+"""Whose tolerances at fp16 were measured where sums are made in float16. All others are of x86, in float32."""
 CACHE = Path.home() / ".cache/minivlm/arm64"
 
 
@@ -72,46 +73,9 @@ class Verification:
         return not self.error and all(metric.passed for metrics in self.metrics.values() for metric in metrics)
 
 
-Calls = list[tuple[str, tuple[Tensor, ...]]]
-"""Methods with their inputs."""
-
-
-def run_emulated(machine: Machine, artifact: Path, runtime: str, calls: Calls) -> list[tuple[Tensor, ...]]:
-    """Run an artifact's methods in the machine.
-
-    Raises:
-        UserError: The run failed; the message has the last line it wrote.
-    """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        arrays = {
-            f"{number}/{place}": value.numpy(force=True)
-            for number, (_, inputs) in enumerate(calls)
-            for place, value in enumerate(inputs)
-        }
-        np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]  # its stub takes the arrays for a flag
-        job = {
-            "runtime": runtime,
-            "artifact": str(artifact.resolve()),
-            "calls": [method for method, _ in calls],
-            "inputs": [len(inputs) for _, inputs in calls],
-        }
-        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        done = subprocess.run(machine.command(GUEST, name), capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            raise UserError(lines[-1] if lines else f"ended with {done.returncode}")
-        ran = json.loads((folder / "ran.json").read_text(encoding="utf-8"))
-        if ran["machine"] != "aarch64":
-            raise UserError(f"ran on {ran['machine']} instead of aarch64")
-        with np.load(folder / "outputs.npz") as outputs:
-            return [
-                tuple(torch.from_numpy(outputs[f"{number}/{place}"]) for place in range(count))
-                for number, count in enumerate(ran["outputs"])
-            ]
-
-
-def verify_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Verification:
+def verify_asked(
+    machine: Machine, request: ExportRequest, arithmetic: Mapping[str, Arithmetic], steps: Steps
+) -> Verification:
     """Verify an artifact, exported now if it is not there; one that cannot be exported does not end the others."""
     path = find_artifact(request)
     if not exists(path):
@@ -121,20 +85,31 @@ def verify_asked(machine: Machine, request: ExportRequest, steps: Steps) -> Veri
         except UserError as error:
             return Verification(path.name, {}, str(error))
     rules = exporter_of(FORMATS[request.runtime]).rules[request.precision]
-    return prove(machine, path, prepare(request, rules), steps)
+    half = request.precision == "fp16" and arithmetic[request.runtime].half
+    return prove(machine, path, prepare(request, rules), steps, half=half)
 
 
-def prove(machine: Machine, artifact: Path, job: Job, steps: Steps) -> Verification:
-    """Compare an artifact on ARM kernels with PyTorch and with itself on this machine's."""
+def prove(machine: Machine, artifact: Path, job: Job, steps: Steps, *, half: bool = False) -> Verification:
+    """Compare an artifact on ARM kernels with PyTorch and with itself on this machine's.
+
+    Args:
+        machine: With the ARM kernels.
+        artifact: File or folder.
+        job: That it was exported by.
+        steps: Show what is done.
+        half: Whether ARM kernels add up in float16, and have the tolerances of others that do.
+    """
     sidecar = Sidecar.read(artifact)
-    tolerances = tolerances_for(sidecar)
+    random = sidecar.weights.random
+    tolerances = tolerances_of(ADDS_HALF, "fp16", random=random) if half else tolerances_for(sidecar)
     calls: Calls = [(method.name, inputs) for method in job.methods for inputs in method.verification_inputs]
     with steps.step(f"run {artifact.name} here"):
         program: Program = open_program(artifact)
         here = [program.run(*call) for call in calls]
     try:
         with steps.step("run it on ARM kernels, emulated"):
-            emulated = run_emulated(machine, artifact, sidecar.runtime, calls)
+            taken = [(name, tuple(prepared(name, inputs, program.interface(name).inputs))) for name, inputs in calls]
+            emulated = run_emulated(machine, artifact, sidecar.runtime, taken)
     except UserError as error:
         return Verification(artifact.name, {}, str(error))
     metrics: dict[str, list[Metric]] = {}
@@ -171,7 +146,18 @@ def verification_table(verifications: Sequence[Verification]) -> Table:
     return table
 
 
-def as_json(verifications: Sequence[Verification], machine: Machine) -> str:
+def arithmetic_lines(found: Sequence[Arithmetic]) -> list[str]:
+    """Say of each runtime in what its operators add up float16 numbers."""
+    lines = []
+    for one in found:
+        if one.error:
+            lines.append(f"{one.runtime}: {one.error}")
+        for name, emulated in one.emulated.items():
+            lines.append(f"{one.runtime} {name}: sums in {told(emulated)} on ARM, in {told(one.here[name])} here")
+    return lines
+
+
+def as_json(verifications: Sequence[Verification], arithmetic: Sequence[Arithmetic], machine: Machine) -> str:
     """Return everything as JSON."""
     rows = [
         {
@@ -185,7 +171,8 @@ def as_json(verifications: Sequence[Verification], machine: Machine) -> str:
         }
         for verification in verifications
     ]
-    return json_text({"versions": dict(machine.versions), "proofs": rows}) + "\n"
+    sums = [asdict(one) for one in arithmetic]
+    return json_text({"versions": dict(machine.versions), "proofs": rows, "sums": sums}) + "\n"
 
 
 def requests(arguments: argparse.Namespace) -> list[ExportRequest]:
@@ -225,7 +212,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add_models_flag(parser, MODELS)
     add_weights_flags(parser)
-    add_runtimes_flag(parser, list(RUNTIMES))
+    add_runtimes_flag(parser, KNOWN, default=RUNTIMES)
     add_precision_flag(parser, ["fp32", "int8"])
     add(
         "--artifacts",
@@ -250,11 +237,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             folders.append(Path(arguments.checkpoint))
         check_outputs([arguments.json], folders)
     steps = Steps()
-    machine = ready_machine(arguments.cache, steps)
-    verifications = [verify_asked(machine, request, steps) for request in asked]
+    machine = ready_machine(arguments.cache, steps, with_executorch="executorch" in arguments.runtimes)
+    halves = {request.runtime for request in asked if request.precision == "fp16"}
+    arithmetic = {runtime: find_arithmetic(machine, runtime, steps) for runtime in sorted(halves)}
+    verifications = [verify_asked(machine, request, arithmetic, steps) for request in asked]
     wide_console().print(verification_table(verifications))
+    for line in arithmetic_lines(list(arithmetic.values())):
+        wide_console().print(line)
     if arguments.json is not None:
-        write_text(arguments.json, as_json(verifications, machine))
+        write_text(arguments.json, as_json(verifications, list(arithmetic.values()), machine))
     if not all(verification.proven for verification in verifications):
         sys.exit(1)
 

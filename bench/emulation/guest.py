@@ -1,9 +1,10 @@
-"""Runs one artifact inside the emulated machine, which has NumPy and the runtimes but no PyTorch and none of the rest.
+"""Runs one artifact inside the emulated machine, which has NumPy and the runtimes but none of the rest.
 
     guest.py FOLDER
 
 FOLDER holds job.json and inputs.npz, and gets outputs.npz and ran.json. In the job, "calls" lists a method for every
-set of inputs, whose arrays are named "{call}/{position}".
+set of inputs, whose arrays are named "{call}/{position}". Python looks for modules in this folder first: none
+beside may have the name of one that a runtime imports.
 """
 
 import json
@@ -26,11 +27,27 @@ def main(folder: Path) -> None:
         (method, [given[f"{number}/{position}"] for position in range(job["inputs"][number])])
         for number, method in enumerate(job["calls"])
     ]
-    results = {"litert": run_litert, "onnx": run_onnx}[job["runtime"]](job["artifact"], calls)
+    results = {"executorch": run_executorch, "litert": run_litert, "onnx": run_onnx}[job["runtime"]](
+        job["artifact"], calls
+    )
     arrays = {f"{number}/{place}": array for number, row in enumerate(results) for place, array in enumerate(row)}
     np.savez(folder / "outputs.npz", **arrays)  # type: ignore[arg-type]  # the stub takes the arrays for a flag
     ran = {"machine": platform.machine(), "outputs": [len(row) for row in results]}
     (folder / "ran.json").write_text(json.dumps(ran), encoding="utf-8")
+
+
+def run_executorch(artifact: str, calls: Calls) -> list[list[np.ndarray]]:
+    """Run calls in ExecuTorch, through its bindings: the modules around them import all of the exporter."""
+    import torch  # loads what the bindings are linked with
+    from executorch.extension.pybindings import _portable_lib
+
+    _portable_lib._unsafe_reset_threadpool(1)
+    program = _portable_lib._load_program(artifact, program_verification=_portable_lib.Verification.InternalConsistency)
+    loaded = {method: program.load_method(method) for method in {method for method, _ in calls}}
+    return [
+        [value.numpy().copy() for value in loaded[method]([torch.from_numpy(array) for array in inputs])]
+        for method, inputs in calls
+    ]
 
 
 def run_litert(artifact: str, calls: Calls) -> list[list[np.ndarray]]:

@@ -2,34 +2,34 @@
 
 apt resolves and downloads Debian's arm64 packages into a state of its own, so that the system's package lists and
 architectures stay as they are; pip downloads the runtimes' arm64 wheels in the versions that are installed here. All
-of it is unpacked into one folder, and QEMU's user mode runs its programs.
+of it is unpacked into one folder, and QEMU's user mode runs its programs. ExecuTorch comes when it is first asked for.
 """
 
 import json
 import platform
 import shutil
-import sys
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from export.drivers.debian import Apt, missing_tools, native_architecture, run, unpack
+from bench.emulation import pytorch
+from bench.emulation.wheels import download_wheels, python_in, unpack_wheels
+from export.drivers.debian import Apt, missing_tools, native_architecture, unpack
 from minivlm.console import Steps
 from minivlm.errors import UserError
 from minivlm.storage.files import assembling, write_text
 
 DEBIAN_PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1")
 WHEELS = ("numpy", "onnxruntime", "ai-edge-litert")
-GLIBC = ("2_17", "2_27", "2_28", "2_34")
-"""Versions of the C library that wheels may be built for; Debian 12 has 2.36."""
 CORES = 2
 FEATURES = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
 """Of a Cortex-A76, the core that QEMU is told to be. The runtimes choose their kernels by this line, and crash where
 the machine has none to offer."""
 CPU = "cortex-a76"
 MADE = "made.json"
+EXECUTORCH = "executorch"
+"""The folder of what only ExecuTorch needs."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,15 @@ class Machine:
 
     def command(self, script: Path, *arguments: str) -> list[str]:
         """Return what runs a Python script in the machine."""
-        python = sorted((self._root / "usr/bin").glob("python3.*"))[0]
         emulator = [str(emulator_in(self.folder)), "-L", str(self._root), "-cpu", CPU]
-        places = ["-E", f"PYTHONPATH={self.folder / 'packages'}", "-E", "PYTHONHOME=/usr"]
-        return [*emulator, *places, str(python), "-s", str(script), *arguments]
+        more = self.folder / EXECUTORCH
+        places = {
+            "PYTHONPATH": f"{self.folder / 'packages'}:{more / 'packages'}",
+            "PYTHONHOME": "/usr",
+            "LD_LIBRARY_PATH": str(more / "libraries"),
+        }
+        told = [part for name, value in places.items() for part in ("-E", f"{name}={value}")]
+        return [*emulator, *told, str(python_in(self._root)), "-s", str(script), *arguments]
 
 
 def emulator_in(folder: Path) -> Path:
@@ -62,33 +67,55 @@ def emulator_in(folder: Path) -> Path:
     return Path(found) if found else folder / "emulator/usr/bin/qemu-aarch64-static"
 
 
-def ready_machine(folder: Path, steps: Steps) -> Machine:
+def ready_machine(folder: Path, steps: Steps, *, with_executorch: bool = False) -> Machine:
     """Return the machine in a folder, set up now if it is not there or holds other versions.
+
+    Args:
+        folder: Of the machine.
+        steps: Show what is done.
+        with_executorch: Set up what ExecuTorch needs, too.
 
     Raises:
         UserError: It cannot be set up here; the message says what is missing.
     """
     wanted = {name: version(name) for name in WHEELS}
-    made = folder / MADE
-    if made.is_file() and json.loads(made.read_text(encoding="utf-8")) == wanted:
+    if not _holds(folder, wanted):
+        check_host()
+        with assembling(folder) as partial:
+            _set_up(partial, wanted, steps)
+    if not with_executorch:
         return Machine(folder, wanted)
-    check_host()
-    with assembling(folder) as partial:
-        partial.mkdir()
-        with steps.step("download an arm64 system (16 MB)"):
-            packages = download_system(partial / "apt")
-        with steps.step("unpack it"):
-            unpack(packages, partial / "root")
-            _describe_processor(partial / "root")
-        if not emulator_in(partial).is_file():
-            with steps.step("download the emulator (60 MB)"):
-                unpack(_download_emulator(partial / "apt"), partial / "emulator")
-                _drop_other_emulators(emulator_in(partial))
-        with steps.step("download the runtimes (50 MB)"):
-            download_wheels(wanted, partial)
-        shutil.rmtree(partial / "apt")
-        write_text(partial / MADE, json.dumps(wanted))
-    return Machine(folder, wanted)
+    more = {name: version(name) for name in pytorch.PACKAGES}
+    if not _holds(folder / EXECUTORCH, more):
+        with assembling(folder / EXECUTORCH) as partial, steps.step("download ExecuTorch and PyTorch (445 MB)"):
+            pytorch.add_executorch(more, partial, folder / "root")
+            write_text(partial / MADE, json.dumps(more))
+    return Machine(folder, wanted | more)
+
+
+def _holds(folder: Path, wanted: Mapping[str, str]) -> bool:
+    """Tell whether a folder was made of these versions."""
+    made = folder / MADE
+    return made.is_file() and json.loads(made.read_text(encoding="utf-8")) == wanted
+
+
+def _set_up(folder: Path, wanted: Mapping[str, str], steps: Steps) -> None:
+    """Make a machine in a new folder."""
+    folder.mkdir()
+    with steps.step("download an arm64 system (16 MB)"):
+        packages = download_system(folder / "apt")
+    with steps.step("unpack it"):
+        unpack(packages, folder / "root")
+        _describe_processor(folder / "root")
+    if not emulator_in(folder).is_file():
+        with steps.step("download the emulator (60 MB)"):
+            unpack(_download_emulator(folder / "apt"), folder / "emulator")
+            _drop_other_emulators(emulator_in(folder))
+    with steps.step("download the runtimes (50 MB)"):
+        exact = [f"{name}=={number}" for name, number in wanted.items()]
+        unpack_wheels(download_wheels(exact, folder / "apt/wheels", folder / "root"), folder / "packages")
+    shutil.rmtree(folder / "apt")
+    write_text(folder / MADE, json.dumps(wanted))
 
 
 def check_host() -> None:
@@ -149,17 +176,3 @@ def _describe_processor(root: Path) -> None:
     text = "\n".join("".join(f"{name}\t: {value}\n" for name, value in core.items()) for core in cores)
     (root / "proc").mkdir(exist_ok=True)
     (root / "proc/cpuinfo").write_text(text, encoding="utf-8")
-
-
-def download_wheels(versions: Mapping[str, str], folder: Path) -> None:
-    """Download the runtimes' arm64 wheels, with what they need, and unpack them."""
-    python = sorted((folder / "root/usr/bin").glob("python3.*"))[0].name.removeprefix("python")
-    platforms = [part for glibc in GLIBC for part in ("--platform", f"manylinux_{glibc}_aarch64")]
-    names = [f"{name}=={number}" for name, number in versions.items()]
-    wheels = folder / "apt/wheels"
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(wheels)]
-    only = ["--only-binary", ":all:", "--python-version", python, *platforms]
-    run([*pip, *only, *names], "pip cannot download the runtimes' arm64 wheels")
-    for wheel in wheels.glob("*.whl"):
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder / "packages")

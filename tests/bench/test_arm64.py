@@ -10,29 +10,20 @@ import pytest
 
 from bench import arm64
 from bench.emulation import guest
+from bench.emulation.arithmetic import Arithmetic
 from bench.emulation.machine import Machine
 from minivlm.errors import UserError
 from minivlm.storage.files import sha256
 from minivlm.weights.making import make_random
+from tests.bench.native import Native
 
 MODEL = "minilm-tiny"
-
-
-class Native(Machine):
-    """Runs the guest's script by this Python, as if it were an arm64 one."""
-
-    def command(self, script: Path, *arguments: str) -> list[str]:
-        pretend = f"import platform, runpy, sys; platform.machine = lambda: 'aarch64'; sys.argv = sys.argv[1:]; {RUN}"
-        return [sys.executable, "-c", pretend, str(script), *arguments]
-
-
-RUN = "runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 @pytest.fixture
 def artifacts(tmp_path, exported) -> Path:
     """Artifacts under their names, with their sidecars."""
-    for runtime in arm64.RUNTIMES:
+    for runtime in arm64.KNOWN:
         source = exported(MODEL, runtime).artifact
         for path in (source, source.with_suffix(".json")):
             shutil.copy(path, tmp_path)
@@ -42,7 +33,7 @@ def artifacts(tmp_path, exported) -> Path:
 @pytest.fixture
 def native(tmp_path, monkeypatch) -> Machine:
     machine = Native(tmp_path, {"numpy": "2"})
-    monkeypatch.setattr(arm64, "ready_machine", lambda folder, steps: machine)
+    monkeypatch.setattr(arm64, "ready_machine", lambda folder, steps, with_executorch: machine)
     return machine
 
 
@@ -66,17 +57,18 @@ def prove(artifacts: Path, *flags: str) -> dict:
 @pytest.mark.skipif(platform.system() != "Linux", reason="the guest reads /proc/cpuinfo")
 class TestVerification:
     def test_artifacts_that_compute_the_same_are_proven(self, native, artifacts, capsys):
-        verifications = prove(artifacts)["proofs"]
+        verifications = prove(artifacts, "--runtimes", ",".join(arm64.KNOWN))["proofs"]
         assert [verification["artifact"] for verification in verifications] == [
+            f"{MODEL}-executorch-fp32.pte",
             f"{MODEL}-litert-fp32.tflite",
             f"{MODEL}-onnx-fp32.onnx",
         ]
         for verification in verifications:
             assert verification["proven"]
             assert set(verification["figures"]) == {"forward against PyTorch", "forward against this machine"}
-        assert capsys.readouterr().out.count("proven") == 2
+        assert capsys.readouterr().out.count("proven") == 3
 
-    @pytest.mark.parametrize("runtime", arm64.RUNTIMES)
+    @pytest.mark.parametrize("runtime", arm64.KNOWN)
     def test_kernels_that_compute_something_else_fail(self, native, artifacts, monkeypatch, runtime, capsys):
         right = arm64.run_emulated
 
@@ -94,7 +86,7 @@ class TestVerification:
     def test_a_runtime_that_crashes_is_a_failed_verification_with_its_last_line(
         self, native, artifacts, monkeypatch, capsys
     ):
-        broken = "import sys; sys.exit('no kernel for this')"
+        broken = "import sys; sys.exit('no kernel for this\\n)')"  # as ONNX Runtime ends some of its messages
         monkeypatch.setattr(Native, "command", lambda *_: [sys.executable, "-c", broken])
         with pytest.raises(SystemExit):
             prove(artifacts, "--runtimes", "onnx")
@@ -112,13 +104,24 @@ class TestVerification:
 def test_the_guest_imports_nothing_that_the_machine_lacks():
     lines = Path(guest.__file__).read_text().splitlines()
     imports = {line.split()[1].partition(".")[0] for line in lines if line.strip().startswith(("import ", "from "))}
-    assert imports <= {"json", "platform", "sys", "pathlib", "typing", "numpy", "onnxruntime", "ai_edge_litert"}
+    assert imports <= {
+        "json",
+        "platform",
+        "sys",
+        "pathlib",
+        "typing",
+        "numpy",
+        "onnxruntime",
+        "ai_edge_litert",
+        "torch",
+        "executorch",
+    }
 
 
 @pytest.mark.parametrize(
     ("flags", "part"),
     [
-        (["--runtimes", "executorch"], "unknown runtime 'executorch'"),
+        (["--runtimes", "coreml"], "unknown runtime 'coreml'"),
         (["--models", "r101-f"], "is a baseline"),
         (["--precision", "int3"], "unknown precision"),
     ],
@@ -127,6 +130,46 @@ def test_mistakes_are_told_before_anything_is_set_up(flags, part, monkeypatch):
     monkeypatch.setattr(arm64, "ready_machine", lambda *_: pytest.fail("something was set up"))
     with pytest.raises(UserError, match=part):
         arm64.main(flags)
+
+
+@pytest.fixture
+def half(tmp_path, exported) -> Path:
+    """An fp16 artifact of ExecuTorch under its name, with its sidecar."""
+    source = exported(MODEL, "executorch", "fp16").artifact
+    for path in (source, source.with_suffix(".json")):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def prove_half(folder: Path, monkeypatch, found: Arithmetic) -> dict:
+    monkeypatch.setattr(arm64, "find_arithmetic", lambda *_: found)
+    return prove(folder, "--runtimes", "executorch", "--precision", "fp16")
+
+
+def test_fp16_says_in_what_numbers_are_added_up(native, half, monkeypatch, capsys):
+    found = Arithmetic("executorch", {"linear": 2112.0, "matmul": 2112.0}, {"linear": 2048.0, "matmul": 2112.0})
+    told = prove_half(half, monkeypatch, found)
+    assert told["sums"] == [
+        {"runtime": "executorch", "here": dict(found.here), "emulated": dict(found.emulated), "error": ""}
+    ]
+    assert "executorch linear: sums in float16 on ARM, in float32 here" in capsys.readouterr().out
+
+
+# Of tensors in dB: "fp16" and "litert gpu fp16" in TOLERANCES.
+@pytest.mark.parametrize(("total", "bound"), [(2112.0, 40), (2048.0, 25)])
+def test_tolerances_at_fp16_are_those_of_the_arithmetic(native, half, monkeypatch, capsys, total, bound):
+    prove_half(half, monkeypatch, Arithmetic("executorch", {"linear": 2112.0}, {"linear": total}))
+    assert f"(>= {bound})" in " ".join(capsys.readouterr().out.split())
+
+
+def test_sums_that_failed_are_told(native, half, monkeypatch, capsys):
+    prove_half(half, monkeypatch, Arithmetic("executorch", {}, {}, "ended with -4"))
+    assert "executorch: ended with -4" in capsys.readouterr().out
+
+
+def test_exact_precisions_add_up_nothing(native, artifacts, monkeypatch):
+    monkeypatch.setattr(arm64, "find_arithmetic", lambda *_: pytest.fail("numbers were added up"))
+    assert prove(artifacts, "--runtimes", "onnx")["sums"] == []
 
 
 def test_an_export_that_fails_does_not_end_the_others(artifacts, native, monkeypatch):

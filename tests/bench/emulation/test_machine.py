@@ -1,14 +1,13 @@
 """The emulated machine: what runs a script in it, and what its setup does and refuses. Nothing is downloaded here."""
 
 import json
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from bench.emulation import machine
-from bench.emulation.machine import MADE, WHEELS, Machine, check_host, download_wheels, ready_machine
+from bench.emulation.machine import MADE, WHEELS, Machine, check_host, ready_machine
 from export.drivers import debian
 from minivlm.console import Steps
 from minivlm.errors import UserError
@@ -27,7 +26,7 @@ def test_a_script_runs_in_the_emulator_with_the_machine_s_files_and_packages_onl
     assert command[:5] == [
         str(folder / "emulator/usr/bin/qemu-aarch64-static"), "-L", str(folder / "root"), "-cpu", "cortex-a76",
     ]  # fmt: skip
-    assert f"PYTHONPATH={folder / 'packages'}" in command
+    assert any(part.startswith(f"PYTHONPATH={folder / 'packages'}:") for part in command)
     assert command[-4:] == [str(folder / "root/usr/bin/python3.11"), "-s", "guest.py", "job"]
 
 
@@ -63,6 +62,40 @@ class TestReady:
         assert not list(folder.parent.glob(".*.partial"))
 
 
+class TestExecuTorch:
+    @pytest.fixture
+    def downloads(self, folder, monkeypatch) -> list[Path]:
+        """Folders that it was set up in; the rest of the machine is there."""
+        found: list[Path] = []
+
+        def pretend(versions, partial, root) -> None:
+            partial.mkdir()
+            found.append(root)
+
+        monkeypatch.setattr(machine.pytorch, "add_executorch", pretend)
+        (folder / MADE).write_text(json.dumps({name: version(name) for name in WHEELS}))
+        return found
+
+    def test_it_is_set_up_when_it_is_first_asked_for(self, folder, downloads):
+        ready_machine(folder, Steps())
+        assert downloads == []
+        for _ in range(2):
+            ready = ready_machine(folder, Steps(), with_executorch=True)
+            assert ready.versions["torch"] == version("torch")
+        assert downloads == [folder / "root"]
+
+    def test_another_version_replaces_it(self, folder, downloads):
+        (folder / "executorch").mkdir()
+        (folder / "executorch" / MADE).write_text(json.dumps({"executorch": "1.3.1", "torch": "2.12.0"}))
+        ready_machine(folder, Steps(), with_executorch=True)
+        assert downloads == [folder / "root"]
+
+    def test_its_packages_and_libraries_are_where_python_and_the_loader_look(self, folder):
+        command = Machine(folder, {}).command(Path("x"))
+        assert f"PYTHONPATH={folder / 'packages'}:{folder / 'executorch/packages'}" in command
+        assert f"LD_LIBRARY_PATH={folder / 'executorch/libraries'}" in command
+
+
 class TestHost:
     def test_an_arm_machine_needs_no_emulation(self, monkeypatch):
         monkeypatch.setattr(machine.platform, "machine", lambda: "aarch64")
@@ -74,21 +107,3 @@ class TestHost:
         monkeypatch.setattr(machine.shutil, "which", lambda name: None if name == "apt-get" else name)
         with pytest.raises(UserError, match="this system has no apt-get: run it on Debian or Ubuntu"):
             check_host()
-
-
-def test_wheels_are_asked_for_by_version_platform_and_python(folder, monkeypatch):
-    asked: list[str] = []
-
-    def pretend(command, complaint) -> None:
-        asked.extend(command)
-        wheels = Path(command[command.index("--dest") + 1])
-        wheels.mkdir(parents=True)
-        with zipfile.ZipFile(wheels / "numpy.whl", "w") as archive:
-            archive.writestr("numpy/__init__.py", "")
-
-    monkeypatch.setattr(machine, "run", pretend)
-    download_wheels({"numpy": "2.4.6"}, folder)
-    assert asked[-1] == "numpy==2.4.6"
-    assert asked[asked.index("--python-version") + 1] == "3.11"
-    assert "manylinux_2_28_aarch64" in asked
-    assert (folder / "packages/numpy/__init__.py").is_file()
