@@ -8,13 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from export.backends.executorch.arithmetic import integer_layers
 from export.backends.executorch.convert import export_program, lower
 from export.backends.executorch.format import FORMAT
+from export.backends.executorch.names import Names
 from export.backends.executorch.program import ExecuTorchProgram
 from export.backends.executorch.quantize import decisions, layers
 from export.backends.executorch.rules import RULES
 from export.core.exporter import Built, LayerOutput, PieceOutput
 from export.core.formats import find_delegate
+from export.core.integers import Integers
+from export.core.job import running_layers
 from export.core.methods import Method, total_macs
 from export.core.recipe import Recipe
 from minivlm.console import Steps
@@ -43,11 +47,29 @@ class ExecuTorchExporter:
             decided,
             lowered.lowering,
             partial(compared, path, lowered.pieces),
+            partial(integers, path, recipe, lowered.names) if recipe.integers else None,
         )
 
     def layers(self, method: Method, recipe: Recipe) -> Iterator[LayerOutput]:
         """See `Exporter`."""
         return layers(method, recipe)
+
+
+def integers(path: Path, recipe: Recipe, names: Mapping[str, Names], method: Method) -> Integers:
+    """Return the whole numbers of a method in a finished file; see `Built`.
+
+    Args:
+        path: The file.
+        recipe: By which it was made.
+        names: By method, which modules its operators come from.
+        method: Of the file.
+    """
+    from executorch.exir._serialize._program import deserialize_pte_binary
+
+    file = deserialize_pte_binary(path.read_bytes())
+    running = set(running_layers(method))
+    decided = [decision for decision in decisions(method, recipe) if decision.layer in running]
+    return Integers(decided, integer_layers(file, method, names[method.name]))
 
 
 @torch.no_grad()
