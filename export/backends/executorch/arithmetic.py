@@ -49,7 +49,8 @@ def integer_layers(file: Any, method: Method, names: Names) -> Iterator[IntegerL
     """
     operators = list(operators_of(file, method.name, names))
     tables = tables_of(file, method.name, names, [one.lookup for one in operators if one.type == "XNNMultiply"])
-    seen = watch(file, method, [place for one in (*operators, *tables) for place in one.places])
+    places = [place for one in operators for place in one.places] + [place for one in tables for place in one.places]
+    seen = watch(file, method, places)
     yield from (table.layer(seen) for table in tables)
     for one in operators:
         if one.weighted or one.whole:
@@ -207,7 +208,10 @@ class Operator:
         if limits is not None:
             expected = expected.clamp(float_of(limits["output_min"]), float_of(limits["output_max"]))
         if self.graph.is_whole(self.output):
-            expected, step = requantized(expected, *self.graph.scale(self.output), -128, 127), torch.ones(1)
+            scale, zero = self.graph.scale(self.output)
+            before = zero if self.type == MEAN else 0  # added before rounding: of halves, others are even
+            expected = requantized(expected + before * scale, scale, zero - before, -128, 127)
+            step = torch.ones(1)
         return LayerRun(given=seen[Inner(self.delegate, self.output)].double(), expected=expected, step=step)
 
     def _product(self, weight: StoredWeight, seen: Mapping[Place, Tensor]) -> tuple[Tensor, Tensor]:
@@ -271,13 +275,13 @@ def _joined(one: Operator, inputs: Sequence[Tensor]) -> Tensor:
     return torch.cat(list(inputs), dim=one.held["axis"])
 
 
-DOUBLING = "XNNConvTranspose2d"
+DOUBLING, MEAN = "XNNConvTranspose2d", "XNNGlobalAvgPooling2d"
 SIMULATED: Mapping[str, Callable[[Operator, Sequence[Tensor]], Tensor]] = MappingProxyType(
     {
         "XNNAdd": lambda _, inputs: inputs[0] + inputs[1],
         "XNNMultiply": lambda _, inputs: inputs[0] * inputs[1],
         "XNNSigmoid": lambda _, inputs: inputs[0].sigmoid(),
-        "XNNGlobalAvgPooling2d": lambda _, inputs: inputs[0].mean(dim=(1, 2), keepdim=True),
+        MEAN: lambda _, inputs: inputs[0].mean(dim=(1, 2), keepdim=True),
         "XNNStaticTranspose": lambda one, inputs: inputs[0].permute(one.held["perm"]),
         "XNNStaticConstantPad": _padded,
         "XNNStaticSlice": _cut,

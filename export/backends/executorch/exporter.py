@@ -1,6 +1,7 @@
 """Methods to one program for ExecuTorch, lowered to a delegate."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from export.core.formats import find_delegate
 from export.core.integers import Integers
 from export.core.job import running_layers
 from export.core.methods import Method, total_macs
+from export.core.precision import Decision
 from export.core.recipe import Recipe
+from export.rewrites.modules import prepared
 from minivlm.console import Steps
+from minivlm.ops import unrolled
 
 
 class ExecuTorchExporter:
@@ -67,9 +71,14 @@ def integers(path: Path, recipe: Recipe, names: Mapping[str, Names], method: Met
     from executorch.exir._serialize._program import deserialize_pte_binary
 
     file = deserialize_pte_binary(path.read_bytes())
-    running = set(running_layers(method))
-    decided = [decision for decision in decisions(method, recipe) if decision.layer in running]
-    return Integers(decided, integer_layers(file, method, names[method.name]))
+    return Integers(running_decisions(method, recipe), integer_layers(file, method, names[method.name]))
+
+
+def running_decisions(method: Method, recipe: Recipe) -> list[Decision]:
+    """Return what a recipe decides about the layers with weights that run, by the names of a file's operators."""
+    as_traced = replace(method, module=prepared(method.module, unrolled))
+    running = set(running_layers(as_traced))
+    return [decision for decision in decisions(as_traced, recipe) if decision.layer in running]
 
 
 @torch.no_grad()

@@ -29,6 +29,8 @@ WHOLE = ("xnn_datatype_qint8", "xnn_datatype_qdint8")
 ROUNDED = WHOLE[1]
 WEIGHT_BITS = {"xnn_datatype_qint8": 8, "xnn_datatype_qcint8": 8, "xnn_datatype_qcint4": 4, "xnn_datatype_qbint4": 4}
 """Of a weight, by its type; any other is a float."""
+GROUPED = "xnn_datatype_qbint4"
+"""Has a scale for each group of a row, in bfloat16."""
 HALF_ZERO = 8
 """Stands for 0 in four bits."""
 
@@ -120,9 +122,9 @@ class XnnGraph:
         if not held:
             return torch.ones(1, 1), torch.zeros(1, 1)
         if "num_scales" not in held:
-            scale, zero = self.scale(number)
-            return torch.tensor([[scale]]), torch.tensor([[float(zero)]])
-        grouped = tensor["datatype"] == "xnn_datatype_qbint4"
+            of_all, zero_of_all = self.scale(number)
+            return torch.tensor([[of_all]]), torch.tensor([[float(zero_of_all)]])
+        grouped = tensor["datatype"] == GROUPED
         data = bytearray(self._constant(held["scale_buffer_idx"]))
         found = torch.frombuffer(data, dtype=torch.bfloat16 if grouped else torch.float32).float()
         scale = found.reshape(tensor["dims"][0] if grouped else held["num_scales"], -1)
