@@ -160,15 +160,18 @@ def rounded_rows(values: Tensor) -> tuple[Tensor, Tensor]:
 
     A row of a map is one cell's channels.
 
-    The zero is rounded from that end of the range that it is further from.
+    The zero is rounded from that end of the range that it is further from. A step is the range in 255 parts, and
+    numbers are multiplied by one over it: where maps of whole numbers are rounded anew, hundreds lie at a half, and the
+    last bit of the factor tells which way they fall.
     """
     low = values.amin(dim=-1, keepdim=True).clamp(max=0.0)
     high = values.amax(dim=-1, keepdim=True).clamp(min=0.0)
-    per_step = torch.where(low == high, 1.0, 255.0 / (high - low))
+    step = torch.where(low == high, 1.0, (high - low) / 255.0)
+    per_step = 1.0 / step
     from_low, from_high = -128.0 - low * per_step, 127.0 - high * per_step
     nearer = (-128.0 + low * per_step) + (127.0 + high * per_step) > 0.0
     zero = torch.round(torch.where(nearer, from_low, from_high).clamp(-128.0, 127.0))
-    return (torch.round(values * per_step) + zero).clamp(-128.0, 127.0) - zero, 1.0 / per_step
+    return (torch.round(values * per_step) + zero).clamp(-128.0, 127.0) - zero, step
 
 
 def requantized(real: Tensor, scale: float, zero: int, low: int, high: int) -> Tensor:

@@ -73,8 +73,13 @@ def test_those_of_a_transformer_are_too(precision, tmp_path):
 
 @pytest.mark.full
 def test_those_of_a_detector_are_too(tmp_path):
+    """What is int8 again is the very number: means of a gate's map often lie at a half, and these are to fall alike."""
     made = built(regions_method("forward", create_model("tee-tiny"), None, default_photo()), "int8", tmp_path)
-    assert_sums_are_equal([one.run for one in made.layers(made.file) if one.run is not None])
+    runs = [one.run for one in made.layers(made.file) if one.run is not None]
+    assert_sums_are_equal(runs)
+    whole = [run for run in runs if run.step.tolist() == [1.0]]
+    assert len(whole) > len(runs) / 2
+    assert all(torch.equal(run.given, run.expected) for run in whole)
     assert made.failures(made.file) == []
 
 
