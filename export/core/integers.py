@@ -54,8 +54,8 @@ class StoredWeight:
 
     @property
     def largest(self) -> Tensor:
-        """What the largest weight of each row stands for, (O,)."""
-        return (self.by_group.abs().amax(dim=-1) * self.scale).amax(dim=1)
+        """What the largest weight of each row stands for, (O,); of a row of zeros what 1 would stand for."""
+        return (self.by_group.abs().amax(dim=-1).clamp(min=1.0) * self.scale).amax(dim=1)
 
     @property
     def floats(self) -> Tensor:

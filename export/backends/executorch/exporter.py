@@ -19,7 +19,6 @@ from export.backends.executorch.rules import RULES
 from export.core.exporter import Built, LayerOutput, PieceOutput
 from export.core.formats import find_delegate
 from export.core.integers import Integers
-from export.core.job import running_layers
 from export.core.methods import Method, total_macs
 from export.core.precision import Decision
 from export.core.recipe import Recipe
@@ -71,14 +70,18 @@ def integers(path: Path, recipe: Recipe, names: Mapping[str, Names], method: Met
     from executorch.exir._serialize._program import deserialize_pte_binary
 
     file = deserialize_pte_binary(path.read_bytes())
-    return Integers(running_decisions(method, recipe), integer_layers(file, method, names[method.name]))
+    of_method = names[method.name]
+    return Integers(traced_decisions(method, recipe, of_method), integer_layers(file, method, of_method))
 
 
-def running_decisions(method: Method, recipe: Recipe) -> list[Decision]:
-    """Return what a recipe decides about the layers with weights that run, by the names of a file's operators."""
+def traced_decisions(method: Method, recipe: Recipe, names: Names) -> list[Decision]:
+    """Return what a recipe decides about the layers with weights that a trace has, by the names of its operators.
+
+    What nothing that a method gives depends on is not in it, such as the last layer's queries in a caption's prefix.
+    """
+    traced = set(names.modules.values())
     as_traced = replace(method, module=prepared(method.module, unrolled))
-    running = set(running_layers(as_traced))
-    return [decision for decision in decisions(as_traced, recipe) if decision.layer in running]
+    return [decision for decision in decisions(as_traced, recipe) if decision.layer in traced]
 
 
 @torch.no_grad()

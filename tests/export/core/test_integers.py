@@ -52,7 +52,6 @@ def test_a_convolution_is_what_loops_add_up(groups, stride):
 
 
 def test_the_largest_of_a_row_is_that_of_its_groups():
-    weight = StoredWeight(
-        values=torch.tensor([[3, -8, 1, 2]]), scale=torch.tensor([[0.5, 4.0]]), zero=torch.zeros(1, 2), bits=4
-    )
-    assert weight.largest.tolist() == [8.0]  # 8 times 0.5 is 4; 2 times 4 is 8
+    values, scale = torch.tensor([[3, -8, 1, 2], [0, 0, 0, 0]]), torch.tensor([[0.5, 4.0], [0.5, 0.25]])
+    weight = StoredWeight(values=values, scale=scale, zero=torch.zeros(2, 2), bits=4)
+    assert weight.largest.tolist() == [8.0, 0.5]  # 8 times 0.5 is 4, 2 times 4 is 8; no step is 0

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from export.backends.executorch.arithmetic import Operator, integer_layers, operators_of
 from export.backends.executorch.convert import export_program, lower
-from export.backends.executorch.exporter import running_decisions
+from export.backends.executorch.exporter import traced_decisions
 from export.backends.executorch.names import Names
 from export.backends.executorch.rules import RULES
 from export.core.integers import IntegerLayer, Integers
@@ -69,7 +69,7 @@ class BuiltFile:
         return list(integer_layers(file, self.method, self.names))
 
     def failures(self, file: Any) -> list[str]:
-        decided = running_decisions(self.method, self.recipe)
+        decided = traced_decisions(self.method, self.recipe, self.names)
         found = verify_arithmetic(self.method, Integers(decided, self.layers(file)))
         return [one.name for one in found if not one.passed]
 
