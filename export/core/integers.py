@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from export.core.precision import Decision, Kind
 
@@ -52,6 +53,11 @@ class StoredWeight:
         """The values less their zeros, (O, G, n) float32."""
         rows = self.values.reshape(len(self.values), self.scale.shape[1], -1).float()
         return rows - self.zero[..., None]
+
+    @property
+    def largest(self) -> Tensor:
+        """What the largest weight of each row stands for, (O,); of a row of zeros what 1 would stand for."""
+        return (self.by_group.abs().amax(dim=-1).clamp(min=1.0) * self.scale).amax(dim=1)
 
     @property
     def floats(self) -> Tensor:
@@ -125,6 +131,49 @@ def product(rows: Tensor, weights: Tensor) -> Tensor:
         weights: (O, I) whole numbers.
     """
     return rows.double() @ weights.double().T
+
+
+def convolved(
+    maps: Tensor,
+    weights: Tensor,
+    *,
+    pads: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """Return the (N, H', W', O) sums of a convolution, exactly, as float64.
+
+    Args:
+        maps: (N, H, W, I) whole numbers, channels last as XNNPACK has them.
+        weights: (O, I / groups, h, w).
+        pads: Cells around a map: left, right, top, bottom.
+        strides: Down and to the right.
+        dilations: Likewise.
+        groups: Of channels.
+    """
+    padded = F.pad(maps.double().permute(0, 3, 1, 2), list(pads))
+    found = F.conv2d(padded, weights.double(), None, tuple(strides), 0, tuple(dilations), groups)
+    return found.permute(0, 2, 3, 1)
+
+
+def rounded_rows(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what XNNPACK makes of (..., n) float32 rows: int8 less each row's zero, and each row's step (..., 1).
+
+    A row of a map is one cell's channels.
+
+    The zero is rounded from that end of the range that it is further from. A step is the range in 255 parts, and
+    numbers are multiplied by one over it: where maps of whole numbers are rounded anew, hundreds lie at a half, and the
+    last bit of the factor tells which way they fall.
+    """
+    low = values.amin(dim=-1, keepdim=True).clamp(max=0.0)
+    high = values.amax(dim=-1, keepdim=True).clamp(min=0.0)
+    step = torch.where(low == high, 1.0, (high - low) / 255.0)
+    per_step = 1.0 / step
+    from_low, from_high = -128.0 - low * per_step, 127.0 - high * per_step
+    nearer = (-128.0 + low * per_step) + (127.0 + high * per_step) > 0.0
+    zero = torch.round(torch.where(nearer, from_low, from_high).clamp(-128.0, 127.0))
+    return (torch.round(values * per_step) + zero).clamp(-128.0, 127.0) - zero, step
 
 
 def requantized(real: Tensor, scale: float, zero: int, low: int, high: int) -> Tensor:

@@ -1,13 +1,14 @@
 """Lowering methods to one ExecuTorch program."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
 from export.backends.executorch.format import COREML, XNNPACK
+from export.backends.executorch.names import Names
 from export.backends.executorch.quantize import quantized, spell_out_swish
 from export.backends.executorch.rewrites import for_accelerators, for_executorch
 from export.core.lowering import Lowering
@@ -25,12 +26,14 @@ class LoweredProgram:
         macs_outside: By method, the multiply-adds that were left outside delegates.
         lowering: By method, what delegates took.
         pieces: By method, the traced graphs that went to a delegate before XNNPACK, in the order of execution.
+        names: By method, which modules its operators come from.
     """
 
     program: Any
     macs_outside: Mapping[str, int]
     lowering: Mapping[str, Lowering]
     pieces: Mapping[str, Sequence[Any]]
+    names: Mapping[str, Names] = field(default_factory=dict)
 
 
 def export_program(method: Method, recipe: Recipe) -> Any:
@@ -62,7 +65,7 @@ def lower(methods: Sequence[Method], programs: Mapping[str, Any], recipe: Recipe
     """
     from executorch.exir import EdgeProgramManager
 
-    from export.backends.executorch.partition import graph_macs, lowering_of, pieces_of
+    from export.backends.executorch.partition import graph_macs, lowering_of, modules_of, pieces_of
 
     parts = [_lower_group(group, programs, recipe) for group in _groups(methods, recipe)]
     lowered = {name: part.exported_program(name) for part in parts for name in sorted(part.methods)}
@@ -70,7 +73,10 @@ def lower(methods: Sequence[Method], programs: Mapping[str, Any], recipe: Recipe
     macs = {name: graph_macs(program.graph_module) for name, program in lowered.items()}
     lowering = {name: lowering_of(program) for name, program in lowered.items()}
     pieces = {name: pieces_of(program, recipe.delegate) for name, program in lowered.items()}
-    return LoweredProgram(whole.to_executorch(), macs, lowering, pieces)  # which gives operators other names
+    modules = {name: modules_of(program) for name, program in lowered.items()}
+    made = whole.to_executorch()  # which gives operators other names
+    names = {name: Names(modules[name], made.debug_handle_map[name]) for name in lowered}
+    return LoweredProgram(made, macs, lowering, pieces, names)
 
 
 def _lower_group(group: Sequence[Method], programs: Mapping[str, Any], recipe: Recipe) -> Any:

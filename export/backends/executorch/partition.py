@@ -174,6 +174,17 @@ def pieces_of(program: ExportedProgram, delegate: str) -> list[ExportedProgram]:
     return [module.original_module for module in modules if module.backend_id == backend]
 
 
+def modules_of(program: ExportedProgram) -> dict[int, str]:
+    """Return the dotted names of the modules of a lowered program's operators, by the handles that these keep."""
+    found: dict[int, str] = {}
+    for node, module in walk(program.graph_module):
+        inside = module.original_module.graph_module.graph.nodes if isinstance(module, LoweredBackendModule) else [node]
+        for one in inside:
+            if module_of(one) and "debug_handle" in one.meta:
+                found[one.meta["debug_handle"]] = module_of(one)
+    return found
+
+
 def walk(graph_module: GraphModule) -> Iterator[tuple[Node, Any]]:
     """Yield the calls of a graph in their order, bodies of loops included, each with the delegate's module or None."""
     for node in graph_module.graph.nodes:

@@ -37,6 +37,15 @@ def runs_here(backend: str) -> bool:
     return backend == COREML.backend or has_backend(backend)
 
 
+def run_once(content: bytes, method: str, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Load a program that is in memory, and run one of its methods."""
+    with _RUNTIME, without_announcements():
+        from executorch.runtime import Runtime
+
+        program = Runtime.get().load_program(content)
+        return [tensor.clone() for tensor in program.load_method(method).execute([one.contiguous() for one in inputs])]
+
+
 class ExecuTorchProgram:
     """A .pte file, loaded and ready to run; implements `export.runtime.program.Program`.
 

@@ -158,8 +158,23 @@ def with_grouped_weights(module: nn.Module, recipe: Recipe) -> nn.Module:
 
     for group in sorted({group_of(layer, name) for name, layer in module.named_modules()} - {0}):
         config = Int8DynamicActivationIntxWeightConfig(weight_dtype=four_bits, weight_granularity=PerGroup(group))
+        exact = {name: layer.weight for name, layer in module.named_modules() if group_of(layer, name) == group}
         quantize_(module, config, filter_fn=lambda layer, name, group=group: group_of(layer, name) == group)
+        for name, weight in exact.items():
+            round_by_stored_scales(module.get_submodule(name).weight, weight.detach())
     return module
+
+
+def round_by_stored_scales(stored: Any, exact: Tensor) -> None:
+    """Round a layer's weights anew, in place: XNNPACK keeps scales of groups in bfloat16, and torchao knows finer ones.
+
+    Args:
+        stored: torchao's tensor of 4 bits, with (O, I) `qdata` and (O, G) `scale`.
+        exact: (O, I), what it stands for.
+    """
+    stored.scale = stored.scale.to(torch.bfloat16).float()
+    groups = exact.unflatten(1, (stored.scale.shape[1], -1)) / stored.scale[..., None]
+    stored.qdata = groups.round().clamp(-8, 7).to(stored.qdata.dtype).flatten(1)
 
 
 def spell_out(graph: GraphModule) -> None:

@@ -8,6 +8,7 @@ one after another, and does what the delegate would do in between, runs the file
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,9 @@ from torch import Tensor
 
 from minivlm.errors import UserError
 
-SCALAR_TYPES: Mapping[int, str] = MappingProxyType({3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"})
+SCALAR_TYPES: Mapping[int, str] = MappingProxyType(
+    {0: "uint8", 1: "int8", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"}
+)
 """c10's numbers of element types."""
 
 
@@ -89,7 +92,7 @@ def split(file: Any, backend: str) -> tuple[Any, dict[str, Cut]]:
         stretches, cuts[plan.name] = _cut(plan, program, backend)
         plans += stretches
     kept = replace(program, execution_plan=plans)
-    _drop_payloads(kept)
+    drop_payloads(kept)
     return replace(file, program=kept), cuts
 
 
@@ -108,7 +111,7 @@ def _cut(plan: Any, program: Any, backend: str) -> tuple[list[Any], Cut]:
             payload = program.backend_delegate_data[plan.delegates[call.delegate_index].processed.index].data
             steps.append(Call(payload, tuple(call.args)))
             numbers = [number for number in call.args if plan.values[number].val.data_buffer_idx]
-            constants.update({number: _constant(plan.values[number].val, program) for number in numbers})
+            constants.update({number: constant(plan.values[number].val, program) for number in numbers})
             known.update(call.args)
             continue
         touched = _touched(plan, instructions)
@@ -120,11 +123,12 @@ def _cut(plan: Any, program: Any, backend: str) -> tuple[list[Any], Cut]:
     return stretches, Cut(tuple(plan.inputs), tuple(plan.outputs), tuple(steps), constants)
 
 
-def _constant(value: Any, program: Any) -> Tensor:
+def constant(value: Any, program: Any) -> Tensor:
     """Return a tensor whose contents are in the file, laid out there along `dim_order`."""
     stored = bytearray(program.constant_buffer[value.data_buffer_idx].storage)
     dtype: torch.dtype = getattr(torch, SCALAR_TYPES[int(value.scalar_type)])
-    laid_out = torch.frombuffer(stored, dtype=dtype).reshape([value.sizes[axis] for axis in value.dim_order])
+    numbers = torch.frombuffer(stored, dtype=dtype, count=prod(value.sizes))  # the file pads what is behind
+    laid_out = numbers.reshape([value.sizes[axis] for axis in value.dim_order])
     return laid_out.permute([value.dim_order.index(axis) for axis in range(len(value.sizes))]).contiguous()
 
 
@@ -199,7 +203,7 @@ def _plan_of(plan: Any, stretch: Stretch, instructions: Sequence[Any], first: in
     )
 
 
-def _drop_payloads(program: Any) -> None:
+def drop_payloads(program: Any) -> None:
     """Leave out what no method calls any more, in place."""
     kept: dict[int, int] = {}
     for delegate in (delegate for plan in program.execution_plan for delegate in plan.delegates):

@@ -31,7 +31,16 @@ from export.backends.litert.graph import (
 )
 from export.backends.litert.layers import watched
 from export.backends.litert.quantize import KINDS
-from export.core.integers import AT_A_HALF, IntegerLayer, LayerRun, StoredWeight, product, requantized
+from export.core.integers import (
+    AT_A_HALF,
+    IntegerLayer,
+    LayerRun,
+    StoredWeight,
+    convolved,
+    product,
+    requantized,
+    rounded_rows,
+)
 from export.core.methods import Method
 from export.core.precision import Kind
 from minivlm.errors import UserError
@@ -229,7 +238,7 @@ class Operator:
 
     def _product(self, weight: StoredWeight) -> tuple[Tensor, Tensor]:
         """Return the real numbers that a layer gives, and what one step of one input changes of each at most."""
-        largest = (weight.by_group.abs().amax(dim=-1) * weight.scale).amax(dim=1)
+        largest = weight.largest
         source = self.value(self.held.inputs[0])
         if self.tensor(self.held.inputs[0]).type == INT8:
             scale, zero = self.scale(self.held.inputs[0])
@@ -254,10 +263,8 @@ class Operator:
             reach = dilation * (side - 1) + 1
             total = max((-(-size // stride) - 1) * stride + reach - size, 0) if options.padding == SAME else 0
             pads = [total // 2, total - total // 2, *pads]  # of the last dimension first
-        maps = F.pad(rows.permute(0, 3, 1, 2), pads)
         groups = rows.shape[3] if self.kind == "DEPTHWISE_CONV_2D" else 1
-        found = F.conv2d(maps, weight.floats_exactly, None, strides, 0, dilations, groups)
-        return found.permute(0, 2, 3, 1)
+        return convolved(rows, weight.floats_exactly, pads=pads, strides=strides, dilations=dilations, groups=groups)
 
     def _alone(self) -> Tensor:
         from ai_edge_litert.interpreter import Interpreter
@@ -270,22 +277,6 @@ class Operator:
             runner = Interpreter(model_content=content, num_threads=1).get_signature_runner(METHOD)
         found = runner(**{str(index): self.tensors[index] for index in given})
         return torch.from_numpy(found[str(out)]).double()
-
-
-def rounded_rows(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what XNNPACK makes of (..., n) float32 rows: int8 less each row's zero, and each row's step (..., 1).
-
-    A row of a map is one cell's channels.
-
-    The zero is rounded from that end of the range that it is further from.
-    """
-    low = values.amin(dim=-1, keepdim=True).clamp(max=0.0)
-    high = values.amax(dim=-1, keepdim=True).clamp(min=0.0)
-    per_step = torch.where(low == high, 1.0, 255.0 / (high - low))
-    from_low, from_high = -128.0 - low * per_step, 127.0 - high * per_step
-    nearer = (-128.0 + low * per_step) + (127.0 + high * per_step) > 0.0
-    zero = torch.round(torch.where(nearer, from_low, from_high).clamp(-128.0, 127.0))
-    return (torch.round(values * per_step) + zero).clamp(-128.0, 127.0) - zero, 1.0 / per_step
 
 
 def _padded(one: Operator) -> Tensor:

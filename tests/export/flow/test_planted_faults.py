@@ -89,7 +89,7 @@ class TestAnArtifact:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "litert", "coreml"])
+@pytest.mark.parametrize("runtime", ["onnx", "litert", "coreml", pytest.param("executorch", marks=pytest.mark.full)])
 def test_of_random_weights_too_half_of_a_layer_is_refused_by_name(
     runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from export.backends.litert.arithmetic import Operator, integer_layers, norm_before, rounded_rows
+from export.backends.litert.arithmetic import Operator, integer_layers, norm_before
 from export.backends.litert.graph import group_scales, module_of, parsed, signature_graph, tensor_name
 from export.backends.litert.layers import watched
 from export.backends.litert.quantize import operators
@@ -152,19 +150,6 @@ def test_the_sums_of_a_static_convolution_are_numpy_s(exported):
     (one,) = [item for item in layers_of(model, job) if item.layer == STATIC]
     np.testing.assert_array_equal(one.run.expected.numpy(), expected)
     np.testing.assert_array_equal(one.run.given.numpy(), expected)
-
-
-NUMBERS = st.floats(-100, 100, width=32).filter(lambda number: number == 0.0 or abs(number) > 1e-6)
-
-
-@given(st.lists(NUMBERS, min_size=1, max_size=20))
-def test_rows_are_rounded_to_within_half_a_step_and_hold_zero_exactly(numbers):
-    """By arithmetic: 255 steps from the least number to the largest, 0 among them; at an end the zero may cost more."""
-    values = torch.tensor([[*numbers, 0.0]])
-    whole, step = rounded_rows(values)
-    assert whole[0, -1] == 0.0
-    assert float((whole * step - values).abs().max()) <= float(step) * 1.01
-    assert float(whole.max() - whole.min()) <= 255.0
 
 
 def test_the_file_s_own_operators_are_those_that_are_judged(exported):
