@@ -16,6 +16,8 @@ from export.core.precision import Decision, Kind
 AT_A_HALF = 4
 """Inputs of a row that are rounded as they come, lie at half a step, and may fall to the other side all at once. 1.23
 of them were seen in LiteRT's gates."""
+NEAR_A_HALF = 1e-4
+"""Of a step. The last bit of a factor moves the largest number, of 255 steps, by some 6e-5."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +176,20 @@ def rounded_rows(values: Tensor) -> tuple[Tensor, Tensor]:
     nearer = (-128.0 + low * per_step) + (127.0 + high * per_step) > 0.0
     zero = torch.round(torch.where(nearer, from_low, from_high).clamp(-128.0, 127.0))
     return (torch.round(values * per_step) + zero).clamp(-128.0, 127.0) - zero, step
+
+
+def may_fall(values: Tensor, step: Tensor) -> Tensor:
+    """Return how many of each row's numbers may fall to the other side when they are rounded, at least `AT_A_HALF`.
+
+    Args:
+        values: (..., n) float32, before rounding.
+        step: (..., 1), see `rounded_rows`.
+
+    Returns:
+        (..., 1) int64.
+    """
+    parts = values / step
+    return ((parts - parts.floor() - 0.5).abs() < NEAR_A_HALF).sum(dim=-1, keepdim=True).clamp(min=AT_A_HALF)
 
 
 def requantized(real: Tensor, scale: float, zero: int, low: int, high: int) -> Tensor:

@@ -266,7 +266,7 @@ def beside_arithmetic(tolerances: Tolerances) -> Tolerances:
 
     Which of a random model's regions win is noise, and no bound: that there is something in common is. Decibels of
     what is matched stay bounded, and tell of parts that compute in float: tee-lite-0, whose whole backbone is in int8
-    in ONNX Runtime, leaves 14.8 dB and 0.983, scores within 0.22.
+    in ONNX Runtime, leaves 14.8 dB and 0.983, scores within 0.22; in ExecuTorch its attributes' are within 0.304.
     """
     return replace(
         tolerances,
@@ -276,7 +276,7 @@ def beside_arithmetic(tolerances: Tolerances) -> Tolerances:
         attributes=0.0,
         feature_cosine=min(tolerances.feature_cosine, 0.97),
         feature_sqnr=min(tolerances.feature_sqnr, 11.0),
-        score=max(tolerances.score, 0.3),
+        score=max(tolerances.score, 0.45),
     )
 
 

@@ -22,6 +22,7 @@ from export.core.integers import (
     LayerRun,
     StoredWeight,
     convolved,
+    may_fall,
     product,
     requantized,
     rounded_rows,
@@ -216,7 +217,7 @@ class Operator:
 
     def _product(self, weight: StoredWeight, seen: Mapping[Place, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the real numbers that a layer gives, and what one step of one input changes of each at most."""
-        rows, steps = self._rows(seen)
+        rows, steps, unsure = self._rows(seen)
         if self.type == "XNNFullyConnected":
             sums = product(rows, weight.floats_exactly)
         else:
@@ -230,18 +231,20 @@ class Operator:
                 groups=self.held["groups"],
             )
         real = sums * steps
-        return real if weight.bias is None else real + weight.bias.double(), AT_A_HALF * steps * weight.largest
+        return real if weight.bias is None else real + weight.bias.double(), unsure * steps * weight.largest
 
-    def _rows(self, seen: Mapping[Place, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the whole numbers that a product reads, less their zeros, and what one of them stands for."""
+    def _rows(self, seen: Mapping[Place, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the whole numbers that a product reads, less their zeros, what one stands for, how many are unsure."""
         (number,) = self.inputs
         value = seen[Inner(self.delegate, number)]
         if self.graph.is_whole(number):
             scale, zero = self.graph.scale(number)
-            return value.double() - zero, torch.tensor(scale).double()
+            return value.double() - zero, torch.tensor(scale).double(), torch.tensor(AT_A_HALF)
         together = self.graph.scales(self.held["input1_id"])["num_nonbatch_dims"]  # 3 of a map: one scale for all
-        rows, steps = rounded_rows(value.flatten(-together))
-        return rows.double().reshape(value.shape), steps.double().reshape(*steps.shape[:-1], *[1] * together)
+        flat, behind = value.flatten(-together), [1] * together
+        rows, steps = rounded_rows(flat)
+        unsure = may_fall(flat, steps)
+        return rows.double().reshape(value.shape), *(one.unflatten(-1, behind) for one in (steps.double(), unsure))
 
 
 def _doubled(one: Operator, inputs: Sequence[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.core.integers import StoredWeight, convolved, rounded_rows
+from export.core.integers import AT_A_HALF, StoredWeight, convolved, may_fall, rounded_rows
 
 NUMBERS = st.floats(-100, 100, width=32).filter(lambda number: number == 0.0 or abs(number) > 1e-6)
 
@@ -55,3 +55,9 @@ def test_the_largest_of_a_row_is_that_of_its_groups():
     values, scale = torch.tensor([[3, -8, 1, 2], [0, 0, 0, 0]]), torch.tensor([[0.5, 4.0], [0.5, 0.25]])
     weight = StoredWeight(values=values, scale=scale, zero=torch.zeros(2, 2), bits=4)
     assert weight.largest.tolist() == [8.0, 0.5]  # 8 times 0.5 is 4, 2 times 4 is 8; no step is 0
+
+
+def test_numbers_at_a_half_are_those_that_may_fall_to_either_side() -> None:
+    """By hand, in steps of 0.5: of the first row five lie at a half, of the second one, of the third none."""
+    rows = torch.tensor([[0.25, 0.75, -0.25, 1.25, 1.75], [0.25, 0.5, 1.0, 1.5, 2.0], [0.1, 0.2, 0.3, 0.4, 0.6]])
+    assert may_fall(rows, torch.full((3, 1), 0.5)).tolist() == [[5], [AT_A_HALF], [AT_A_HALF]]
