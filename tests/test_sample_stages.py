@@ -16,7 +16,7 @@ STAGES = {
         *("evaluate detection", "checkpoint import"),
         *("data scenes", "train features", "train pretrain", "train tasks"),
         *("data scenes", "train features", "train tasks", "train tasks", "checkpoint average", "checkpoint halve"),
-        *("data scenes", "evaluate $task", "evaluate retrieval") * 2,
+        *("data scenes", "evaluate detection", "evaluate $task", "evaluate retrieval") * 2,
         "checkpoint card",
     ],
     "sample-lite": [
@@ -105,7 +105,7 @@ def test_what_has_begun_goes_on(folder: Path) -> None:
     """The trainings and scores that have no mark of their end are run again, with --resume."""
     lines = commands(folder, "sample")
     resumable = [line for line in lines if re.search(r"minivlm (train (?!features)|evaluate)", line)]
-    assert len(resumable) == 13
+    assert len(resumable) == 15
     assert all("--resume" in line for line in resumable)
 
 
@@ -121,8 +121,8 @@ def test_the_shipped_one_is_scored_as_a_new_one_is(folder: Path) -> None:
     finish(folder, *DATA)
     lines = commands(folder, "sample-scores")
     plan = re.findall(r"-m minivlm (\S+ \S+)", "\n".join(lines))
-    assert plan == ["data scenes", "data scenes", *("evaluate $task", "evaluate retrieval") * 2]
-    assert sum("--checkpoint sample " in line for line in lines) == 4
+    assert plan == ["data scenes", "data scenes", *("evaluate detection", "evaluate $task", "evaluate retrieval") * 2]
+    assert sum("--checkpoint sample " in line for line in lines) == 6
     made = "\n".join(commands(folder, "sample"))
     assert made.count(" --limit 100 ") == 2 == "\n".join(lines).count(" --limit 100 ")
 

@@ -32,11 +32,11 @@ from export.backends.litert.graph import (
 from export.backends.litert.layers import watched
 from export.backends.litert.quantize import KINDS
 from export.core.integers import (
-    AT_A_HALF,
     IntegerLayer,
     LayerRun,
     StoredWeight,
     convolved,
+    may_fall,
     product,
     requantized,
     rounded_rows,
@@ -245,7 +245,7 @@ class Operator:
             rows, steps = source.double() - zero, torch.tensor(scale).double()
         else:
             rows, steps = (numbers.double() for numbers in rounded_rows(source))
-            largest = AT_A_HALF * largest
+            largest = may_fall(source, steps) * largest
         sums = self._sums(rows, weight) * steps
         return sums if weight.bias is None else sums + weight.bias.double(), steps * largest
 
