@@ -84,8 +84,7 @@ def page_table(path: Path) -> list[str]:
     records = read_scores(path)
     rows: dict[str, dict[str, str]] = {}
     for one in records:
-        shown = f"{100 * one.score:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
-        rows.setdefault(one.row, {})[one.task] = shown
+        rows.setdefault(one.row, {})[one.task] = f"{100 * one.score:.1f}{_ends(one)}"
     tasks = list(dict.fromkeys(one.task for one in records))
     cells = [{"": row} | {task: said.get(task, "") for task in tasks} for row, said in rows.items()]
     return [*table_lines(cells), "", f"{_described(records)}."]
@@ -94,7 +93,12 @@ def page_table(path: Path) -> list[str]:
 def _interval(task: str, record: ScoreRecord | None) -> Cell:
     if record is None:
         return Cell(task)
-    return Cell(task, None, 100 * record.score, detail=f" ({100 * record.low:.1f} to {100 * record.high:.1f})")
+    return Cell(task, None, 100 * record.score, detail=_ends(record))
+
+
+def _ends(record: ScoreRecord) -> str:
+    """Return a score's interval, times 100, as it stands behind the score."""
+    return f" ({100 * record.low:.1f} to {100 * record.high:.1f})"
 
 
 def _described(records: Sequence[ScoreRecord]) -> str:
@@ -153,5 +157,5 @@ def _cell(column: str, value: float | None, ours: Mapping[str, ScoreRecord]) -> 
     record = ours.get(task)
     if record is None or metric not in record.values:
         return Cell(column, value, comparable=False)
-    interval = f" ({100 * record.low:.1f} to {100 * record.high:.1f})" if metric in MEANS else ""
+    interval = _ends(record) if metric in MEANS else ""
     return Cell(column, value, 100 * record.values[metric], detail=interval, comparable=False)

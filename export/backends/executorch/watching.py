@@ -4,24 +4,23 @@ The runtime shows what a method gives. So inner values of a delegate's graph are
 method hands them on: operators, weights and scales stay as they are, and so do the method's own outputs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import prod
-from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from export.backends.executorch.format import XNNPACK
 from export.backends.executorch.program import run_once
-from export.backends.executorch.splitting import drop_payloads, shared_data
+from export.backends.executorch.splitting import SCALAR_TYPES, drop_payloads, shared_data
 from export.backends.executorch.xnnpack_graph import ALIGNMENT, FLOAT, XnnGraph
 from export.core.methods import Method
 
-INT8, INT64, FLOAT32 = 1, 4, 6
-"""c10's numbers of element types."""
-BYTES: Mapping[int, int] = MappingProxyType({INT8: 1, INT64: 8, FLOAT32: 4})
+INT8, FLOAT32 = 1, 6
+"""Keys of `SCALAR_TYPES`."""
 ARENA = 1
 """Number of the memory that a method's values are planned in."""
 
@@ -142,7 +141,8 @@ def _new_value(plan: Any, dtype: int, sizes: list[int]) -> int:
 
     start = plan.non_const_buffer_sizes[ARENA]
     start += -start % ALIGNMENT
-    plan.non_const_buffer_sizes[ARENA] = start + prod(sizes) * BYTES[dtype]
+    element: torch.dtype = getattr(torch, SCALAR_TYPES[dtype])
+    plan.non_const_buffer_sizes[ARENA] = start + prod(sizes) * element.itemsize
     low, high = start % 2**32, start // 2**32
     order, memory = list(range(len(sizes))), AllocationDetails(ARENA, low, high)
     tensor = Tensor(ScalarType(dtype), 0, list(sizes), order, False, 0, 0, memory, TensorShapeDynamism.STATIC)
