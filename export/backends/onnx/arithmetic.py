@@ -18,7 +18,7 @@ from export.backends.onnx.quantize import kind_of
 from export.backends.onnx.rounding import second_moments
 from export.backends.onnx.tables import Found, table_of
 from export.backends.onnx.values import Graph, watch
-from export.core.integers import AT_A_HALF, IntegerLayer, LayerRun, StoredWeight, product, requantized, shared_scale
+from export.core.integers import IntegerLayer, LayerRun, StoredWeight, may_fall, product, requantized, shared_scale
 from export.core.methods import Method
 from export.core.precision import Kind
 
@@ -206,11 +206,13 @@ class Dynamic(Found):
             bias=graph.tensor(self.bias) if self.bias else None,
         )
         whole = weight.by_group.flatten(1)
-        rows, step = rounded_input(values[self.source])
+        source = values[self.source]
+        rows, step = rounded_input(source)
         sums = product(rows, whole) * (step.double() * scale)
         expected = sums if weight.bias is None else sums + weight.bias
         largest = whole.abs().amax(dim=1).clamp(min=1.0)
-        return weight, LayerRun(given=values[self.result], expected=expected, step=AT_A_HALF * step * scale * largest)
+        one_falls = step * scale * largest
+        return weight, LayerRun(given=values[self.result], expected=expected, step=may_fall(source, step) * one_falls)
 
 
 def rounded_input(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -243,10 +245,11 @@ class Grouped(Found):
         source = values[self.source]
         rows = source.reshape(*source.shape[:-1], scale.shape[1], -1)
         steps = shared_scale(rows, 127.0)
-        read = torch.round(rows / torch.where(steps > 0.0, steps, 1.0)[..., None])
+        parts = rows / torch.where(steps > 0.0, steps, 1.0)[..., None]
+        read = torch.round(parts)
         sums = torch.einsum("...gn,ogn->...og", read.double(), weight.by_group.double())
         expected = (sums * steps[..., None, :].double() * scale).sum(dim=-1)
         largest = (weight.by_group.abs().amax(dim=-1) * scale.abs()).amax(dim=1)
-        return weight, LayerRun(
-            given=values[self.result], expected=expected, step=AT_A_HALF * steps.amax(dim=-1, keepdim=True) * largest
-        )
+        one_falls = steps.amax(dim=-1, keepdim=True) * largest
+        unsure = may_fall(parts.flatten(-2), torch.ones(1))
+        return weight, LayerRun(given=values[self.result], expected=expected, step=unsure * one_falls)
