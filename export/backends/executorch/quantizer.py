@@ -4,6 +4,7 @@ Imported by what quantizes only: importing ExecuTorch takes seconds and prints.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
@@ -12,6 +13,7 @@ from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPr
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 from executorch.backends.xnnpack.quantizer.xnnpack_quantizer_utils import QuantizationConfig
+from torch import Tensor
 from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e.observer import (
     MinMaxObserver,
@@ -25,6 +27,8 @@ from torchao.quantization.pt2e.quantizer import (
     SharedQuantizationSpec,
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from export.core.ranges import Spread
 
 aten = torch.ops.aten
 CLAMPS = (aten.hardtanh.default, aten.hardtanh_.default)
@@ -51,12 +55,32 @@ ONE_SCALE_WEIGHTS = QuantizationSpec(
     qscheme=torch.per_tensor_symmetric,
     observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=EPSILON),
 )
+
+
+class SpreadObserver(MinMaxObserver):
+    """Measures the range of least square error, see `export.core.ranges`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._spread = Spread()
+
+    def forward(self, x_orig: Tensor) -> Tensor:
+        """See `MinMaxObserver`."""
+        self._spread.add(x_orig)
+        return super().forward(x_orig)
+
+    def calculate_qparams(self) -> tuple[Tensor, Tensor]:
+        """See `MinMaxObserver`."""
+        low, high = self._spread.best(self.quant_max - self.quant_min)
+        return self._calculate_qparams(torch.tensor(low), torch.tensor(high))
+
+
 MEASURED = QuantizationSpec(
     dtype=torch.int8,
     quant_min=-128,
     quant_max=127,
     qscheme=torch.per_tensor_affine,
-    observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=EPSILON),
+    observer_or_fake_quant_ctr=SpreadObserver.with_args(eps=EPSILON),
 )
 PER_ROW = QuantizationSpec(
     dtype=torch.int8,
@@ -122,6 +146,8 @@ def annotate_rest(node: Node) -> None:
         annotate(node, {feature: MEASURED}, SIGMOID)
     elif node.target == aten.mean.dim:
         annotate(node, {feature: MEASURED}, MEASURED)
+    elif node.target == aten.max_pool2d.default:  # XNNPACK's has one scale, and so has what it picks from
+        annotate(node, {feature: MEASURED}, SharedQuantizationSpec((feature, node)))
     elif node.target == aten.conv_transpose2d.input:  # a doubling: nothing but copies, so that no range changes
         annotate(node, {feature: MEASURED, weight: ONE_SCALE_WEIGHTS}, SharedQuantizationSpec((feature, node)))
 

@@ -148,7 +148,9 @@ class Operator:
         return float(np.float32(held.scale[0])), int(held.zeroPoint[0])
 
     def value(self, index: int) -> Tensor:
-        """Return what the run left in a tensor."""
+        """Return what the run left in a tensor, or what the file holds of one that is part of the model."""
+        if constant(self.model, self.graph, int(index)):
+            return self.stored(index)[0]
         return torch.from_numpy(np.array(self.tensors[int(index)]))
 
     def real(self, index: int) -> Tensor:
@@ -169,7 +171,7 @@ class Operator:
             found: Any = (halves ^ 8).astype(np.int8) - 8
         else:
             found = self.numbers(index, np.int8 if tensor.type == INT8 else np.float32)
-        return torch.from_numpy(np.array(found.reshape(shape))), self._scales(tensor, shape[0])
+        return torch.from_numpy(np.array(found.reshape(shape))), self._scales(tensor, shape[0] if shape else 1)
 
     def numbers(self, index: int, dtype: Any) -> Any:
         """Return what the file holds of a constant tensor, in one row."""

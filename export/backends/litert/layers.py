@@ -1,6 +1,6 @@
 """Where in a quantized model the error grows: every tensor of both models, side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,16 @@ def watched(model: Any, method: Method) -> Iterator[tuple[int, Any]]:
     Yields:
         Number of the tensor, and its numbers as they are.
     """
+    signature, graph = signature_graph(model, method.name)
+    inputs = [int(item.tensorIndex) for item in signature.inputs]
+    computed = [int(index) for operator in graph.operators for index in operator.outputs]
+    yield from inner_values(model, method, [method.example], [*inputs, *computed])
+
+
+def inner_values(
+    model: Any, method: Method, samples: Iterable[tuple[Tensor, ...]], indices: Sequence[int]
+) -> Iterator[tuple[int, Any]]:
+    """Run a method on samples and yield what each leaves in some of its tensors: their numbers, and their contents."""
     from ai_edge_litert.interpreter import Interpreter
 
     signature, graph = signature_graph(model, method.name)
@@ -46,13 +56,14 @@ def watched(model: Any, method: Method) -> Iterator[tuple[int, Any]]:
         )
         interpreter.allocate_tensors()
     types = {item["index"]: item["dtype"] for item in interpreter.get_tensor_details()}
-    for item in signature.inputs:
-        value = method.inputs[item.name.decode()].numpy().astype(types[item.tensorIndex])
-        interpreter.set_tensor(item.tensorIndex, value)
-        yield int(item.tensorIndex), value
-    interpreter.invoke()
-    for index in (int(index) for operator in graph.operators for index in operator.outputs):
-        yield index, interpreter.get_tensor(index)
+    for sample in samples:
+        values = dict(zip(method.inputs, sample, strict=True))
+        for item in signature.inputs:
+            value = values[item.name.decode()].numpy().astype(types[item.tensorIndex])
+            interpreter.set_tensor(item.tensorIndex, value)
+        interpreter.invoke()
+        for index in indices:
+            yield index, interpreter.get_tensor(index)
 
 
 def _as_float(value: Any, held: Any) -> Any:

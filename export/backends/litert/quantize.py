@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+import torch
+
 from export.backends.litert.biases import make_room_for_biases
 from export.backends.litert.graph import (
     constant,
@@ -21,10 +24,13 @@ from export.backends.litert.graph import (
     parsed,
     share_buffers,
     share_scales,
+    signature_graph,
     tensor_name,
 )
+from export.backends.litert.layers import inner_values
 from export.core.methods import Method
 from export.core.precision import WEIGHTED, Decision, Kind, Mode, Rule, deciding_rule
+from export.core.ranges import Spread
 from export.core.recipe import Recipe
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -40,6 +46,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 """Operators that can be quantized."""
+STEPS = 255
+"""Between the smallest and the largest whole number of an activation."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ def quantize(content: bytes, methods: Sequence[Method], recipe: Recipe) -> tuple
         return content, decisions(placed, recipe)
     for (operation, rule), outputs in alike.items():
         _add(made, operation, rule, outputs)
-    ranges = calibrate(content, made, methods, recipe) if made.need_calibration else None
+    ranges = measured(content, methods, recipe) if made.need_calibration else None
     model = parsed(made.quantize(ranges, enable_progress_report=False).quantized_model)
     number_ends(model, methods)  # behind static layers there are new tensors
     if ranges is not None:
@@ -104,25 +112,35 @@ def operators(content: bytes, signature: str) -> Iterator[Placed]:
         yield Placed(output, module_of(output), kind(model, operator), macs(model, graph, operator), stored)
 
 
-def calibrate(content: bytes, made: Any, methods: Sequence[Method], recipe: Recipe) -> Any:
-    """Return the ranges of all tensors of the methods that photos go into."""
-    from ai_edge_quantizer import calibrator, recipe_manager
-    from ai_edge_quantizer.utils import qsv_utils
+def measured(content: bytes, methods: Sequence[Method], recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Return the ranges of what static layers read and write in methods that photos go into, as the quantizer has them.
 
-    # Not the quantizer's own way, a moving average that depends on the order of the photos.
-    measured = calibrator.Calibrator(content, num_threads=2, qsv_update_func=qsv_utils.min_max_update)
-    rules = recipe_manager.RecipeManager()
-    rules.load_quantization_recipe(made.get_quantization_recipe())
-    photos = {
-        method.name: [
-            {name: value.numpy() for name, value in zip(method.inputs, sample, strict=True)}
-            for sample in recipe.samples(method)
-        ]
-        for method in methods
-        if method.detector
-    }
-    measured.calibrate(photos, rules)
-    return measured.get_model_qsvs()
+    Its own calibrator keeps the smallest and the largest number, see `export.core.ranges`.
+    """
+    model, ranges = parsed(content), {}
+    for method in methods:
+        _, graph = signature_graph(model, method.name)
+        indices = static_tensors(model, graph, recipe) if method.detector else []
+        spreads = {index: Spread() for index in indices}
+        for index, value in inner_values(model, method, recipe.samples(method) if indices else [], indices):
+            spreads[index].add(torch.from_numpy(value))
+        for index, spread in spreads.items():
+            shape = (1,) * len(graph.tensors[index].shape)
+            low, high = (np.full(shape, end, np.float32) for end in spread.best(STEPS))
+            ranges[tensor_name(graph, index)] = {"min": low, "max": high}
+    return ranges
+
+
+def static_tensors(model: Any, graph: Any, recipe: Recipe) -> list[int]:
+    """Return the tensors, but for constants, that a graph's operators with static ranges read and write."""
+    found: dict[int, None] = {}
+    for operator in graph.operators:
+        name = kind(model, operator)
+        module = module_of(tensor_name(graph, operator.outputs[0]))
+        if name in KINDS and deciding_rule(recipe.rules, module, KINDS[name]).mode is Mode.STATIC:
+            ends = (int(index) for index in (*operator.inputs, *operator.outputs))
+            found |= dict.fromkeys(index for index in ends if index >= 0 and not constant(model, graph, index))
+    return list(found)
 
 
 def _add(made: Any, operation: str, rule: Rule, outputs: Sequence[str]) -> None:
