@@ -82,5 +82,22 @@ class Spread:
         return (beyond.square() * self._counts).sum(dim=-1)
 
     def _rounded(self, step: Tensor) -> Tensor:
-        """Return the square error of numbers that fall anywhere between two steps."""
-        return self._counts.sum() * step.square() / 12.0
+        """Return the square error of numbers that become 0, which is a step, and of others anywhere between two steps.
+
+        Without the first, outliers would be cut off for numbers that become 0 before and after.
+        """
+        width, half = 2.0 * self._limit / BINS, BINS // 2
+        counts = torch.zeros(half + 1, dtype=torch.float64)  # by the distance from 0
+        counts[:half] = self._counts[half:] + self._counts[:half].flip(0)
+        squares = counts * _mean_squares(torch.arange(half + 1, dtype=torch.float64), 1.0)
+        near = (step / (2.0 * width)).clamp(max=half)  # what becomes 0 lies nearer than half a step, here in bins
+        first = near.floor()
+        part, there = near - first, first.long()
+        fewer = (counts.cumsum(0) - counts)[there] + counts[there] * part
+        error = (squares.cumsum(0) - squares)[there] + counts[there] * part * _mean_squares(first, part)
+        return error * width**2 + (counts.sum() - fewer) * step.square() / 12.0
+
+
+def _mean_squares(start: Tensor, length: Tensor | float) -> Tensor:
+    """Return the mean square of what is spread evenly from a place on."""
+    return start.square() + start * length + length**2 / 3.0

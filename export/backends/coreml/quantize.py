@@ -15,6 +15,7 @@ from export.backends.coreml.convert import layer_of, save
 from export.backends.coreml.rounding import weight_quantizer
 from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode, Rule
+from export.core.ranges import Spread
 from export.core.recipe import Recipe
 from export.mil.executor import MilFunction, read_functions
 
@@ -23,6 +24,9 @@ WEIGHTS: Mapping[str, str] = {"conv": "weight", "linear": "weight", "gather": "x
 
 BLOCKS = "constexpr_blockwise_shift_scale"
 """The operator that turns a stored weight's whole numbers into floats."""
+
+STEPS = 254
+"""Of an input's range: coremltools divides it, from minus to plus its end, into -127 to 127."""
 
 SMALLEST = 2048
 """Weights of fewer numbers stay as they are: with the scales there would be nothing to save."""
@@ -107,21 +111,19 @@ def _stored(rule: Rule) -> Any:
 def _ranges(
     function: Any, operations: Sequence[Any], samples: Sequence[tuple[Tensor, ...]], names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Return the smallest and largest number in the input of each operation, by the variable's name."""
-    wanted = {operation.inputs["x"].name for operation in operations}
-    ranges: dict[str, dict[str, float]] = {}
+    """Return the range that the input of each operation is rounded in, by the variable's name."""
+    spreads = {operation.inputs["x"].name: Spread() for operation in operations}
 
     def watch(operation: Any, result: Tensor) -> None:
         name = operation.outputs[0].name
-        if name in wanted:
-            found = ranges.setdefault(name, {"rmin": 0.0, "rmax": 0.0})
-            found["rmin"] = min(found["rmin"], float(result.min()))
-            found["rmax"] = max(found["rmax"], float(result.max()))
+        if name in spreads:
+            spreads[name].add(result)
 
     runner = MilFunction(function)
     for sample in samples:
         runner.run(dict(zip(names, sample, strict=True)), watch)
-    return ranges
+    found = {name: spread.best_symmetric(STEPS) for name, spread in spreads.items()}
+    return {name: {"rmin": ends.low, "rmax": ends.high} for name, ends in found.items()}
 
 
 def _quantize_inputs(model: Any, operations: Sequence[Any], ranges: Mapping[str, Mapping[str, float]]) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
@@ -17,16 +18,19 @@ from onnx import helper, numpy_helper
 from export.backends.onnx.convert import layer_of
 from export.backends.onnx.groups import store_in_groups
 from export.backends.onnx.rounding import round_for_inputs, round_to_nearest, second_moments
-from export.backends.onnx.values import watch
+from export.backends.onnx.values import seen, watch
 from export.core.exporter import LayerOutput
 from export.core.methods import Method
 from export.core.precision import Decision, Kind, Mode
+from export.core.ranges import Spread
 from export.core.recipe import Recipe
 
 PRODUCTS = ("Conv", "Gemm")
 """Operators of a detector that can compute in integers."""
 ARITHMETIC_OPERATORS = ("Add", "Clip")
 """Operators of a detector that integer convolutions feed: a Clip becomes part of the range of the one before it."""
+STEPS = 255
+"""Of the range of what is rounded to unsigned 8 bits."""
 TRANSFORMER_OPERATORS = ("MatMul", "Gemm", "Gather")
 """Operators to quantize where they have a weight."""
 PARAMETER = ".weight"
@@ -79,28 +83,57 @@ def place_of_weight(node: onnx.NodeProto) -> int:
 def _quantize_detector(
     model: onnx.ModelProto, layers: Mapping[Mode, Sequence[onnx.NodeProto]], method: Method, recipe: Recipe
 ) -> onnx.ModelProto:
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        TensorsData,
+        quantize_static,
+        save_tensors_data,
+    )
 
     samples = calibration_samples(method, recipe)
     tables = [node for node in (*layers[Mode.DYNAMIC], *layers[Mode.STATIC]) if kind_of(node) is Kind.EMBEDDING]
     stored = store_int8_weights(model, [*layers[Mode.WEIGHT_ONLY], *tables], samples)
     products = [node for node in layers[Mode.STATIC] if kind_of(node) is not Kind.EMBEDDING]
-    static = [node.name for node in (*products, *static_arithmetic(model, recipe))]
+    static = [*products, *static_arithmetic(model, recipe)]
     if not static:  # the quantizer takes an empty list for all
         return stored
-    return _written(
-        lambda path: quantize_static(
+    ranges = activation_ranges(stored, static, samples)
+
+    def write(path: Path) -> None:
+        measured = path.with_suffix(".json")  # in place of what the quantizer would measure
+        save_tensors_data(TensorsData(CalibrationMethod.MinMax, ranges), measured)
+        quantize_static(
             stored,
             path,
-            SampleReader(samples),
+            None,
+            calibration_cache_path=measured,
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=[*PRODUCTS, *ARITHMETIC_OPERATORS],
-            nodes_to_quantize=static,
+            nodes_to_quantize=[node.name for node in static],
         )
-    )
+
+    return _written(write)
+
+
+def activation_ranges(
+    model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], samples: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[Any, Any]]:
+    """Return the range, in float32, that each input and output of some nodes is rounded in; not of constants.
+
+    The quantizer gives what a Clip reads the range of what it passes on.
+    """
+    constants = {item.name for item in model.graph.initializer}
+    names = {name for node in nodes for name in (*node.input, *node.output) if name} - constants
+    spreads = {name: Spread() for name in sorted(names)}
+    for name, array in seen(model, list(spreads), samples):
+        spreads[name].add(torch.from_numpy(array))
+    found = {name: spread.best(STEPS) for name, spread in spreads.items()}
+    return {name: (np.float32(ends.low), np.float32(ends.high)) for name, ends in found.items()}
 
 
 def static_arithmetic(model: onnx.ModelProto, recipe: Recipe) -> list[onnx.NodeProto]:
@@ -118,17 +151,6 @@ def calibration_samples(method: Method, recipe: Recipe) -> list[dict[str, Any]]:
         {name: tensor.numpy() for name, tensor in zip(method.inputs, sample, strict=True)}
         for sample in recipe.samples(method)
     ]
-
-
-class SampleReader:
-    """Hands samples to ONNX Runtime's calibrator, one after another."""
-
-    def __init__(self, samples: Sequence[dict[str, Any]]) -> None:
-        self._samples = iter(samples)
-
-    def get_next(self) -> dict[str, Any] | None:
-        """Return the next sample, or None after the last."""
-        return next(self._samples, None)
 
 
 def _quantize_transformer(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from export.backends.onnx.values import opened
+from export.backends.onnx.values import seen
 
 DAMPING = 0.01
 """Share of the mean second moment that is added to each, for inputs that were always zero in calibration."""
@@ -59,10 +59,8 @@ def second_moments(
     model: onnx.ModelProto, values: Sequence[str], samples: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Run a graph and return, for each named inner (1, C, H, W) value, the (C, C) sums of products over cells."""
-    run = opened(model, values)
     sums: dict[str, Any] = {}
-    for sample in samples:
-        for name, array in run(sample).items():
-            rows = array.reshape(array.shape[1], -1).astype(np.float64)
-            sums[name] = sums.get(name, 0.0) + rows @ rows.T
+    for name, array in seen(model, values, samples):
+        rows = array.reshape(array.shape[1], -1).astype(np.float64)
+        sums[name] = sums.get(name, 0.0) + rows @ rows.T
     return sums

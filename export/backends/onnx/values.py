@@ -1,6 +1,6 @@
 """The values within an ONNX graph: its constants, and what a run of it leaves between its nodes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,24 +46,39 @@ class Graph:
 
 
 def opened(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Open a graph, and return what runs it on inputs by name and gives some of the values that its nodes make."""
+    """Open a graph, and return what runs it on inputs by name and gives some of its values, inputs too."""
     import onnxruntime
 
-    if not names:  # to a session, no names are all of them
-        return lambda inputs: {}
+    given = {item.name for item in model.graph.input}
+    made = [name for name in names if name not in given]
+    if not made:  # to a session, no names are all of them
+        return lambda inputs: {name: inputs[name] for name in names}
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
     final = {item.name for item in model.graph.output}
-    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in final)
+    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made if name not in final)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.add_session_config_entry(*EXACT_PRODUCTS)
     session = onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return lambda inputs: dict(zip(names, session.run(list(names), dict(inputs)), strict=True))
+
+    def run(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        found = {**inputs, **dict(zip(made, session.run(made, dict(inputs)), strict=True))}
+        return {name: found[name] for name in names}
+
+    return run
+
+
+def seen(
+    model: onnx.ModelProto, names: Sequence[str], samples: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """Run a graph on one sample after another, and yield what some of its values are, by name."""
+    run = opened(model, names)
+    for sample in samples:
+        yield from run(sample).items()
 
 
 def watch(model: onnx.ModelProto, names: Sequence[str], method: Method) -> dict[str, Tensor]:
     """Run a graph on a method's example and return values by name, inputs too."""
-    inputs: dict[str, Any] = {name: tensor.numpy() for name, tensor in method.inputs.items()}
-    found = inputs | opened(model, [name for name in names if name not in inputs])(inputs)
-    return {name: torch.from_numpy(np.array(found[name])) for name in names}
+    inputs = {name: tensor.numpy() for name, tensor in method.inputs.items()}
+    return {name: torch.from_numpy(np.array(array)) for name, array in seen(model, names, [inputs])}

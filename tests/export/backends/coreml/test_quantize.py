@@ -12,6 +12,7 @@ from export.backends.coreml.quantize import quantize
 from export.backends.coreml.rules import INT8
 from export.core.methods import Method
 from export.core.precision import in_float, kept_in_float
+from export.core.ranges import Spread
 from export.core.recipe import Calibration, Recipe
 from export.mil.executor import MilFunction, read_functions
 from export.verify.layers import weakest_layer
@@ -113,6 +114,19 @@ def test_the_quantized_block_computes_nearly_the_same(packages, method):
     (result,) = function.run(method.inputs).values()
     # Bound: 8 bits over a range that the data fill give about 40 dB a layer; three of them in a row.
     assert 25.0 < sqnr(expected, result) < 60.0
+
+
+def test_an_input_is_rounded_in_the_range_that_costs_least(packages, method):
+    """PyTorch computes the input. float16 has 11 bits, of it and of the step."""
+    folder, _ = packages
+    with quiet(), torch.no_grad():
+        function = read_functions(folder / "int8.mlpackage")["main"]
+        given = torch.relu(method.module.backbone["conv_stem"](SAMPLE[0]))
+    (rounded,) = (one for one in function.operations if one.op_type == "quantize")
+    spread = Spread()
+    spread.add(given)
+    assert spread.best_symmetric(254).high < 0.99 * spread.whole().high
+    assert float(rounded.inputs["scale"].val) == pytest.approx(spread.best_symmetric(254).high / 127, rel=2**-9)
 
 
 def test_ratios_are_told_by_layer_in_order_and_none_is_weak(packages, method):

@@ -11,6 +11,7 @@ from export.backends.onnx.quantize import drop_unused_weights, layers, quantize,
 from export.backends.onnx.rules import INT8
 from export.core.methods import Method
 from export.core.precision import Mode, Rule, in_float, kept_in_float
+from export.core.ranges import Spread
 from export.core.recipe import Recipe
 from export.verify.layers import weakest_layer
 from export.verify.metrics import sqnr
@@ -141,6 +142,29 @@ class TestStatic:
         assert [made[name] for name in total.input] == ["DequantizeLinear"] * 2
         # 255 steps over a range of 6 standard deviations or less: 44 dB, of an input, a layer, a layer and a sum.
         assert sqnr(run(model, method), run(quantized, method)) > 44 - 10 * np.log10(4) - 3
+
+    def test_numbers_are_rounded_in_the_range_that_costs_least_and_before_a_clamp_in_that_of_what_it_lets_pass(
+        self, block, monkeypatch
+    ):
+        """Of Student's t with two degrees, whose ends are cut; PyTorch computes what convolution and clamp give.
+
+        float32 has 24 bits, and sums in another order move the largest number by a few of the last.
+        """
+        model, method = block
+        torch.manual_seed(0)
+        samples = [(sample,) for sample in torch.distributions.StudentT(2.0).sample((30, 1, 8, 5, 5))]
+        monkeypatch.setattr(Recipe, "samples", lambda recipe, method: samples)
+        quantized, _ = quantize(model, method, self.STATIC)
+        weight = torch.tensor(numpy_helper.to_array(model.graph.initializer[-2]))
+        steps = {item.name: float(numpy_helper.to_array(item)) for item in quantized.graph.initializer if not item.dims}
+        given, passed = Spread(), Spread()
+        for (sample,) in samples:
+            given.add(sample)
+            passed.add(torch.nn.functional.conv2d(sample, weight).clamp(0.0, 6.0))
+        for spread, name in ((given, "x"), (passed, "b")):
+            low, high = spread.best(255)
+            assert steps[f"{name}_scale"] == pytest.approx((high - low) / 255, rel=1e-5)
+        assert steps["x_scale"] < 0.99 * (given.whole().high - given.whole().low) / 255
 
 
 class TestDynamic:
