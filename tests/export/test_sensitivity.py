@@ -7,6 +7,7 @@ import pytest
 
 from export import sensitivity
 from export.backends.onnx.rules import RULES
+from export.core.precision import rules_of_backbone
 from minivlm.errors import UserError
 
 
@@ -43,7 +44,7 @@ def test_every_block_is_tried_alone_and_on_top_of_more_harmless_ones(
         "int8",
     )
     assert found["command"].startswith("python export/sensitivity.py --format onnx --model minilm-tiny")
-    assert found["rules"] == [str(rule) for rule in RULES["int8"]]
+    assert found["rules"] == [str(rule) for rule in rules_of_backbone(RULES["int8"], None)]
     trials = {trial["name"]: trial for trial in found["trials"]}
     blocks = [name for name, trial in trials.items() if trial["blocks"] == [name]]
     assert blocks == ["embeddings", "encoder.layers.0", "encoder.layers.1", "pooler", "caption_head"]
