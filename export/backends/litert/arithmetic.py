@@ -244,12 +244,11 @@ class Operator:
             scale, zero = self.scale(self.held.inputs[0])
             rows, steps = source.double() - zero, torch.tensor(scale).double()
         else:
-            # Where a layer sees several cells at once, their numbers share a range: that of the whole map.
-            shared = self.kind == "CONV_2D" and tuple(weight.values.shape[2:]) != (1, 1)
-            lines = source.reshape(len(source), 1, 1, -1) if shared else source
+            # Where a layer sees several cells at once, they share a range: that of the whole map.
+            lines = source if weight.values[0, 0].numel() == 1 else source.reshape(len(source), 1, 1, -1)
             rows, steps = (numbers.double() for numbers in rounded_rows(lines))
-            rows, largest = rows.reshape(source.shape), may_fall(lines, steps) * largest
-        sums = self._sums(rows, weight) * steps
+            largest = may_fall(lines, steps) * largest
+        sums = self._sums(rows.reshape(source.shape), weight) * steps
         return sums if weight.bias is None else sums + weight.bias.double(), steps * largest
 
     def _sums(self, rows: Tensor, weight: StoredWeight) -> Tensor:
