@@ -4,8 +4,8 @@
     python bench/performance_page.py docs/performance.md --check
 
 A table stands between <!-- NAME from RECORDS --> and <!-- end -->; RECORDS is a file of bench/run.py, of
-bench/retention.py or of bench/ingredients.py, seen from the page. --check changes nothing and fails where a page is
-not what its records give.
+bench/retention.py or of bench/ingredients.py, or a folder with files of export/sensitivity.py, seen from the page.
+--check changes nothing and fails where a page is not what its records give.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from minivlm.errors import UserError, run_command
 from minivlm.storage.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = tuple(ROOT / name for name in ("README.md", "docs/evaluation.md", "docs/performance.md"))
+PAGES = tuple(ROOT / name for name in ("README.md", "docs/artifacts.md", "docs/evaluation.md", "docs/performance.md"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,8 +5,9 @@
     python export/sensitivity.py --format executorch --checkpoint DIR --precision int4 --threads 2
 
 Each block is rounded alone, then one after another, the most harmless first; every trial is exported, compared with
-PyTorch, timed turn by turn with the float artifact and, with --evaluate, scored on the data's tasks. A star marks what
-no other trial beats in quality and time. OUTPUT gets MODEL-FORMAT-PRECISION-sensitivity.json.
+PyTorch, timed turn by turn with the float artifact and, with --evaluate, scored on the data's tasks: no more blocks are
+added then once a score falls below 97 %. A star marks what no other trial beats in quality, time and bytes at once.
+OUTPUT gets MODEL-FORMAT-PRECISION-sensitivity.json.
 """
 
 import shlex
@@ -22,13 +23,15 @@ from export.core.format import INTEGERS
 from export.core.formats import FORMATS, exporter_of
 from export.core.job import prepare, report_calibration
 from export.core.request import ExportRequest, add_request_flags, read_request
+from export.core.sidecar import tool_versions
 from export.flow.examining import examination_of
-from export.flow.sensitivity import Study, Trial, front
+from export.flow.sensitivity import Study
+from export.flow.trials import ENDING, Findings, Scoring, Trial, rows
+from export.verify.scores import FLOOR, PYTORCH, Candidate
 from minivlm.command_line import integer_argument, known_argument, positive, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command
-from minivlm.storage.files import check_output, write_text
-from minivlm.storage.json_text import json_text
+from minivlm.storage.files import check_output
 
 TURNS = 10
 OUTPUT = Path("results/sensitivity")
@@ -60,34 +63,45 @@ def study(request: ExportRequest, turns: int, threads: int, argv: Sequence[str] 
     with steps.stage("load the model"):
         job = prepare(request, exporter.rules[request.precision], steps.say)
     report_calibration(job.recipe.calibration, steps)
-    result = request.output / f"{job.model.name}-{request.runtime}-{request.precision}-sensitivity.json"
+    result = request.output / f"{job.model.name}-{request.runtime}-{request.precision}{ENDING}"
     check_output(result, [path for path in (request.photo, request.checkpoint) if path is not None])
+    trials, judge, scoring = [], None, None
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        judge = None
         if request.evaluate is not None:
             judge = examination_of(request, request.evaluate, job.model.name, work / "results")
+            reference = judge.score(Candidate(name=PYTORCH), steps, steps.say)
+            examples = {task: score.outcome.examples for task, score in reference.items()}
+            scoring = Scoring(data=request.evaluate.name, examples=examples, floor=FLOOR)
         made = Study(
             job=job, exporter=exporter, folder=work, turns=turns, threads=threads, steps=steps, examination=judge
         )
-        trials = []
         for number, trial in enumerate(made.run(), start=1):
             trials.append(trial)
             steps.say(f"{number}. {said(trial)}")
-    best = {trial.name for trial in front(trials)}
-    content = {
-        "kind": "sensitivity",
-        "command": shlex.join(["python", "export/sensitivity.py", *(sys.argv[1:] if argv is None else argv)]),
-        "model": job.model.name,
-        "weights": job.model.origin.description,
-        "runtime": request.runtime,
-        "precision": request.precision,
-        "threads": threads,
-        "trials": [trial.as_json() | {"front": trial.name in best} for trial in trials],
-    }
-    write_text(result, f"{json_text(content)}\n")
+    command = shlex.join(["python", "export/sensitivity.py", *(sys.argv[1:] if argv is None else argv)])
+    findings(made, command, scoring, trials).write(result)
     steps.say(f"wrote {result}")
     return trials
+
+
+def findings(study: Study, command: str, scoring: Scoring | None, trials: Sequence[Trial]) -> Findings:
+    """Return what is kept of a study."""
+    job, calibration = study.job, study.job.recipe.calibration
+    return Findings(
+        command=command,
+        model=job.model.name,
+        weights=job.model.origin.description,
+        runtime=job.request.runtime,
+        precision=job.recipe.precision,
+        threads=study.threads,
+        turns=study.turns,
+        rules=tuple(map(str, job.recipe.rules)),
+        calibration_photos=0 if calibration is None else len(calibration.photos),
+        scoring=scoring,
+        versions=tool_versions(*study.exporter.format.packages),
+        trials=trials,
+    )
 
 
 def said(trial: Trial) -> str:
@@ -99,15 +113,10 @@ def said(trial: Trial) -> str:
 
 def table(trials: Sequence[Trial]) -> Table:
     """Return a line for each trial."""
-    tasks = list(dict.fromkeys(task for trial in trials for task in trial.shares))
-    shown = Table("", "rounded", "dB", *(f"{task} kept" for task in tasks), "times as fast", "MB", box=None)
-    best = {trial.name for trial in front(trials)}
-    for trial in trials:
-        speed = trial.speed
-        fast = "not measured" if speed is None else f"{speed.median:.2f} ({speed.low:.2f} to {speed.high:.2f})"
-        shares = [f"{trial.shares[task]:.1%}" if task in trial.shares else "" for task in tasks]
-        mark = "*" if trial.name in best else ""
-        shown.add_row(mark, trial.name, f"{trial.decibels:.1f}", *shares, fast, f"{trial.bytes / 1e6:.2f}")
+    lines = rows(trials)
+    shown = Table(*lines[0], box=None)
+    for line in lines:
+        shown.add_row(*line.values())
     return shown
 
 

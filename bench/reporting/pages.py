@@ -13,6 +13,7 @@ from bench.records.runtimes import PYTORCH, default_place
 from bench.reporting.markdown import TITLES, table_lines
 from bench.reporting.retention import retention_of_all, retention_of_first
 from bench.reporting.score_tables import page_table
+from bench.reporting.sensitivity import sensitivity_tables
 from minivlm.errors import UserError
 
 MARK = re.compile(r"<!-- (?P<table>\S+) from (?P<records>\S+) -->\n(?P<shown>.*?)<!-- end -->", re.DOTALL)
@@ -114,9 +115,10 @@ TABLES: Mapping[str, Callable[[Path], list[str]]] = MappingProxyType(
         "retention": retention_of_first,
         "retention-everywhere": retention_of_all,
         "scores": page_table,
+        "sensitivity": sensitivity_tables,
     }
 )
-"""Name -> what makes a table's lines of a file of records."""
+"""Name -> what makes a table's lines of a file, or a folder, of records."""
 
 
 def _of_one_setting(records: Sequence[Record], path: Path) -> list[Repeats]:

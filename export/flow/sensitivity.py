@@ -1,18 +1,17 @@
 """What rounding a block of a model costs and gains: each block alone, and blocks one after another.
 
-Every trial is an export of its own: the format's table of rules, without those that leave layers in float, decides what
-is rounded in the trial's blocks, and all other blocks stay in float.
+Every trial is an export of its own: the format's table of rules, without those that leave modules in float, decides
+what is rounded in the trial's blocks, and all other blocks stay in float.
 """
 
 import re
 import shutil
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -20,88 +19,43 @@ from export.core.exporter import Exporter
 from export.core.formats import family_of, program_class
 from export.core.job import Job, running_layers
 from export.core.methods import Method
-from export.core.precision import Mode, Rule, kept_in_float
+from export.core.precision import Kind, Mode, Rule, fits_name, kept_in_float
 from export.core.recipe import Recipe
 from export.core.sidecar import Sidecar, labels_folder
 from export.flow.accelerating import Results
 from export.flow.converting import convert_unjudged, run_references
+from export.flow.trials import EVERYTHING, FLOAT, TABLE, Speed, Trial
 from export.runtime.program import Program
-from export.verify.scores import PYTORCH, Candidate, Examination
+from export.verify.scores import FLOOR, Candidate, Examination
 from minivlm.console import Steps
 
-FLOAT, TABLE, EVERYTHING = "float", "the format's table", "everything"
 WARM_UP = 2
 """Turns before the first that counts."""
 WRAPPERS = re.compile(r"^(?:detector|transformer)\.")
-BLOCK = re.compile(r"^(?:[^.]+\.)*?[^.]+\.\d+(?=\.|$)")
-"""Of a layer's name, all up to the first number: a stage of a backbone, a layer of a transformer."""
+STAGE = re.compile(r"^.*?(?<![^.])(?:blocks|layers)\.\d+(?=\.|$)")
+"""Of a layer's name, all up to the number of a stage of a backbone or of a layer of a transformer."""
+STEM, STEM_MODULES = "stem", ("body.conv_stem", "body.bn1")
+"""What of a detector's body is in none of its stages."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """Time of the float artifact over that of another, turn by turn: above 1 the other is faster.
-
-    Attributes:
-        median: Over the turns.
-        low: First quartile.
-        high: Third quartile.
-    """
-
-    median: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One artifact.
-
-    Attributes:
-        name: Of the trial.
-        blocks: That may be rounded in it; empty for the float one and for the format's own table.
-        decibels: The lowest signal-to-noise ratio of its verification.
-        bytes: Of the artifact.
-        speed: None where the format's runtime does not run on this system.
-        shares: Task -> share of PyTorch's score that it keeps; empty where no data was given.
-    """
-
-    name: str
-    blocks: tuple[str, ...]
-    decibels: float
-    bytes: int
-    speed: Speed | None
-    shares: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def quality(self) -> float:
-        """What a trial is judged by: the least share of a score or, without data, decibels."""
-        return min(self.shares.values(), default=self.decibels)
-
-    @property
-    def cost(self) -> float:
-        """What a trial is chosen for: time or, where none can be measured, bytes; of the float artifact's, or so."""
-        return 1.0 / self.speed.median if self.speed is not None else float(self.bytes)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what is kept of it."""
-        return asdict(self)
-
-
-def front(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials than which no other is at least as good in quality and cost, and better in one of them."""
-
-    def beats(one: Trial, other: Trial) -> bool:
-        no_worse = one.quality >= other.quality and one.cost <= other.cost
-        return no_worse and (one.quality > other.quality or one.cost < other.cost)
-
-    return [trial for trial in trials if not any(beats(other, trial) for other in trials)]
+Rounding = frozenset[tuple[str, str, int]]
+"""What an artifact rounds: layer, mode and bits."""
 
 
 def block_of(layer: str) -> str:
-    """Return the block that a layer belongs to: its name up to the first number or, without one, two components."""
+    """Return the block that a layer belongs to: a stage, the stem, or the part of the model that it is in."""
     name = WRAPPERS.sub("", layer)
-    found = BLOCK.match(name)
-    return found.group() if found else ".".join(name.split(".")[:2])
+    stage = STAGE.match(name)
+    if stage:
+        return stage.group()
+    if any(fits_name(pattern, name) for pattern in STEM_MODULES):
+        return STEM
+    first, *rest = name.split(".")
+    return ".".join([first, *rest[:1]]) if first == "backbone" else first
+
+
+def patterns_of(block: str) -> tuple[str, ...]:
+    """Return the patterns of rules that fit a block's layers and no others."""
+    return STEM_MODULES if block == STEM else (block,)
 
 
 def rules_for(blocks: Sequence[str], every: Sequence[str], rules: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -112,8 +66,13 @@ def rules_for(blocks: Sequence[str], every: Sequence[str], rules: Sequence[Rule]
         every: All blocks of the model.
         rules: The format's table.
     """
-    kept = kept_in_float(block for block in every if block not in blocks)
-    return (*kept, *(rule for rule in rules if rule.mode is not Mode.FLOAT))
+    kept = kept_in_float(pattern for block in every if block not in blocks for pattern in patterns_of(block))
+    return (*kept, *(rule for rule in rules if not _leaves_modules(rule)))
+
+
+def _leaves_modules(rule: Rule) -> bool:
+    """Tell whether a rule leaves whole modules in float; one that leaves some kinds says how the others are rounded."""
+    return rule.mode is Mode.FLOAT and rule.kinds == tuple(Kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +86,7 @@ class Study:
         turns: That each artifact's time is taken in.
         threads: Of the runtime.
         steps: Shows what is done.
-        examination: Tasks to score every artifact in; None for decibels only.
+        examination: Tasks to score every artifact in, which PyTorch was scored in; None for decibels only.
     """
 
     job: Job
@@ -141,27 +100,33 @@ class Study:
     def run(self) -> Iterator[Trial]:
         """Yield every trial: in float, by the table, all blocks, each block alone, and one block more at a time.
 
-        Blocks join in the order of what they cost alone, the most harmless first.
+        Blocks join in the order of what they cost alone, the most harmless first, until a score falls below the floor.
+        What would round just what a trial before did is that trial: timed twice, the clock's noise would part them.
         """
-        if self.examination is not None:
-            self.examination.score(Candidate(name=PYTORCH), self.steps, self.steps.say)
-        rules = self.job.recipe.rules
+        rules, tried = self.job.recipe.rules, dict[Rounding, Trial]()
         every = list(dict.fromkeys(block_of(layer) for method in self.job.methods for layer in running_layers(method)))
-        floating = self._made(FLOAT, Recipe("fp32"))
-        yield self._trial(FLOAT, (), floating)
-        yield self._trial(TABLE, (), self._made(TABLE, self.job.recipe))
+        yield self._trial(FLOAT, (), self._made(FLOAT, Recipe("fp32")), tried)
+        yield self._trial(TABLE, (), self._made(TABLE, self.job.recipe), tried)
         whole = self._made(EVERYTHING, self._recipe(every, every, rules))
-        rounded = rounded_blocks(Sidecar.read(whole))
+        rounded = {block_of(layer) for layer, _, _ in rounding(Sidecar.read(whole))}
         blocks = [block for block in every if block in rounded]
-        yield self._trial(EVERYTHING, blocks, whole)
-        alone = []
+        trial = self._trial(EVERYTHING, blocks, whole, tried)
+        if trial.name == EVERYTHING:
+            yield trial
+        quality = {}
         for block in blocks:
-            alone.append(self._trial(block, [block], self._made(block, self._recipe([block], every, rules))))
-            yield alone[-1]
-        harmless = [trial.name for trial in sorted(alone, key=lambda trial: -trial.quality)]
+            trial = self._trial(block, [block], self._made(block, self._recipe([block], every, rules)), tried)
+            quality[block] = trial.quality
+            if trial.name == block:
+                yield trial
+        harmless = sorted(blocks, key=lambda block: -quality[block])
         for count in range(2, len(harmless)):
             some, name = harmless[:count], f"+ {harmless[count - 1]}"
-            yield self._trial(name, some, self._made(name, self._recipe(some, every, rules)))
+            trial = self._trial(name, some, self._made(name, self._recipe(some, every, rules)), tried)
+            if trial.name == name:
+                yield trial
+            if trial.shares and trial.quality < FLOOR:
+                break
 
     @cached_property
     def _expected(self) -> Results:
@@ -185,8 +150,15 @@ class Study:
     def _suffix(self) -> str:
         return self.exporter.format.suffix_of(family_of(self.job.model.name))
 
-    def _trial(self, name: str, blocks: Sequence[str], artifact: Path) -> Trial:
+    def _trial(self, name: str, blocks: Sequence[str], artifact: Path, tried: dict[Rounding, Trial]) -> Trial:
+        """Judge an artifact, and note it; return the one tried before that rounds the same, if there is one."""
         sidecar = Sidecar.read(artifact)
+        found = rounding(sidecar)
+        if found not in tried:
+            tried[found] = self._judged(name, blocks, artifact, sidecar)
+        return tried[found]
+
+    def _judged(self, name: str, blocks: Sequence[str], artifact: Path, sidecar: Sidecar) -> Trial:
         ratios = [metric.value for method in sidecar.methods for metric in method.parity if "SQNR dB" in metric.name]
         shares = {}
         if self.examination is not None:
@@ -213,10 +185,10 @@ class Study:
             return compare_speed(floating, opened(artifact, self.threads), self.job.methods, self.turns)
 
 
-def rounded_blocks(sidecar: Sidecar) -> set[str]:
-    """Return the blocks of which an artifact rounds anything."""
+def rounding(sidecar: Sidecar) -> Rounding:
+    """Return what an artifact rounds."""
     rules = [rule for rule in sidecar.quantization if rule["mode"] != Mode.FLOAT]
-    return {block_of(layer) for rule in rules for layer in rule["layers"]}
+    return frozenset((layer, rule["mode"], rule["bits"]) for rule in rules for layer in rule["layers"])
 
 
 def compare_speed(floating: Program, other: Program, methods: Sequence[Method], turns: int) -> Speed:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from export import sensitivity
+from export.backends.onnx.rules import RULES
+from export.core.precision import rules_of_backbone
 from minivlm.errors import UserError
 
 
@@ -42,11 +44,13 @@ def test_every_block_is_tried_alone_and_on_top_of_more_harmless_ones(
         "int8",
     )
     assert found["command"].startswith("python export/sensitivity.py --format onnx --model minilm-tiny")
+    assert found["rules"] == [str(rule) for rule in rules_of_backbone(RULES["int8"], None)]
     trials = {trial["name"]: trial for trial in found["trials"]}
-    blocks = trials["everything"]["blocks"]
-    assert {"encoder.layers.0", "encoder.layers.1", "pooler.dense"} <= set(blocks)
-    # In float, by the table, everything, each alone, and all numbers of blocks from two to all but one.
-    assert len(trials) == 3 + len(blocks) + len(blocks) - 2
+    blocks = [name for name, trial in trials.items() if trial["blocks"] == [name]]
+    assert blocks == ["embeddings", "encoder.layers.0", "encoder.layers.1", "pooler", "caption_head"]
+    # In float, by the table, which rounds everything, each alone, and all numbers of blocks from two to all but one.
+    assert "everything" not in trials
+    assert len(trials) == 2 + len(blocks) + len(blocks) - 2
     # A model in float is exact, and whatever is rounded is smaller and less exact.
     exact = trials.pop("float")
     assert exact["decibels"] > 100.0
@@ -54,6 +58,6 @@ def test_every_block_is_tried_alone_and_on_top_of_more_harmless_ones(
         assert trial["decibels"] < exact["decibels"] - 40.0
         assert trial["bytes"] < exact["bytes"]
     # One block's noise is part of all blocks' noise.
-    assert all(trials[block]["decibels"] > trials["everything"]["decibels"] for block in blocks)
+    assert all(trials[block]["decibels"] > trials["the format's table"]["decibels"] for block in blocks)
     assert any(trial["front"] for trial in found["trials"])
     assert "times as fast" in capsys.readouterr().out

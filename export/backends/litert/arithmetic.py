@@ -246,9 +246,11 @@ class Operator:
             scale, zero = self.scale(self.held.inputs[0])
             rows, steps = source.double() - zero, torch.tensor(scale).double()
         else:
-            rows, steps = (numbers.double() for numbers in rounded_rows(source))
-            largest = may_fall(source, steps) * largest
-        sums = self._sums(rows, weight) * steps
+            # Where a layer sees several cells at once, they share a range: that of the whole map.
+            lines = source if weight.values[0, 0].numel() == 1 else source.reshape(len(source), 1, 1, -1)
+            rows, steps = (numbers.double() for numbers in rounded_rows(lines))
+            largest = may_fall(lines, steps) * largest
+        sums = self._sums(rows.reshape(source.shape), weight) * steps
         return sums if weight.bias is None else sums + weight.bias.double(), steps * largest
 
     def _sums(self, rows: Tensor, weight: StoredWeight) -> Tensor:

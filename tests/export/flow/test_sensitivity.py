@@ -1,15 +1,23 @@
-"""Which blocks there are, what a trial rounds, which trials nothing beats, and what is compared turn by turn."""
+"""Which blocks there are, what a trial rounds, which trials there are, and what is compared turn by turn."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from export.core.methods import Method
-from export.core.precision import Kind, Mode, Rule, deciding_rule
-from export.flow.sensitivity import WARM_UP, Speed, Trial, block_of, compare_speed, front, rules_for
+from export.core.precision import Kind, Mode, Rule, by_rule, deciding_rule, fits_name
+from export.core.recipe import Recipe
+from export.core.sidecar import Sidecar
+from export.flow.sensitivity import WARM_UP, Study, block_of, compare_speed, patterns_of, rounding, rules_for
+from export.flow.trials import EVERYTHING, FLOAT, TABLE, Trial
+from minivlm.console import Steps
+from minivlm.weights.loading import load_model
 
 RULES = (
     Rule(("stem", "blocks.0"), Mode.FLOAT),
@@ -24,16 +32,31 @@ class TestBlockOf:
         ("layer", "block"),
         [
             ("detector.backbone.body.blocks.3.0.conv_pw", "backbone.body.blocks.3"),
-            ("backbone.bifpn.cells.10.nodes.2.conv", "backbone.bifpn.cells.10"),
+            ("detector.backbone.efficientnet.body.conv_stem", "stem"),
+            ("detector.backbone.efficientnet.body.bn1.act", "stem"),
+            ("backbone.bifpn.cells.10.nodes.2.conv", "backbone.bifpn"),
+            ("backbone.bifpn.skip_laterals.0.1", "backbone.bifpn"),
             ("transformer.encoder.layers.11.output", "encoder.layers.11"),
-            ("detector.box_head.fc1", "box_head.fc1"),
-            ("caption_head.transform.dense", "caption_head.transform"),
+            ("detector.box_head.fc1", "box_head"),
+            ("caption_head.transform.dense", "caption_head"),
             ("pooler", "pooler"),
-            ("0.weight", "0.weight"),
         ],
     )
-    def test_is_the_name_up_to_the_first_number_or_two_components(self, layer: str, block: str) -> None:
+    def test_is_a_stage_the_stem_or_a_part_of_the_model(self, layer: str, block: str) -> None:
         assert block_of(layer) == block
+
+    @pytest.mark.parametrize("name", ["tee-tiny", "minilm-tiny"])
+    def test_a_block_s_patterns_fit_its_layers_and_no_others(self, name: str) -> None:
+        module = load_model(name).module
+        layers = [
+            layer
+            for layer, part in module.named_modules()
+            if not list(part.children()) and not layer.endswith("nms")  # it has no numbers to round
+        ]
+        for layer in layers:
+            for block in {block_of(other) for other in layers}:
+                fits = any(fits_name(pattern, layer) for pattern in patterns_of(block))
+                assert fits == (block == block_of(layer)), (layer, block)
 
 
 class TestRulesFor:
@@ -52,33 +75,89 @@ class TestRulesFor:
         assert deciding_rule(RULES, "net.blocks.0.conv", Kind.CONVOLUTION).mode is Mode.FLOAT
         assert self.decided(["blocks.0"], "net.blocks.0.conv") is Mode.STATIC
 
+    def test_kinds_that_the_table_leaves_in_float_within_a_module_stay_there(self) -> None:
+        gates = Rule(("blocks",), Mode.FLOAT, (Kind.ARITHMETIC,))
+        rules = rules_for(["blocks.1"], BLOCKS, (gates, Rule(("blocks",), Mode.STATIC)))
+        assert deciding_rule(rules, "net.blocks.1.add", Kind.ARITHMETIC).mode is Mode.FLOAT
+        assert deciding_rule(rules, "net.blocks.1.conv", Kind.CONVOLUTION).mode is Mode.STATIC
+
     def test_what_the_format_cannot_round_stays_in_float(self) -> None:
         assert self.decided(["stem"], "stem.conv") is Mode.FLOAT
 
 
-def trial(name: str, decibels: float, times: float | None = 1.0, size: int = 100, **shares: float) -> Trial:
-    speed = None if times is None else Speed(median=times, low=times, high=times)
-    return Trial(name=name, blocks=(), decibels=decibels, bytes=size, speed=speed, shares=shares)
+class Net(nn.Module):
+    """Three layers of a transformer and a pooler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+        self.pooler = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return self.pooler(x)
 
 
-class TestFront:
-    def test_what_is_worse_in_both_is_not_on_it(self) -> None:
-        exact, fast, both = trial("exact", 100.0, 1.0), trial("fast", 20.0, 2.0), trial("bad", 19.0, 1.9)
-        assert front([exact, fast, both]) == [exact, fast]
+LAYERS = ("layers.0", "layers.1", "layers.2", "pooler")
+FIRST_AND_POOLER = (Rule(("layers.[12]",), Mode.FLOAT), Rule(("*",), Mode.DYNAMIC, (Kind.LINEAR,)))
 
-    def test_what_equals_in_both_stays(self) -> None:
-        first = trial("first", 30.0)
-        second = replace(first, name="second")
-        assert front([first, second]) == [first, second]
 
-    def test_scores_come_before_decibels_and_the_worst_task_decides(self) -> None:
-        able = trial("able", 10.0, vqa=0.99, caption=0.99)
-        noisy = trial("noisy", 50.0, vqa=1.0, caption=0.9)
-        assert front([able, noisy]) == [able]
+class Sketch(Study):
+    """A study whose artifacts are the texts of their recipes, judged by what is in `QUALITY`."""
 
-    def test_without_times_the_smaller_wins(self) -> None:
-        small, large = trial("small", 30.0, None, 50), trial("large", 30.0, None, 100)
-        assert front([small, large]) == [small]
+    def _made(self, name: str, recipe: Recipe) -> Path:
+        decided = by_rule(recipe.decide((layer, Kind.LINEAR) for layer in LAYERS)) if recipe.rules else []
+        self.folder.joinpath(name).write_text(json.dumps(decided))
+        return self.folder / name
+
+    def _judged(self, name: str, blocks: Sequence[str], artifact: Path, sidecar: Sidecar) -> Trial:
+        harm = sum(HARM[layer] for layer, _, _ in rounding(sidecar))
+        shares = {} if self.examination is None else {"vqa": 1.0 - harm}
+        return Trial(name=name, blocks=tuple(blocks), decibels=-harm, bytes=1, speed=None, shares=shares)
+
+
+HARM = {"layers.0": 0.01, "layers.1": 0.025, "layers.2": 0.03, "pooler": 0.005}
+"""What rounding a layer costs of the score. The floor of 0.97 leaves 0.03."""
+
+
+def tried(rules: tuple[Rule, ...], folder: Path, monkeypatch: pytest.MonkeyPatch, scored: bool = False) -> list[str]:
+    def read(path: Path) -> Any:
+        return SimpleNamespace(quantization=json.loads(path.read_text()))
+
+    monkeypatch.setattr(Sidecar, "read", read)
+    methods = [Method("forward", Net(), {"x": torch.zeros(1, 2)}, ("y",))]
+    job: Any = SimpleNamespace(methods=methods, recipe=Recipe("int8", rules))
+    unused: Any = None
+    judge: Any = object() if scored else None
+    made = Sketch(job=job, exporter=unused, folder=folder, turns=2, threads=1, steps=Steps(), examination=judge)
+    return [trial.name for trial in made.run()]
+
+
+class TestStudy:
+    """Expected by hand: the order is that of `HARM`, and sums of it are what trials cost."""
+
+    def test_what_rounds_as_the_table_does_is_not_tried_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = tried(FIRST_AND_POOLER, tmp_path, monkeypatch)
+        # "+ layers.0" would be the pooler and layers.0, which is the table.
+        assert names == [FLOAT, TABLE, EVERYTHING, *LAYERS, "+ layers.1"]
+
+    def test_a_table_that_rounds_everything_is_everything(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = tried(FIRST_AND_POOLER[1:], tmp_path, monkeypatch)
+        assert names == [FLOAT, TABLE, *LAYERS, "+ layers.0", "+ layers.1"]
+
+    def test_blocks_join_until_a_score_falls_below_the_floor(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The pooler and layers.1 together cost 0.0301, and "+ layers.0" would be next.
+        monkeypatch.setitem(HARM, "layers.0", 0.026)
+        monkeypatch.setitem(HARM, "layers.1", 0.0251)
+        assert tried(FIRST_AND_POOLER, tmp_path, monkeypatch)[-2:] == ["+ layers.1", "+ layers.0"]
+        assert tried(FIRST_AND_POOLER, tmp_path, monkeypatch, scored=True)[-2:] == ["pooler", "+ layers.1"]
 
 
 class Counting:

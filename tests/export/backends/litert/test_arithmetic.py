@@ -10,17 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
+from torch import nn
 
 from export.backends.litert.arithmetic import Operator, integer_layers, norm_before
 from export.backends.litert.graph import group_scales, module_of, parsed, signature_graph, tensor_name
 from export.backends.litert.layers import watched
 from export.backends.litert.quantize import operators
 from export.backends.litert.rules import RULES
+from export.core.formats import FORMATS, exporter_of
 from export.core.integers import IntegerLayer, Integers
 from export.core.job import Job, prepare
 from export.core.methods import Method
+from export.core.precision import MATRICES, Mode, Rule
+from export.core.recipe import Recipe
 from export.core.request import ExportRequest
 from export.verify.arithmetic import verify_arithmetic
+from minivlm.console import Steps
 from minivlm.images.photos import default_photo
 from tests.export.whole_numbers import assert_sums_are_equal
 
@@ -52,6 +58,18 @@ def test_an_artifact_s_sums_are_equal_whole_number_by_whole_number(artifact, exp
     model = read(exported, *artifact)
     assert_sums_are_equal([one.run for one in layers_of(model, job) if one.run is not None])
     assert failures(model, job) == []
+
+
+def test_a_dynamic_convolution_over_several_cells_rounds_by_one_range_of_its_map(tmp_path: Path) -> None:
+    """Expected: LiteRT's own numbers. With a range for each cell, sums of cells would have no scale."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.Conv2d(4, 4, 1))
+    image = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    method = Method("forward", net.eval(), {"image": image}, ("map",))
+    recipe = Recipe("int8", (Rule(("0",), Mode.DYNAMIC, MATRICES),))
+    built = exporter_of(FORMATS["litert"]).build([method], recipe, tmp_path / "net.tflite", Steps(Console(quiet=True)))
+    assert built.integers is not None
+    (layer,) = (one for one in built.integers(method).layers if one.run is not None)
+    assert_sums_are_equal([layer.run])
 
 
 def placed(model: Any, layer: str) -> tuple[Any, Any, Any]:

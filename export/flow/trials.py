@@ -1,0 +1,181 @@
+"""What a study of sensitivity found: its trials, which of them nothing beats, and the file that keeps them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from minivlm.errors import UserError, printable
+from minivlm.storage.files import write_text
+from minivlm.storage.json_files import read_object
+from minivlm.storage.json_text import json_text
+
+FLOAT, TABLE, EVERYTHING = "float", "the format's table", "everything"
+"""Names of the trials that are of no block."""
+KIND = "sensitivity"
+ENDING = f"-{KIND}.json"
+"""Of the name of a file with findings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Time of the float artifact over that of another, turn by turn: above 1 the other is faster.
+
+    Attributes:
+        median: Over the turns.
+        low: First quartile.
+        high: Third quartile.
+    """
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One artifact.
+
+    Attributes:
+        name: Of the trial.
+        blocks: That may be rounded in it; empty for the float one and for the format's own table.
+        decibels: The lowest signal-to-noise ratio of its verification.
+        bytes: Of the artifact.
+        speed: None where the format's runtime does not run on this system.
+        shares: Task -> share of PyTorch's score that it keeps; empty where no data was given.
+    """
+
+    name: str
+    blocks: tuple[str, ...]
+    decibels: float
+    bytes: int
+    speed: Speed | None
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def quality(self) -> float:
+        """What a trial is judged by: the least share of a score or, without data, decibels."""
+        return min(self.shares.values(), default=self.decibels)
+
+    def beats(self, other: "Trial") -> bool:
+        """Tell whether it is as good as another in quality, bytes and, where both were timed, time, and better in one.
+
+        Bytes count on their own: what is stored in few bits and computed in float gains nothing else.
+        """
+        pairs = [(self.quality, other.quality), (-self.bytes, -other.bytes)]
+        if self.speed is not None and other.speed is not None:
+            pairs.append((self.speed.median, other.speed.median))
+        return all(mine >= theirs for mine, theirs in pairs) and any(mine > theirs for mine, theirs in pairs)
+
+
+def front(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that no other beats."""
+    return [trial for trial in trials if not any(other.beats(trial) for other in trials)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """On what trials were scored.
+
+    Attributes:
+        data: Name of the folder.
+        examples: Task -> how many.
+        floor: Share of each score below which blocks were no longer added.
+    """
+
+    data: str
+    examples: Mapping[str, int]
+    floor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All of a study.
+
+    Attributes:
+        command: That made it.
+        model: Its name.
+        weights: What they are.
+        runtime: Of the format.
+        precision: Of the rounded trials.
+        threads: Of the runtime.
+        turns: That each one's time was taken in.
+        rules: The format's table as text, as it held for this model.
+        calibration_photos: That ranges were measured on; 0 where nothing was calibrated.
+        scoring: None where no data was given.
+        versions: Of the tools, and the kind of machine.
+        trials: In the order in which they were made.
+    """
+
+    command: str
+    model: str
+    weights: str
+    runtime: str
+    precision: str
+    threads: int
+    turns: int
+    rules: Sequence[str]
+    calibration_photos: int
+    scoring: Scoring | None
+    versions: Mapping[str, str]
+    trials: Sequence[Trial]
+
+    @property
+    def table(self) -> Trial:
+        """The trial of the format's table."""
+        return next(trial for trial in self.trials if trial.name == TABLE)
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON; `front` of each trial is for people, and nobody reads it back."""
+        best = {trial.name for trial in front(self.trials)}
+        trials = [asdict(trial) | {"front": trial.name in best} for trial in self.trials]
+        write_text(path, f"{json_text({'kind': KIND} | asdict(self) | {'trials': trials})}\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Findings":
+        """Read what a study has written.
+
+        Raises:
+            UserError: It cannot be read, is something else, or has no trial of the format's table.
+        """
+        what, way_out = "a file of export/sensitivity.py", "run that again"
+        content = read_object(path, what, way_out)
+        if content.pop("kind", None) != KIND:
+            raise UserError(f"{path} is not {what}: {way_out}")
+        try:
+            found = _reader().validate_json(json_text(content), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = printable(".".join(str(part) for part in first["loc"]))
+            raise UserError(f"{path} is not {what} ({place:.80}: {first['msg']}): {way_out}") from None
+        if all(trial.name != TABLE for trial in found.trials):
+            raise UserError(f"{path} has no trial of {TABLE}: {way_out}")
+        return found
+
+
+@cache
+def _reader() -> TypeAdapter[Findings]:
+    return TypeAdapter(Findings)
+
+
+def rows(trials: Sequence[Trial]) -> list[dict[str, str]]:
+    """Return a line for each trial, by column; a star marks what no other beats."""
+    tasks = list(dict.fromkeys(task for trial in trials for task in trial.shares))
+    best = {trial.name for trial in front(trials)}
+    return [
+        {
+            "": "*" if trial.name in best else "",
+            "rounded": trial.name,
+            "dB": f"{trial.decibels:.1f}",
+            **{f"{task} kept": f"{trial.shares[task]:.1%}" if task in trial.shares else "" for task in tasks},
+            "times as fast": _times(trial.speed),
+            "MB": f"{trial.bytes / 1e6:.2f}",
+        }
+        for trial in trials
+    ]
+
+
+def _times(speed: Speed | None) -> str:
+    return "not measured" if speed is None else f"{speed.median:.2f} ({speed.low:.2f} to {speed.high:.2f})"

@@ -1,0 +1,98 @@
+"""Which trials nothing beats, how they are shown, and the file that keeps them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.flow.trials import TABLE, Findings, Scoring, Speed, Trial, front, rows
+from minivlm.errors import UserError
+
+
+def trial(name: str, decibels: float, times: float | None = 1.0, size: int = 100, **shares: float) -> Trial:
+    speed = None if times is None else Speed(median=times, low=times, high=times)
+    return Trial(name=name, blocks=(), decibels=decibels, bytes=size, speed=speed, shares=shares)
+
+
+FOUND = Findings(
+    command="python export/sensitivity.py --format onnx",
+    model="tee-tiny",
+    weights="random (seed 0)",
+    runtime="onnx",
+    precision="int8",
+    threads=2,
+    turns=10,
+    rules=("rpn: float",),
+    calibration_photos=3,
+    scoring=Scoring(data="val", examples={"detection": 50}, floor=0.97),
+    versions={"python": "3.11"},
+    trials=(trial("float", 100.0, size=400, vqa=1.0), trial(TABLE, 20.0, 2.0, vqa=0.98), trial("rpn", 19.0, vqa=0.9)),
+)
+
+
+class TestFront:
+    def test_what_is_worse_in_quality_and_time_is_not_on_it(self) -> None:
+        exact, fast, both = trial("exact", 100.0, 1.0), trial("fast", 20.0, 2.0), trial("bad", 19.0, 1.9)
+        assert front([exact, fast, both]) == [exact, fast]
+
+    def test_what_is_smaller_at_the_same_speed_is_on_it(self) -> None:
+        exact, small = trial("exact", 100.0), trial("small", 90.0, size=50)
+        assert front([exact, small]) == [exact, small]
+
+    def test_what_is_no_better_in_any_is_not_on_it(self) -> None:
+        small, large = trial("small", 30.0, size=50), trial("large", 30.0)
+        assert front([small, large]) == [small]
+
+    def test_what_equals_in_all_stays(self) -> None:
+        first = trial("first", 30.0)
+        second = replace(first, name="second")
+        assert front([first, second]) == [first, second]
+
+    def test_scores_come_before_decibels_and_the_worst_task_decides(self) -> None:
+        able = trial("able", 10.0, vqa=0.99, caption=0.99)
+        noisy = trial("noisy", 50.0, vqa=1.0, caption=0.9)
+        assert front([able, noisy]) == [able]
+
+    def test_without_times_quality_and_bytes_decide(self) -> None:
+        small, large, exact = trial("small", 30.0, None, 50), trial("large", 30.0, None), trial("exact", 40.0, None)
+        assert front([small, large, exact]) == [small, exact]
+
+
+def test_rows_have_a_star_on_the_front_and_quartiles() -> None:
+    slow = replace(FOUND.trials[2], speed=Speed(median=0.5, low=0.25, high=0.75))
+    lines = rows([FOUND.trials[0], FOUND.table, slow, trial("untimed", 1.0, None, 2_340_000)])
+    assert [line[""] for line in lines] == [
+        "*",
+        "*",
+        "",
+        "",
+    ]  # the last, by its decibel, is as good as float and larger
+    assert list(lines[2].values()) == ["", "rpn", "19.0", "90.0%", "0.50 (0.25 to 0.75)", "0.00"]
+    assert list(lines[3].values()) == ["", "untimed", "1.0", "", "not measured", "2.34"]
+
+
+class TestFile:
+    def test_what_is_written_is_read_and_people_see_the_front(self, tmp_path: Path) -> None:
+        path = tmp_path / "found.json"
+        FOUND.write(path)
+        assert Findings.read(path) == replace(FOUND, rules=list(FOUND.rules), trials=list(FOUND.trials))
+        content = json.loads(path.read_text())
+        assert content["kind"] == "sensitivity"
+        assert [one["front"] for one in content["trials"]] == [True, True, False]
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"kind": "model"}, "is not a file of export/sensitivity.py: run that again"),
+            ({"turns": "ten"}, "(turns: "),
+            ({"trials": []}, f"has no trial of {TABLE}"),
+        ],
+    )
+    def test_anything_else_is_refused(self, change: dict[str, object], said: str, tmp_path: Path) -> None:
+        path = tmp_path / "found.json"
+        FOUND.write(path)
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        with pytest.raises(UserError) as told:
+            Findings.read(path)
+        assert said in str(told.value)
