@@ -17,6 +17,9 @@ FLOAT, TABLE, EVERYTHING = "float", "the format's table", "everything"
 KIND = "sensitivity"
 ENDING = f"-{KIND}.json"
 """Of the name of a file with findings."""
+SAME_SHARE, SAME_DECIBELS, SAME_BYTES = 0.003, 0.5, 0.01
+"""What two artifacts differ by that are alike: shares of a score over 150 examples scatter by that much, and no one
+chooses by less. Times are alike where their quartiles overlap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +63,24 @@ class Trial:
         return min(self.shares.values(), default=self.decibels)
 
     def beats(self, other: "Trial") -> bool:
-        """Tell whether it is as good as another in quality, bytes and, where both were timed, time, and better in one.
+        """Tell whether it is clearly better than another in quality, bytes or time, and in none of them clearly worse.
 
-        Bytes count on their own: what is stored in few bits and computed in float gains nothing else.
+        Bytes count on their own: what is stored in few bits and computed in float gains nothing else. Times count where
+        both have one.
         """
-        pairs = [(self.quality, other.quality), (-self.bytes, -other.bytes)]
+        alike = SAME_SHARE if self.shares else SAME_DECIBELS
+        sides = [
+            _side(self.quality - other.quality, alike),
+            _side(float(other.bytes - self.bytes), SAME_BYTES * other.bytes),
+        ]
         if self.speed is not None and other.speed is not None:
-            pairs.append((self.speed.median, other.speed.median))
-        return all(mine >= theirs for mine, theirs in pairs) and any(mine > theirs for mine, theirs in pairs)
+            sides.append((self.speed.low > other.speed.high) - (self.speed.high < other.speed.low))
+        return max(sides) > 0 and min(sides) >= 0
+
+
+def _side(more: float, alike: float) -> int:
+    """Return 1 for what is clearly more, -1 for what is clearly less, and 0 for neither."""
+    return (more > alike) - (more < -alike)
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:

@@ -40,6 +40,17 @@ class TestFront:
         exact, small = trial("exact", 100.0), trial("small", 90.0, size=50)
         assert front([exact, small]) == [exact, small]
 
+    def test_what_is_hardly_better_beats_nothing(self) -> None:
+        slow = Speed(median=1.50, low=1.48, high=1.53)
+        first = replace(trial("first", 30.0, size=1000, vqa=0.99), speed=slow)
+        second = replace(first, name="second", bytes=995, shares={"vqa": 0.992})
+        third = replace(first, name="third", speed=Speed(median=1.54, low=1.52, high=1.56))
+        assert front([first, second, third]) == [first, second, third]
+
+    def test_what_is_clearly_faster_beats_what_is_hardly_better(self) -> None:
+        slow, fast = trial("slow", 30.0, 1.5, vqa=0.992), trial("fast", 30.0, 1.6, vqa=0.99)
+        assert front([slow, fast]) == [fast]
+
     def test_what_is_no_better_in_any_is_not_on_it(self) -> None:
         small, large = trial("small", 30.0, size=50), trial("large", 30.0)
         assert front([small, large]) == [small]
