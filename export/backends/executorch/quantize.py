@@ -28,7 +28,22 @@ def quantized(method: Method, recipe: Recipe) -> GraphModule:
     observed = prepare_pt2e(traced(module, method.example), make_quantizer(recipe))
     for sample in recipe.samples(method):
         observed(*sample)
-    return convert_pt2e(observed)
+    return dequantized_for_each(convert_pt2e(observed))
+
+
+def dequantized_for_each(graph: GraphModule) -> GraphModule:
+    """Give each reader of a dequantized map a dequantization of its own, in place; returns the graph.
+
+    ExecuTorch lays a map out for one of its readers. A convolution in float that shared it with an output read it in the
+    wrong layout, which XNNPACK refused to run.
+    """
+    for node in list(graph.graph.nodes):
+        if node.op == "call_function" and "dequantize" in str(node.target):
+            for reader in list(node.users)[1:]:
+                with graph.graph.inserting_after(node):
+                    reader.replace_input_with(node, graph.graph.node_copy(node))
+    graph.recompile()
+    return graph
 
 
 def decisions(method: Method, recipe: Recipe) -> list[Decision]:
