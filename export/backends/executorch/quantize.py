@@ -34,11 +34,11 @@ def quantized(method: Method, recipe: Recipe) -> GraphModule:
 def dequantized_for_each(graph: GraphModule) -> GraphModule:
     """Give each reader of a dequantized map a dequantization of its own, in place; returns the graph.
 
-    ExecuTorch lays a map out for one of its readers. A convolution in float that shared it with an output read it in the
-    wrong layout, which XNNPACK refused to run.
+    ExecuTorch lays a map out for one of its readers. A convolution in float that shared it with an output read it in
+    the wrong layout, and XNNPACK refused to run.
     """
     for node in list(graph.graph.nodes):
-        if node.op == "call_function" and "dequantize" in str(node.target):
+        if node.target == torch.ops.quantized_decomposed.dequantize_per_tensor.default:
             for reader in list(node.users)[1:]:
                 with graph.graph.inserting_after(node):
                     reader.replace_input_with(node, graph.graph.node_copy(node))

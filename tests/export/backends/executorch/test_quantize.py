@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from export.backends.executorch.program import ExecuTorchProgram
+from export.backends.executorch.convert import export_program, lower
+from export.backends.executorch.program import ExecuTorchProgram, run_once
 from export.backends.executorch.quantize import RoundedEmbedding, decisions, layers, quantized
 from export.backends.executorch.rewrites import Doubling
 from export.backends.executorch.rules import INT8
 from export.core.catalogue import fusion_method, regions_method
 from export.core.methods import Method
-from export.core.precision import in_float, kept_in_float
+from export.core.precision import Mode, Rule, in_float, kept_in_float
+from export.core.ranges import Spread
 from export.core.recipe import Recipe
 from export.verify.layers import weakest_layer
 from minivlm.images.photos import default_photo
@@ -173,3 +175,51 @@ def test_two_exports_are_the_same_bytes(exported, tmp_path):
         for path in (exported("minilm-tiny", precision="int8").artifact, tmp_path / "minilm-tiny-executorch-int8.pte")
     )
     assert first == second
+
+
+class Layers(nn.Module):
+    """Two convolutions, of which the first one's map is a result as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 5, 1)
+
+    def forward(self, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        between = self.first(feature)
+        return between, self.second(between)
+
+
+FIRST = Recipe("int8", (Rule(("first",), Mode.STATIC),))
+
+
+def layers_of(feature: torch.Tensor) -> Method:
+    torch.manual_seed(0)
+    return Method("forward", Layers().eval(), {"feature": feature}, ("between", "out"))
+
+
+def test_an_int8_map_may_be_a_result_and_the_input_of_a_convolution_in_float():
+    """In PyTorch's simulation the two are equal but for one step of the map at most."""
+    method = layers_of(torch.randn(1, 3, 6, 9, generator=torch.Generator().manual_seed(1)))
+    with quiet(), torch.no_grad():
+        expected = quantized(method, FIRST)(*method.example)
+        program = lower([method], {"forward": export_program(method, FIRST)}, FIRST).program
+        given = run_once(program.buffer, "forward", method.example)
+    between = method.module.first(*method.example).detach()
+    step = (between.max() - between.min()).item() / 255
+    assert (given[0] - expected[0]).abs().max() <= step * (1 + 1e-3)
+    most = method.module.second.weight.abs().sum(dim=1).max().item()
+    assert (given[1] - expected[1]).abs().max() <= step * most * (1 + 1e-3)
+
+
+def test_ranges_are_those_of_least_square_error():
+    """Of Student's t with two degrees, whose ends are cut."""
+    torch.manual_seed(0)
+    method = layers_of(torch.distributions.StudentT(2.0).sample((1, 3, 64, 64)))
+    with quiet(), torch.no_grad():
+        nodes = quantized(method, FIRST).graph.nodes
+    scale = next(node.args[1] for node in nodes if "quantize_per_tensor" in str(node.target))
+    spread = Spread()
+    spread.add(*method.example)
+    low, high = spread.best(255)
+    assert scale == pytest.approx((high - low) / 255, rel=1e-5)  # float32
+    assert scale < 0.99 * (spread.whole().high - spread.whole().low) / 255
