@@ -3,17 +3,17 @@
 What goes into an operator and what comes out is read in one run of the method, see `watching`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from export.backends.executorch.names import Names
 from export.backends.executorch.tables import tables_of
+from export.backends.executorch.unweighted import DOUBLING, MEAN, SIMULATED
 from export.backends.executorch.watching import Inner, Place, graphs_of, watch
 from export.backends.executorch.xnnpack_graph import ROUNDED, WEIGHT_BITS, XnnGraph, float_of
 from export.core.integers import (
@@ -197,13 +197,13 @@ class Operator:
         if weight is not None:
             expected, step = self._product(weight, seen)
         elif self.type in SIMULATED:
-            expected = SIMULATED[self.type](self, [self.real(number, seen) for number in self.inputs])
+            expected = SIMULATED[self.type](self.graph, self.held, [self.real(number, seen) for number in self.inputs])
             whole = next(number for number in (*self.inputs, self.output) if self.graph.is_whole(number))
             step = torch.tensor(self.graph.scale(whole)[0])
         else:
             raise UserError(
                 f"{self.type} computes with whole numbers and nothing simulates it: add it to"
-                " export/backends/executorch/arithmetic.py, or leave it in float by --keep-float"
+                " export/backends/executorch/unweighted.py, or leave it in float by --keep-float"
             )
         limits = self.node.get("output_min_max")
         if limits is not None:
@@ -245,55 +245,3 @@ class Operator:
         rows, steps = rounded_rows(flat)
         unsure = may_fall(flat, steps)
         return rows.double().reshape(value.shape), *(one.unflatten(-1, behind) for one in (steps.double(), unsure))
-
-
-def _doubled(one: Operator, inputs: Sequence[Tensor]) -> Tensor:
-    """Return what a transposed convolution makes of a map: the one that copies each cell, see `Doubling`."""
-    number, groups = one.held["filter_id"], one.held["groups"]
-    scale, _ = one.graph.weight_scales(number)
-    stored = one.graph.numbers(number).double() * scale.double()[..., None, None]
-    weight = stored.unflatten(0, (groups, -1)).permute(0, 4, 1, 2, 3).flatten(0, 1)
-    stride = (one.held["subsampling_height"], one.held["subsampling_width"])
-    return F.conv_transpose2d(inputs[0].permute(0, 3, 1, 2), weight, None, stride, groups=groups).permute(0, 2, 3, 1)
-
-
-def _padded(one: Operator, inputs: Sequence[Tensor]) -> Tensor:
-    ends = zip(one.held["pre_paddings"], one.held["post_paddings"], strict=True)
-    sides = [side for pair in reversed(list(ends)) for side in pair]  # of the last dimension first
-    return F.pad(inputs[0], sides, value=float_of(one.held["padding_value"]))
-
-
-def _cut(one: Operator, inputs: Sequence[Tensor]) -> Tensor:
-    found = inputs[0]
-    for axis, (start, size) in enumerate(zip(one.held["offsets"], one.held["sizes"], strict=True)):
-        found = found.narrow(axis, start, size)
-    return found
-
-
-def _same(one: Operator, inputs: Sequence[Tensor]) -> Tensor:
-    return inputs[0].reshape(one.graph.tensor(one.output)["dims"])
-
-
-def _joined(one: Operator, inputs: Sequence[Tensor]) -> Tensor:
-    return torch.cat(list(inputs), dim=one.held["axis"])
-
-
-DOUBLING, MEAN = "XNNConvTranspose2d", "XNNGlobalAvgPooling2d"
-SIMULATED: Mapping[str, Callable[[Operator, Sequence[Tensor]], Tensor]] = MappingProxyType(
-    {
-        "XNNAdd": lambda _, inputs: inputs[0] + inputs[1],
-        "XNNMultiply": lambda _, inputs: inputs[0] * inputs[1],
-        "XNNSigmoid": lambda _, inputs: inputs[0].sigmoid(),
-        MEAN: lambda _, inputs: inputs[0].mean(dim=(1, 2), keepdim=True),
-        "XNNStaticTranspose": lambda one, inputs: inputs[0].permute(one.held["perm"]),
-        "XNNStaticConstantPad": _padded,
-        "XNNStaticSlice": _cut,
-        "XNNStaticReshape": _same,
-        "XNNConvert": _same,
-        "XNNClamp": _same,
-        "XNNCopy": _same,
-        DOUBLING: _doubled,
-        **{f"XNNConcatenate{count}": _joined for count in range(2, 6)},
-    }
-)
-"""By operator without weights, the real numbers that it gives for those that go in."""

@@ -146,6 +146,8 @@ def annotate_rest(node: Node) -> None:
         annotate(node, {feature: MEASURED}, SIGMOID)
     elif node.target == aten.mean.dim:
         annotate(node, {feature: MEASURED}, MEASURED)
+    elif node.target == aten.max_pool2d.default:  # XNNPACK's has one scale
+        annotate(node, {feature: MEASURED}, SharedQuantizationSpec((feature, node)))
     elif node.target == aten.conv_transpose2d.input:  # a doubling: nothing but copies, so that no range changes
         annotate(node, {feature: MEASURED, weight: ONE_SCALE_WEIGHTS}, SharedQuantizationSpec((feature, node)))
 

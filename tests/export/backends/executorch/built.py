@@ -1,6 +1,6 @@
 """Files for ExecuTorch with what is known of them, and single numbers of theirs changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from export.backends.executorch.names import Names
 from export.backends.executorch.rules import RULES
 from export.core.integers import IntegerLayer, Integers
 from export.core.methods import Method
+from export.core.precision import Rule
 from export.core.recipe import Recipe
 from export.verify.arithmetic import verify_arithmetic
 from minivlm.quiet import quiet
@@ -78,9 +79,9 @@ class BuiltFile:
         return next(one for one in operators_of(file, "forward", self.names) if one.module == layer and one.weighted)
 
 
-def built(method: Method, precision: str, folder: Path) -> BuiltFile:
-    """Lower a method as an export does."""
-    recipe = Recipe(precision, RULES[precision], delegate="xnnpack")
+def built(method: Method, precision: str, folder: Path, rules: Sequence[Rule] | None = None) -> BuiltFile:
+    """Lower a method as an export does, by the precision's rules or by others."""
+    recipe = Recipe(precision, RULES[precision] if rules is None else tuple(rules), delegate="xnnpack")
     with quiet():
         lowered = lower([method], {"forward": export_program(method, recipe)}, recipe)
     path = folder / f"{precision}.pte"
