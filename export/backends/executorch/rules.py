@@ -7,7 +7,7 @@ from export.core.precision import Kind, Mode, Rule, four_bits
 
 INT8 = (
     # What rounding them costs is more than what it gains, see docs/artifacts.md.
-    Rule(("conv_stem", "body.bn1", "blocks.0", "bifpn", "rpn"), Mode.FLOAT),
+    Rule(("conv_stem", "body.bn1", "blocks.0", "rpn"), Mode.FLOAT),
     # Gates see one cell, so that their convolutions are linear layers; their means and sigmoids stay in float.
     Rule(("backbone.*.se",), Mode.DYNAMIC, (Kind.CONVOLUTION,)),
     Rule(("backbone.*.se",), Mode.FLOAT, (Kind.ARITHMETIC,)),

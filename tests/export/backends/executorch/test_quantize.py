@@ -62,11 +62,11 @@ def transformer() -> Method:
 
 
 class TestKeptFloat:
-    def test_of_a_detector_are_its_early_blocks_fusions_and_proposal_heads(self):
+    def test_of_a_detector_are_its_first_block_and_proposal_heads(self):
         kept = in_float(decisions(detector(), Recipe("int8", INT8)))
-        for part in ("conv_stem", "blocks.0.", "bifpn.cells.0", "rpn.objectness"):
+        for part in ("conv_stem", "blocks.0.", "rpn.objectness"):
             assert any(part in name for name in kept), part
-        assert not [name for name in kept if ".blocks.1." in name]
+        assert not [name for name in kept if ".blocks.1." in name or "bifpn" in name]
         assert not [name for name in kept if "box_head" in name]
 
     def test_of_a_transformer_are_those_that_were_asked_for(self):
