@@ -10,9 +10,11 @@ added then once a score falls below 97 %. A star marks what no other trial beats
 OUTPUT gets MODEL-FORMAT-PRECISION-sensitivity.json.
 """
 
+import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_request_flags(parser)
     add("--turns", type=integer_argument, default=TURNS, metavar="N", help="each one's time is taken in (default: 10)")
     add("--threads", type=positive, default=1, metavar="N", help="of the runtime (default: %(default)s)")
+    add("--resume", action="store_true", help="keep what OUTPUT has of these trials, and make only what is missing")
     parser.set_defaults(precision="int8", output=OUTPUT)
     arguments = parser.parse_args(argv)
     if arguments.precision not in INTEGERS:
@@ -52,13 +55,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.turns < 2:
         raise UserError(f"--turns {arguments.turns}: give at least 2, of which a spread can be told")
     request = read_request(arguments, FORMATS[arguments.format])
-    trials = study(request, arguments.turns, arguments.threads, argv)
+    trials = study(request, arguments, argv)
     wide = None if sys.stdout.isatty() else 200
     Console(highlight=False, width=wide).print(table(trials))
 
 
-def study(request: ExportRequest, turns: int, threads: int, argv: Sequence[str] | None) -> list[Trial]:
-    """Make and judge all trials, and write what was found."""
+def study(request: ExportRequest, arguments: argparse.Namespace, argv: Sequence[str] | None) -> list[Trial]:
+    """Make and judge all trials, and write what was found after each, from the table's on.
+
+    Raises:
+        UserError: The model cannot be exported or scored, or what there is to go on with is of another study.
+    """
     exporter, steps = exporter_of(FORMATS[request.runtime]), Steps()
     with steps.stage("load the model"):
         job = prepare(request, exporter.rules[request.precision], steps.say)
@@ -74,19 +81,37 @@ def study(request: ExportRequest, turns: int, threads: int, argv: Sequence[str] 
             examples = {task: score.outcome.examples for task, score in reference.items()}
             scoring = Scoring(data=request.evaluate.name, examples=examples, floor=FLOOR)
         made = Study(
-            job=job, exporter=exporter, folder=work, turns=turns, threads=threads, steps=steps, examination=judge
+            job=job,
+            exporter=exporter,
+            folder=work,
+            turns=arguments.turns,
+            threads=arguments.threads,
+            steps=steps,
+            examination=judge,
         )
+        given = (word for word in (sys.argv[1:] if argv is None else argv) if word != "--resume")
+        command = shlex.join(["python", "export/sensitivity.py", *given])
+        facts = findings(made, command, scoring)
+        if arguments.resume and result.exists():
+            made = replace(made, known=Findings.read(result).known_to(facts, result))
         for number, trial in enumerate(made.run(), start=1):
             trials.append(trial)
             steps.say(f"{number}. {said(trial)}")
-    command = shlex.join(["python", "export/sensitivity.py", *(sys.argv[1:] if argv is None else argv)])
-    findings(made, command, scoring, trials).write(result)
+            if number > 1:
+                replace(facts, trials=[*trials, *yet_to_come(made.known, trials)]).write(result)
+    replace(facts, trials=trials).write(result)
     steps.say(f"wrote {result}")
     return trials
 
 
-def findings(study: Study, command: str, scoring: Scoring | None, trials: Sequence[Trial]) -> Findings:
-    """Return what is kept of a study."""
+def yet_to_come(known: Mapping[str, Trial], trials: Sequence[Trial]) -> list[Trial]:
+    """Return what is known from before and not among the trials, so that nothing is lost if a study ends early."""
+    names = {trial.name for trial in trials}
+    return [trial for name, trial in known.items() if name not in names]
+
+
+def findings(study: Study, command: str, scoring: Scoring | None) -> Findings:
+    """Return what is kept of a study but its trials."""
     job, calibration = study.job, study.job.recipe.calibration
     return Findings(
         command=command,
@@ -100,7 +125,7 @@ def findings(study: Study, command: str, scoring: Scoring | None, trials: Sequen
         calibration_photos=0 if calibration is None else len(calibration.photos),
         scoring=scoring,
         versions=tool_versions(*study.exporter.format.packages),
-        trials=trials,
+        trials=(),
     )
 
 

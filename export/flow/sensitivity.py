@@ -8,8 +8,8 @@ import re
 import shutil
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -87,6 +87,7 @@ class Study:
         threads: Of the runtime.
         steps: Shows what is done.
         examination: Tasks to score every artifact in, which PyTorch was scored in; None for decibels only.
+        known: Trials by name that were made before, and are not made again.
     """
 
     job: Job
@@ -96,6 +97,7 @@ class Study:
     threads: int
     steps: Steps
     examination: Examination | None = None
+    known: Mapping[str, Trial] = field(default_factory=dict)
 
     def run(self) -> Iterator[Trial]:
         """Yield every trial: in float, by the table, all blocks, each block alone, and one block more at a time.
@@ -105,24 +107,22 @@ class Study:
         """
         rules, tried = self.job.recipe.rules, dict[Rounding, Trial]()
         every = list(dict.fromkeys(block_of(layer) for method in self.job.methods for layer in running_layers(method)))
-        yield self._trial(FLOAT, (), self._made(FLOAT, Recipe("fp32")), tried)
-        yield self._trial(TABLE, (), self._made(TABLE, self.job.recipe), tried)
-        whole = self._made(EVERYTHING, self._recipe(every, every, rules))
-        rounded = {block_of(layer) for layer, _, _ in rounding(Sidecar.read(whole))}
-        blocks = [block for block in every if block in rounded]
-        trial = self._trial(EVERYTHING, blocks, whole, tried)
+        yield self._trial(FLOAT, (), Recipe("fp32"), tried)
+        yield self._trial(TABLE, (), self.job.recipe, tried)
+        blocks = self._rounded(every)
+        trial = self._trial(EVERYTHING, blocks, self._recipe(blocks, every, rules), tried)
         if trial.name == EVERYTHING:
             yield trial
         quality = {}
         for block in blocks:
-            trial = self._trial(block, [block], self._made(block, self._recipe([block], every, rules)), tried)
+            trial = self._trial(block, [block], self._recipe([block], every, rules), tried)
             quality[block] = trial.quality
             if trial.name == block:
                 yield trial
         harmless = sorted(blocks, key=lambda block: -quality[block])
         for count in range(2, len(harmless)):
             some, name = harmless[:count], f"+ {harmless[count - 1]}"
-            trial = self._trial(name, some, self._made(name, self._recipe(some, every, rules)), tried)
+            trial = self._trial(name, some, self._recipe(some, every, rules), tried)
             if trial.name == name:
                 yield trial
             if trial.shares and trial.quality < FLOOR:
@@ -150,8 +150,20 @@ class Study:
     def _suffix(self) -> str:
         return self.exporter.format.suffix_of(family_of(self.job.model.name))
 
-    def _trial(self, name: str, blocks: Sequence[str], artifact: Path, tried: dict[Rounding, Trial]) -> Trial:
-        """Judge an artifact, and note it; return the one tried before that rounds the same, if there is one."""
+    def _rounded(self, every: Sequence[str]) -> list[str]:
+        """Return the blocks of which the format rounds anything where it may round everything."""
+        if EVERYTHING in self.known:
+            return list(self.known[EVERYTHING].blocks)
+        whole = self._made(EVERYTHING, self._recipe(every, every, self.job.recipe.rules))
+        rounded = {block_of(layer) for layer, _, _ in rounding(Sidecar.read(whole))}
+        return [block for block in every if block in rounded]
+
+    def _trial(self, name: str, blocks: Sequence[str], recipe: Recipe, tried: dict[Rounding, Trial]) -> Trial:
+        """Make an artifact, judge it and note it; return what is known, or was tried and rounds the same, if it is."""
+        known = self.known.get(name)
+        if known is not None and known.blocks == tuple(blocks) and name != FLOAT:  # others are timed beside that
+            return known
+        artifact = self._made(name, recipe)
         sidecar = Sidecar.read(artifact)
         found = rounding(sidecar)
         if found not in tried:

@@ -1,5 +1,6 @@
 """What a study of sensitivity found: its trials, which of them nothing beats, and the file that keeps them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -78,6 +79,11 @@ class Trial:
         return max(sides) > 0 and min(sides) >= 0
 
 
+def _rounding(rules: Sequence[str]) -> list[str]:
+    """Return a table without the rules that leave whole modules in float: trials go by the others, see `Study`."""
+    return [rule for rule in rules if not re.fullmatch(r"[^()]*: float", rule)]
+
+
 def _side(more: float, alike: float) -> int:
     """Return 1 for what is clearly more, -1 for what is clearly less, and 0 for neither."""
     return (more > alike) - (more < -alike)
@@ -139,6 +145,25 @@ class Findings:
     def table(self) -> Trial:
         """The trial of the format's table."""
         return next(trial for trial in self.trials if trial.name == TABLE)
+
+    def known_to(self, later: "Findings", path: Path) -> dict[str, Trial]:
+        """Return by name what a later study need not try again: all, but the table's if the table is another now.
+
+        Args:
+            later: Its facts.
+            path: That this was read from.
+
+        Raises:
+            UserError: The later study asks for something else, or its table rounds what it rounds in another way.
+        """
+        mine, its = (
+            asdict(one) | {"rules": _rounding(one.rules), "command": "", "trials": ()} for one in (self, later)
+        )
+        other = [name for name in mine if mine[name] != its[name]]
+        if other:
+            raise UserError(f"{path} is of a study with other {', '.join(other)}: leave out --resume, or move it away")
+        same = list(self.rules) == list(later.rules)
+        return {trial.name: trial for trial in self.trials if same or trial.name != TABLE}
 
     def write(self, path: Path) -> None:
         """Write it as JSON; `front` of each trial is for people, and nobody reads it back."""

@@ -6,7 +6,7 @@ the runtime is what the same whole numbers give in PyTorch.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from export.core.precision import Decision, Kind, Mode
 from export.rewrites.modules import prepared
 from export.verify.tolerances import ARITHMETIC, Arithmetic
 from minivlm.ops import unrolled
+from minivlm.vision.bifpn import FrozenSum
 
 FLOAT_BITS = 32
 BIAS_DIGITS = 1e-6
@@ -109,14 +110,14 @@ def verify_arithmetic(method: Method, integers: Integers, bounds: Arithmetic = A
             outputs.see(one.layer, output_steps(one.run))
         if one.weight is None:
             continue
-        layer = owner(modules, one.layer, one.weight)
+        layer, weight = owner(modules, one.layer, one.weight)
         nobodys = layer is None and one.weight.bits != FLOAT_BITS
         if nobodys or not as_decided(one, decided.get(one.layer), integers.one_scale):
             wrong[one.layer] = None
             continue
         right.add(one.layer)
         if layer is not None:  # else a table of a converter's own, such as that of a resizing
-            weights.see(one.layer, layer, one.weight)
+            weights.see(one.layer, layer, weight)
     missing = [*wrong, *(name for name in decided if name not in right and name not in wrong)]
     rounded = [name for name, decision in decided.items() if decision.rule.mode is not Mode.FLOAT]
     unrun = [name for name in rounded if name not in outputs.layers]
@@ -139,10 +140,32 @@ def _blaming(metric: Metric, layers: list[str]) -> Metric:
     return Metric(f"{metric.name}, {layers[0]}", metric.value, metric.bound, metric.at_least)
 
 
-def owner(modules: Mapping[str, nn.Module], name: str, weight: StoredWeight) -> Any:
-    """Return the layer of a dotted name, if it has a weight of that shape; else None."""
-    layer: Any = modules.get(name)
-    return layer if getattr(getattr(layer, "weight", None), "shape", None) == weight.values.shape else None
+def owner(modules: Mapping[str, nn.Module], name: str, weight: StoredWeight) -> tuple[Any, StoredWeight]:
+    """Return the layer that a weight was made of, None if there is none, and the weight with the factor put into it.
+
+    That is the module of the name. A convolution of a fusion's is the lateral whose map is multiplied there: its
+    weights, times one of the fusion's numbers.
+    """
+    module: Any = modules.get(name)
+    if isinstance(module, FrozenSum):
+        return _lateral(modules, module, weight)
+    same = getattr(getattr(module, "weight", None), "shape", None) == weight.values.shape
+    return (module if same else None), weight
+
+
+def _lateral(modules: Mapping[str, nn.Module], fusion: FrozenSum, weight: StoredWeight) -> tuple[Any, StoredWeight]:
+    """Return the convolution and the factor that come closest to a weight."""
+    found = weight.floats
+    tried = [
+        (float((found - layer.weight * factor).abs().max()), layer, factor)
+        for layer in modules.values()
+        if isinstance(layer, nn.Conv2d) and layer.weight.shape == found.shape
+        for factor in fusion.weights
+    ]
+    if not tried:
+        return None, weight
+    _, layer, factor = min(tried, key=lambda one: one[0])
+    return layer, replace(weight, factor=weight.factor * factor)
 
 
 def as_converted(layer: Any, stored: StoredWeight) -> tuple[Tensor, Tensor | None]:

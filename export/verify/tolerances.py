@@ -264,18 +264,19 @@ def tolerances_of(runtime: str, precision: str, *, random: bool) -> Tolerances:
 def beside_arithmetic(tolerances: Tolerances) -> Tolerances:
     """Return what random weights must reach where `Arithmetic` is proven as well.
 
-    Which of a random model's regions win is noise, and no bound: that there is something in common is. Decibels of
-    what is matched stay bounded, and tell of parts that compute in float: tee-lite-0, whose whole backbone is in int8
-    in ONNX Runtime, leaves 14.8 dB and 0.983, scores within 0.22; in ExecuTorch its attributes' are within 0.304.
+    Which of a random model's regions win is noise, and no bound: that proposals have something in common is. Decibels
+    of what is matched stay bounded, and tell of parts that compute in float: in LiteRT, with all but the first block in
+    int8, tee-tiny leaves 13.7 dB, tee-0 14.6 dB and 0.977, 0.04 of the regions, scores within 0.25; in ExecuTorch
+    tee-lite-0's attributes' are within 0.304.
     """
     return replace(
         tolerances,
         proposals=0.01,
-        matched=0.01,
+        matched=0.0,
         tags=0.0,
         attributes=0.0,
-        feature_cosine=min(tolerances.feature_cosine, 0.97),
-        feature_sqnr=min(tolerances.feature_sqnr, 11.0),
+        feature_cosine=min(tolerances.feature_cosine, 0.96),
+        feature_sqnr=min(tolerances.feature_sqnr, 10.0),
         score=max(tolerances.score, 0.45),
     )
 

@@ -122,6 +122,16 @@ HARM = {"layers.0": 0.01, "layers.1": 0.025, "layers.2": 0.03, "pooler": 0.005}
 
 
 def tried(rules: tuple[Rule, ...], folder: Path, monkeypatch: pytest.MonkeyPatch, scored: bool = False) -> list[str]:
+    return [trial.name for trial in trials(rules, folder, monkeypatch, scored)]
+
+
+def trials(
+    rules: tuple[Rule, ...],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scored: bool = False,
+    known: Sequence[Trial] = (),
+) -> list[Trial]:
     def read(path: Path) -> Any:
         return SimpleNamespace(quantization=json.loads(path.read_text()))
 
@@ -130,8 +140,11 @@ def tried(rules: tuple[Rule, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
     job: Any = SimpleNamespace(methods=methods, recipe=Recipe("int8", rules))
     unused: Any = None
     judge: Any = object() if scored else None
-    made = Sketch(job=job, exporter=unused, folder=folder, turns=2, threads=1, steps=Steps(), examination=judge)
-    return [trial.name for trial in made.run()]
+    before = {trial.name: trial for trial in known}
+    made = Sketch(
+        job=job, exporter=unused, folder=folder, turns=2, threads=1, steps=Steps(), examination=judge, known=before
+    )
+    return list(made.run())
 
 
 class TestStudy:
@@ -158,6 +171,18 @@ class TestStudy:
         monkeypatch.setitem(HARM, "layers.1", 0.0251)
         assert tried(FIRST_AND_POOLER, tmp_path, monkeypatch)[-2:] == ["+ layers.1", "+ layers.0"]
         assert tried(FIRST_AND_POOLER, tmp_path, monkeypatch, scored=True)[-2:] == ["pooler", "+ layers.1"]
+
+    def test_what_is_known_is_not_made_again_but_the_float_artifact_that_others_are_timed_beside(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, again = tmp_path / "first", tmp_path / "again"
+        first.mkdir()
+        again.mkdir()
+        known = trials(FIRST_AND_POOLER, first, monkeypatch)
+        without = [trial for trial in known if trial.name not in (TABLE, "layers.1")]
+        assert trials(FIRST_AND_POOLER, again, monkeypatch, known=without) == known
+        # "+ layers.0" is the table, and nothing kept it.
+        assert {path.name for path in again.iterdir()} == {FLOAT, TABLE, "layers.1", "+ layers.0"}
 
 
 class Counting:

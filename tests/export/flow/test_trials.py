@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,30 @@ FOUND = Findings(
     versions={"python": "3.11"},
     trials=(trial("float", 100.0, size=400, vqa=1.0), trial(TABLE, 20.0, 2.0, vqa=0.98), trial("rpn", 19.0, vqa=0.9)),
 )
+
+
+class TestKnownTo:
+    PATH = Path("found.json")
+
+    def test_all_is_known_to_the_same_study(self) -> None:
+        assert FOUND.known_to(FOUND, self.PATH) == {trial.name: trial for trial in FOUND.trials}
+
+    def test_of_a_table_that_leaves_other_modules_in_float_all_but_its_own_trial_is(self) -> None:
+        later = replace(FOUND, rules=("rpn, stem: float",), command="another", trials=())
+        assert list(FOUND.known_to(later, self.PATH)) == ["float", "rpn"]
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"threads": 1}, "other threads"),
+            ({"weights": "trained"}, "other weights"),
+            ({"rules": ("*: dynamic, 8 bits",)}, "other rules"),
+            ({"rules": ("gates (arithmetic): float",)}, "other rules"),
+        ],
+    )
+    def test_of_another_study_nothing_is(self, change: dict[str, Any], said: str) -> None:
+        with pytest.raises(UserError, match=said):
+            FOUND.known_to(replace(FOUND, **change), self.PATH)
 
 
 class TestFront:
