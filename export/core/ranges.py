@@ -4,6 +4,7 @@ From the smallest to the largest number is not it. One number of a trained netwo
 lie within 43, and three quarters of the steps would be for that one.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,9 @@ BINS = 4096
 """Of a spread, half of them on either side of 0."""
 FRACTIONS = 64
 """Ends that are tried on either side of 0, evenly from the outermost number to 0."""
+SWISH_END = -8.0
+"""Below it swish gives less than 0.003, whatever goes in: numbers that swish alone reads may as well end there. In a
+trained network some go on to -317 where what passes ends at 73."""
 ENOUGH = 4096
 """Numbers, other than 0, below which nothing is cut off: of few, the next one may lie anywhere."""
 
@@ -25,16 +29,21 @@ class Range(NamedTuple):
 
 
 class Spread:
-    """How often which numbers occur in a tensor, whose samples come one after another and are not kept."""
+    """How often which numbers occur in a tensor, whose samples come one after another and are not kept.
 
-    def __init__(self) -> None:
+    Args:
+        end: Numbers below count as this one.
+    """
+
+    def __init__(self, end: float = -math.inf) -> None:
+        self._end = end
         self._low, self._high, self._limit = 0.0, 0.0, 0.0
         self._counts = torch.zeros(BINS, dtype=torch.float64)  # evenly from -limit to limit
 
     def add(self, values: Tensor) -> None:
         """Count numbers of any shape; not zeros, which every range rounds exactly, and not infinities."""
         numbers = values.detach().flatten().float()
-        numbers = numbers[torch.isfinite(numbers) & (numbers != 0.0)]
+        numbers = numbers[torch.isfinite(numbers) & (numbers != 0.0)].clamp(min=self._end)
         if not len(numbers):
             return
         self._low, self._high = min(self._low, float(numbers.min())), max(self._high, float(numbers.max()))

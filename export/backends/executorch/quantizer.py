@@ -3,7 +3,9 @@
 Imported by what quantizes only: importing ExecuTorch takes seconds and prints.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,7 +30,7 @@ from torchao.quantization.pt2e.quantizer import (
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from export.core.ranges import Spread
+from export.core.ranges import SWISH_END, Spread
 
 aten = torch.ops.aten
 CLAMPS = (aten.hardtanh.default, aten.hardtanh_.default)
@@ -60,9 +62,9 @@ ONE_SCALE_WEIGHTS = QuantizationSpec(
 class SpreadObserver(MinMaxObserver):
     """Measures the range of least square error, see `export.core.ranges`."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, end: float = -math.inf, **settings: Any) -> None:
         super().__init__(**settings)
-        self._spread = Spread()
+        self._spread = Spread(end)
 
     def forward(self, x_orig: Tensor) -> Tensor:
         """See `MinMaxObserver`."""
@@ -82,6 +84,8 @@ MEASURED = QuantizationSpec(
     qscheme=torch.per_tensor_affine,
     observer_or_fake_quant_ctr=SpreadObserver.with_args(eps=EPSILON),
 )
+INTO_SWISH = replace(MEASURED, observer_or_fake_quant_ctr=SpreadObserver.with_args(eps=EPSILON, end=SWISH_END))
+"""Of what nothing reads but swish."""
 PER_ROW = QuantizationSpec(
     dtype=torch.int8,
     quant_min=-128,
@@ -136,7 +140,29 @@ class StaticQuantizer(PartQuantizer):
                 before = node.all_input_nodes[0]
                 if node.target in CLAMPS and before.target == aten.conv2d.default and self._chosen(before):
                     annotate_clamped(before, node)
-        return super().annotate(model)
+        annotated = super().annotate(model)
+        for node in annotated.graph.nodes:
+            if feeds_swish(node):
+                measure_for_swish(node)
+        return annotated
+
+
+def feeds_swish(node: Node) -> bool:
+    """Tell whether nothing reads what a node gives but swish: a sigmoid, and the product of both."""
+    gates = [reader for reader in node.users if reader.target == aten.sigmoid.default]
+    products = [reader for reader in node.users if reader.target == aten.mul.Tensor and set(gates) & set(reader.args)]
+    return bool(gates) and len(gates) + len(products) == len(node.users)
+
+
+def measure_for_swish(node: Node) -> None:
+    """Change the specifications of what a node gives, where it has any."""
+    own = node.meta.get(Q_ANNOTATION_KEY)
+    if own is not None and own.output_qspec is MEASURED:
+        own.output_qspec = INTO_SWISH
+    for reader in node.users:
+        read = reader.meta.get(Q_ANNOTATION_KEY)
+        if read is not None and read.input_qspec_map.get(node) is MEASURED:
+            read.input_qspec_map[node] = INTO_SWISH
 
 
 def annotate_rest(node: Node) -> None:

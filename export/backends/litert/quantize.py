@@ -30,7 +30,7 @@ from export.backends.litert.graph import (
 from export.backends.litert.layers import inner_values
 from export.core.methods import Method
 from export.core.precision import WEIGHTED, Decision, Kind, Mode, Rule, deciding_rule
-from export.core.ranges import Spread
+from export.core.ranges import SWISH_END, Spread
 from export.core.recipe import Recipe
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -121,7 +121,8 @@ def measured(content: bytes, methods: Sequence[Method], recipe: Recipe) -> dict[
     for method in methods:
         _, graph = signature_graph(model, method.name)
         indices = static_tensors(model, graph, recipe) if method.detector else []
-        spreads = {index: Spread() for index in indices}
+        into_swish = swish_inputs(model, graph)
+        spreads = {index: Spread(SWISH_END) if index in into_swish else Spread() for index in indices}
         for index, value in inner_values(model, method, recipe.samples(method) if indices else [], indices):
             spreads[index].add(torch.from_numpy(value))
         for index, spread in spreads.items():
@@ -141,6 +142,22 @@ def static_tensors(model: Any, graph: Any, recipe: Recipe) -> list[int]:
             ends = (int(index) for index in (*operator.inputs, *operator.outputs))
             found |= dict.fromkeys(index for index in ends if index >= 0 and not constant(model, graph, index))
     return list(found)
+
+
+def swish_inputs(model: Any, graph: Any) -> set[int]:
+    """Return the tensors that nothing reads but swish: a sigmoid, and the product of both."""
+    readers: dict[int, list[Any]] = {}
+    for operator in graph.operators:
+        for index in {int(index) for index in operator.inputs}:
+            readers.setdefault(index, []).append(operator)
+    ends = {int(index) for index in graph.outputs}
+    found = set()
+    for index, reading in readers.items():
+        gates = {int(one.outputs[0]) for one in reading if kind(model, one) == "LOGISTIC"}
+        products = [one for one in reading if kind(model, one) == "MUL" and gates & {int(end) for end in one.inputs}]
+        if gates and len(gates) + len(products) == len(reading) and index not in ends:
+            found.add(index)
+    return found
 
 
 def _add(made: Any, operation: str, rule: Rule, outputs: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from export.core.ranges import ENOUGH, FRACTIONS, Range, Spread
+from export.core.ranges import ENOUGH, FRACTIONS, SWISH_END, Range, Spread
 
 MANY = 2**18
 
@@ -166,3 +166,17 @@ class TestZero:
         found = spread_of(values).best_symmetric(30)
         assert found.low == -found.high
         assert found.high == pytest.approx(spread_of(values).best(15).high, abs=float(values.max()) / FRACTIONS)
+
+
+def test_what_swish_makes_nothing_of_takes_no_steps() -> None:
+    """Of a standard normal and one number in a hundred at -300: with the end at -8 the range is that of the others."""
+    torch.manual_seed(0)
+    numbers = torch.randn(100_000)
+    low = torch.where(torch.arange(100_000) % 100 == 0, -300.0, numbers)
+    whole, ended = Spread(), Spread(SWISH_END)
+    whole.add(low)
+    ended.add(low)
+    assert whole.best(255).low < -200.0
+    assert ended.best(255).low == SWISH_END  # one in a hundred lies there, and cutting it costs more than steps gain
+    assert ended.best(255).high == pytest.approx(float(numbers.max()), rel=0.5)
+    assert abs(float(torch.nn.functional.silu(torch.tensor(SWISH_END)))) < 0.003

@@ -17,7 +17,7 @@ from export.backends.executorch.rules import INT8
 from export.core.catalogue import fusion_method, regions_method
 from export.core.methods import Method
 from export.core.precision import Mode, Rule, in_float, kept_in_float
-from export.core.ranges import Spread
+from export.core.ranges import SWISH_END, Spread
 from export.core.recipe import Recipe
 from export.verify.layers import weakest_layer
 from minivlm.images.photos import default_photo
@@ -223,3 +223,33 @@ def test_ranges_are_those_of_least_square_error():
     low, high = spread.best(255)
     assert scale == pytest.approx((high - low) / 255, rel=1e-5)  # float32
     assert scale < 0.99 * (spread.whole().high - spread.whole().low) / 255
+
+
+class Swished(nn.Module):
+    """A convolution that one channel of goes far below 0, and what reads it: swish, and what else there is."""
+
+    def __init__(self, also: bool) -> None:
+        super().__init__()
+        self.first, self.also = nn.Conv2d(3, 8, 1), also
+        with torch.no_grad():
+            self.first.bias[0] = -300.0
+
+    def forward(self, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        between = self.first(feature)
+        return nn.functional.silu(between), between if self.also else feature
+
+
+@pytest.mark.parametrize(("also", "low"), [(False, SWISH_END), (True, -300.0)])
+def test_what_swish_alone_reads_ends_where_swish_is_nothing(also, low):
+    """To the steps of the range, and the convolution's own spread around its bias."""
+    torch.manual_seed(0)
+    feature = torch.randn(1, 3, 64, 64)
+    method = Method("forward", Swished(also).eval(), {"feature": feature}, ("out", "rest"))
+    with quiet(), torch.no_grad():
+        nodes = quantized(method, Recipe("int8", (Rule(("*",), Mode.STATIC),))).graph.nodes
+    lows = [
+        node.args[1] * (node.args[3] - node.args[2])
+        for node in nodes
+        if node.target == torch.ops.quantized_decomposed.quantize_per_tensor.default
+    ]
+    assert min(lows) == pytest.approx(low, rel=0.03)

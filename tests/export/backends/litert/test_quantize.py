@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from export.backends.litert.convert import convert
 from export.backends.litert.graph import graphs, parsed, tensor_name
-from export.backends.litert.quantize import quantize, static_tensors
+from export.backends.litert.quantize import quantize, static_tensors, swish_inputs
 from export.core.calibration import Calibration
 from export.core.methods import Method
 from export.core.precision import Mode, Rule
@@ -71,3 +71,24 @@ def test_ranges_are_those_of_least_square_error_over_all_samples(layers):
         low, high = spread.best(255)
         assert any(scale == pytest.approx((high - low) / 255, rel=1e-5) for scale in scales)
     assert min(scales) < 0.99 * (written.whole().high - written.whole().low) / 255
+
+
+class Swished(nn.Module):
+    """Two convolutions with a swish each; of the second, what goes into it is a result as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 5, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        between = self.second(nn.functional.silu(self.first(x)))
+        return nn.functional.silu(between), between
+
+
+def test_what_swish_alone_reads_is_known():
+    method = Method("forward", Swished().eval(), {"x": torch.randn(1, 3, 8, 8)}, ("y", "between"), detector=True)
+    with quiet():
+        model = parsed(convert([method]))
+    (_, graph), *_ = graphs(model)
+    (found,) = swish_inputs(model, graph)
+    assert "first" in tensor_name(graph, found)
