@@ -6,7 +6,7 @@ from types import MappingProxyType
 from export.core.precision import Kind, Mode, Rule, four_bits
 
 INT8 = (
-    # What rounding them costs is more than what it gains, see docs/artifacts.md.
+    # What rounding them costs is more than what it gains, see docs/performance.md.
     Rule(("conv_stem", "body.bn1", "blocks.0", "rpn"), Mode.FLOAT),
     # Gates see one cell, so that their convolutions are linear layers; their means and sigmoids stay in float.
     Rule(("backbone.*.se",), Mode.DYNAMIC, (Kind.CONVOLUTION,)),

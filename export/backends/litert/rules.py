@@ -8,7 +8,7 @@ from export.core.precision import MATRICES, WEIGHTED, Mode, Rule, four_bits
 INT8 = (
     # These decide where boxes are, and cost nothing.
     Rule(("rpn", "box_head.deltas", "conv_stem"), Mode.FLOAT),
-    # What rounding them costs is more than what it gains, see docs/artifacts.md.
+    # What rounding them costs is more than what it gains, see docs/performance.md.
     Rule(("body.bn1", "blocks.0"), Mode.FLOAT),
     # Means and gates of squeeze-and-excitation: their static ranges cost 0.6 dB of the levels and saved no time.
     Rule(("blocks.*.*.se",), Mode.DYNAMIC, MATRICES),
