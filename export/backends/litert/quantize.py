@@ -118,12 +118,12 @@ def measured(content: bytes, methods: Sequence[Method], recipe: Recipe) -> dict[
     Its own calibrator keeps the smallest and the largest number, see `export.core.ranges`.
     """
     model, ranges = parsed(content), {}
-    for method in methods:
+    for method in (one for one in methods if one.detector):
         _, graph = signature_graph(model, method.name)
-        indices = static_tensors(model, graph, recipe) if method.detector else []
+        indices = static_tensors(model, graph, recipe)
         into_swish = swish_inputs(model, graph)
         spreads = {index: Spread(SWISH_END) if index in into_swish else Spread() for index in indices}
-        for index, value in inner_values(model, method, recipe.samples(method) if indices else [], indices):
+        for index, value in inner_values(model, method, recipe.samples(method), indices):
             spreads[index].add(torch.from_numpy(value))
         for index, spread in spreads.items():
             shape = (1,) * len(graph.tensors[index].shape)
