@@ -68,7 +68,8 @@ def roi_align(
     """
     if any(feature.shape[0] != 1 for feature in features):
         raise ValueError("RoIs are read from one picture: give its own maps, (1, C, H, W)")
-    table = torch.cat([feature[0].flatten(1).T for feature in features])  # (sum of H*W, C)
+    # As in `roi_align_each`: where maps lie channels last, nothing moves.
+    table = torch.cat([feature.permute(0, 2, 3, 1).flatten(0, 2) for feature in features])  # (sum of H*W, C)
     sizes = [(feature.shape[2], feature.shape[3]) for feature in features]
     return _read(table, sizes, strides, rois, levels, output_size, sampling_ratio)
 

@@ -58,7 +58,7 @@ class WeightedSum(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Add maps of one shape."""
         weight = relu(self.weight)
-        return _weighted_sum(features, (weight / (weight.sum() + FUSION_EPSILON)).unbind(0))
+        return weighted_sum(features, (weight / (weight.sum() + FUSION_EPSILON)).unbind(0))
 
     def frozen(self) -> "FrozenSum":
         """Return the same sum with the weights as numbers of the graph instead of tensors computed in it."""
@@ -75,10 +75,11 @@ class FrozenSum(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Add maps of one shape."""
-        return _weighted_sum(features, self.weights)
+        return weighted_sum(features, self.weights)
 
 
-def _weighted_sum(features: Sequence[Tensor], weights: Sequence[Any]) -> Tensor:
+def weighted_sum(features: Sequence[Tensor], weights: Sequence[Any]) -> Tensor:
+    """Add maps of one shape, each times a number or a tensor that broadcasts to it."""
     fused = features[0] * weights[0]
     for feature, weight in zip(features[1:], weights[1:], strict=True):
         fused = fused + feature * weight

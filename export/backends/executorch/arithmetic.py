@@ -13,7 +13,7 @@ from torch import Tensor
 
 from export.backends.executorch.names import Names
 from export.backends.executorch.tables import tables_of
-from export.backends.executorch.unweighted import DOUBLING, MEAN, SIMULATED
+from export.backends.executorch.unweighted import MEAN, SIMULATED
 from export.backends.executorch.watching import Inner, Place, graphs_of, watch
 from export.backends.executorch.xnnpack_graph import ROUNDED, WEIGHT_BITS, XnnGraph, float_of
 from export.core.integers import (
@@ -130,7 +130,7 @@ class Operator:
     def inputs(self) -> list[int]:
         """Numbers of the values that it reads but for weights and biases, rows before they are rounded."""
         *ends, _ = self.graph.ends(self.node)
-        apart = (self.held.get("filter_id"), self.held.get("bias_id")) if self.type in (*PRODUCTS, DOUBLING) else ()
+        apart = (self.held.get("filter_id"), self.held.get("bias_id")) if self.type in PRODUCTS else ()
         return [self._unrounded(number) for number in ends if number not in apart]
 
     def _unrounded(self, number: int) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from export.backends.executorch.format import COREML, XNNPACK
+from export.backends.executorch.layouts import straightened
 from export.backends.executorch.names import Names
 from export.backends.executorch.quantize import quantized, spell_out_swish
 from export.backends.executorch.rewrites import for_accelerators, for_executorch
@@ -22,7 +23,7 @@ class LoweredProgram:
     """A program in memory.
 
     Attributes:
-        program: ExecuTorch's program manager; `write_to_file` takes an open file.
+        program: ExecuTorch's program manager.
         macs_outside: By method, the multiply-adds that were left outside delegates.
         lowering: By method, what delegates took.
         pieces: By method, the traced graphs that went to a delegate before XNNPACK, in the order of execution.
@@ -34,6 +35,11 @@ class LoweredProgram:
     lowering: Mapping[str, Lowering]
     pieces: Mapping[str, Sequence[Any]]
     names: Mapping[str, Names] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        """The file; its delegates do what the program asks for with less, see `straightened`."""
+        return straightened(self.program.buffer)
 
 
 def export_program(method: Method, recipe: Recipe) -> Any:

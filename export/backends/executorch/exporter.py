@@ -41,8 +41,8 @@ class ExecuTorchExporter:
         assert delegate is not None  # this format has delegates
         with steps.step(f"lower to {delegate.title.removeprefix('ExecuTorch with ')}"):
             lowered = lower(methods, programs, recipe)
-        with steps.step("write the file"), path.open("wb") as file:
-            lowered.program.write_to_file(file)
+        with steps.step("write the file"):
+            path.write_bytes(lowered.content)
         outside = lowered.macs_outside
         decided = [one for method in methods for one in decisions(method, recipe)] if recipe.integers else []
         return Built(

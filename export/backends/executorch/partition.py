@@ -23,7 +23,7 @@ from torch.utils.flop_counter import flop_registry
 from export.backends.executorch.format import COREML, DELEGATES, XNNPACK
 from export.backends.executorch.program import has_backend
 from export.backends.executorch.quantize import module_of
-from export.backends.executorch.quantizer import partitioners
+from export.backends.executorch.xnnpack_partition import partitioners
 from export.core.lowering import LOWERED, REFERENCE, RUN, Lowering, Piece
 from export.core.methods import Method
 

@@ -4,15 +4,11 @@ Imported by what quantizes only: importing ExecuTorch takes seconds and prints.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
-from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
-from executorch.backends.xnnpack.partition.config.generic_node_configs import SigmoidConfig
-from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
-from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 from executorch.backends.xnnpack.quantizer.xnnpack_quantizer_utils import QuantizationConfig
 from torch import Tensor
@@ -144,6 +140,8 @@ class StaticQuantizer(PartQuantizer):
         for node in annotated.graph.nodes:
             if feeds_swish(node):
                 measure_for_swish(node)
+            if node.target == aten.sigmoid.default:
+                keep_scale(node)
         return annotated
 
 
@@ -163,6 +161,15 @@ def measure_for_swish(node: Node) -> None:
         read = reader.meta.get(Q_ANNOTATION_KEY)
         if read is not None and read.input_qspec_map.get(node) is MEASURED:
             read.input_qspec_map[node] = INTO_SWISH
+
+
+def keep_scale(gate: Node) -> None:
+    """Let products read what a sigmoid puts out as it is; in a range of their own it went to float and back."""
+    own = gate.meta.get(Q_ANNOTATION_KEY)
+    for reader in gate.users:
+        read = reader.meta.get(Q_ANNOTATION_KEY)
+        if own is not None and own.output_qspec is SIGMOID and read is not None and gate in read.input_qspec_map:
+            read.input_qspec_map[gate] = SIGMOID
 
 
 def annotate_rest(node: Node) -> None:
@@ -193,17 +200,3 @@ def annotate_clamped(convolution: Node, clamp: Node) -> None:
 def annotate(node: Node, inputs: dict[Node, QuantizationSpec], output: object) -> None:
     """Put specifications on a node's inputs and output."""
     node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)
-
-
-class QuantizedSigmoidConfig(SigmoidConfig):
-    """Takes sigmoids in int8, too: XNNPACK has had them as a table look-up all along."""
-
-    def supported_precision_types(self) -> list[ConfigPrecisionType]:
-        """See `XNNPartitionerConfig`."""
-        return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
-
-
-def partitioners() -> Sequence[XnnpackPartitioner]:
-    """Return what decides which operators XNNPACK takes."""
-    configs = [config for config in ALL_PARTITIONER_CONFIGS if config is not SigmoidConfig]
-    return [XnnpackPartitioner(configs=[*configs, QuantizedSigmoidConfig])]

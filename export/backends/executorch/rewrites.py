@@ -4,13 +4,18 @@ Whatever a delegate cannot take runs in portable kernels on one core and tears t
 out anew on both sides of the tear. Times here are of tee-0 at 512 x 512 on two cores.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.rewrites.modules import prepared, replace_nms
 from minivlm.ops import NMS, pairwise_iou, scanned
-from minivlm.vision.bifpn import BiFPNCell, cropped
+from minivlm.vision.bifpn import BiFPNCell, FrozenSum, FusionNode, cropped, weighted_sum
+from minivlm.vision.regions import check_one_picture
+from minivlm.vision.rpn import RPNHead
+from minivlm.vision.tee import TEE
 
 PENALTY = 1e30
 """Taken off a score for each unit of IoU above the threshold. The smallest step of a float32 between 0.5 and 1 is 3e-8,
@@ -25,6 +30,10 @@ def for_executorch(module: nn.Module) -> nn.Module:
     for parent in list(module.modules()):
         if isinstance(parent, BiFPNCell):
             parent.enlarge = Doubling(parent.channels)
+        elif isinstance(parent, FusionNode) and isinstance(parent.fusion, FrozenSum):
+            parent.fusion = LaidOutSum(parent.fusion)
+        elif isinstance(parent, TEE):
+            parent.add_module("rpn", JoinedHead(parent.rpn))
     return module
 
 
@@ -58,6 +67,43 @@ class Doubling(nn.Module):
     def forward(self, feature: Tensor, like: Tensor) -> Tensor:
         """Enlarge a (1, C, H, W) map to the size of another, which is 2H x 2W or a row or column less."""
         return cropped(F.conv_transpose2d(feature, self.copies, stride=2, groups=self.groups), like)
+
+
+class LaidOutSum(nn.Module):
+    """`FrozenSum` with weights of four dimensions, so that maps stay as they lie.
+
+    ExecuTorch computes what it reads in one layout, and only what has four dimensions can lie channels last. Beside a
+    number, each map of a fusion was laid out anew before its product and the sum once more behind it, 69 times in all.
+    """
+
+    def __init__(self, original: FrozenSum) -> None:
+        super().__init__()
+        for index, weight in enumerate(original.weights):
+            self.register_buffer(f"weight{index}", torch.full((1, 1, 1, 1), weight), persistent=False)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Add (1, C, H, W) maps of one shape."""
+        return weighted_sum(features, list(self.buffers()))
+
+
+class JoinedHead(nn.Module):
+    """`RPNHead` with both results side by side until they are rows.
+
+    Apart, the partitioner put the deltas' convolutions into a delegate behind the selection of anchors, and all levels
+    were laid out anew on the way there and in it.
+    """
+
+    def __init__(self, original: RPNHead) -> None:
+        super().__init__()
+        self.objectness, self.deltas = original.objectness, original.deltas
+
+    def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """See `RPNHead`."""
+        check_one_picture(levels[0])
+        anchors = self.objectness.out_channels
+        maps = [torch.cat([self.objectness(level), self.deltas(level)], dim=1) for level in levels]
+        rows = torch.cat([both.permute(0, 2, 3, 1).flatten(0, 2) for both in maps])  # (cells, 5 anchors)
+        return rows[:, :anchors].reshape(-1), rows[:, anchors:].reshape(-1, 4)
 
 
 class PenaltyNMS(nn.Module):

@@ -14,16 +14,6 @@ Held = Mapping[str, Any]
 """What the schema says of an operator of its type."""
 
 
-def _doubled(graph: XnnGraph, held: Held, inputs: Sequence[Tensor]) -> Tensor:
-    """Return what a transposed convolution makes of a map: the one that copies each cell, see `Doubling`."""
-    number, groups = held["filter_id"], held["groups"]
-    scale, _ = graph.weight_scales(number)
-    stored = graph.numbers(number).double() * scale.double()[..., None, None]
-    weight = stored.unflatten(0, (groups, -1)).permute(0, 4, 1, 2, 3).flatten(0, 1)
-    stride = (held["subsampling_height"], held["subsampling_width"])
-    return F.conv_transpose2d(inputs[0].permute(0, 3, 1, 2), weight, None, stride, groups=groups).permute(0, 2, 3, 1)
-
-
 def _largest(_: XnnGraph, held: Held, inputs: Sequence[Tensor]) -> Tensor:
     """Return the largest of each window of a (N, H, W, C) map; what lies outside of it is not in any."""
     sides = [held[f"padding_{side}"] for side in ("left", "right", "top", "bottom")]
@@ -55,7 +45,7 @@ def _joined(_: XnnGraph, held: Held, inputs: Sequence[Tensor]) -> Tensor:
     return torch.cat(list(inputs), dim=held["axis"])
 
 
-DOUBLING, MEAN = "XNNConvTranspose2d", "XNNGlobalAvgPooling2d"
+MEAN = "XNNGlobalAvgPooling2d"
 SIMULATED: Mapping[str, Callable[[XnnGraph, Held, Sequence[Tensor]], Tensor]] = MappingProxyType(
     {
         "XNNAdd": lambda _, __, inputs: inputs[0] + inputs[1],
@@ -70,7 +60,6 @@ SIMULATED: Mapping[str, Callable[[XnnGraph, Held, Sequence[Tensor]], Tensor]] = 
         "XNNConvert": _same,
         "XNNClamp": _same,
         "XNNCopy": _same,
-        DOUBLING: _doubled,
         **{f"XNNConcatenate{count}": _joined for count in range(2, 6)},
     }
 )

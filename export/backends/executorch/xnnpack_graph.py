@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+NOWHERE = 2**32 - 1
+"""Number of a value that there is not."""
 EXTERNAL_OUTPUT = 2
 """Flag of a value that the delegate gives."""
 ALIGNMENT = 16
@@ -143,6 +145,33 @@ class XnnGraph:
         for name in (*READ, "output_id"):
             if name in held and held[name] < len(self.held["xvalues"]):
                 yield held[name]
+
+    def reconnect(self, node: Mapping[str, Any], others: Mapping[int, int]) -> None:
+        """Let an operator read, instead of some values, others, in place."""
+        held = node["xnode_union"]
+        held.update({name: others[held[name]] for name in READ if held.get(name) in others})
+
+    def drop_unread(self, kind: str) -> None:
+        """Take out, in place, operators of a type whose results nothing reads; the last first."""
+        kept: list[dict[str, Any]] = []
+        read = set(self.held["output_ids"])
+        for node in reversed(self.nodes):
+            *given, made = self.ends(node)
+            if node["xnode_union_type"] != kind or made in read:
+                kept.append(node)
+                read.update(given)
+        self.held["xnodes"] = kept[::-1]
+
+    def shaped(self, number: int, shape: list[int]) -> int:
+        """Add a value to the graph, in place, that is as another one but for its shape; returns its number."""
+        made = deepcopy(self.held["xvalues"][number])
+        place = len(self.held["xvalues"])
+        held = made["xvalue_union"]
+        held.get("tensor_value", held).update(
+            id_out=place, flags=0, external_id=NOWHERE, num_dims=len(shape), dims=shape
+        )
+        self.held["xvalues"].append(made)
+        return place
 
     def copied(self, number: int) -> int:
         """Add a copy of a value to the graph, in place; returns its number."""

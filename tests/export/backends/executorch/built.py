@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,15 +78,12 @@ class BuiltFile:
         return next(one for one in operators_of(file, "forward", self.names) if one.module == layer and one.weighted)
 
 
-def built(method: Method, precision: str, folder: Path, rules: Sequence[Rule] | None = None) -> BuiltFile:
+def built(method: Method, precision: str, rules: Sequence[Rule] | None = None) -> BuiltFile:
     """Lower a method as an export does, by the precision's rules or by others."""
     recipe = Recipe(precision, RULES[precision] if rules is None else tuple(rules), delegate="xnnpack")
     with quiet():
         lowered = lower([method], {"forward": export_program(method, recipe)}, recipe)
-    path = folder / f"{precision}.pte"
-    with path.open("wb") as file:
-        lowered.program.write_to_file(file)
-    return BuiltFile(path.read_bytes(), method, recipe, lowered.names["forward"])
+    return BuiltFile(lowered.content, method, recipe, lowered.names["forward"])
 
 
 def change(file: Any, operator: Operator, part: str, dtype: Any, edit: Callable[[Any], None]) -> None:

@@ -26,18 +26,18 @@ from tests.export.whole_numbers import assert_sums_are_equal
 
 
 @pytest.fixture(scope="module", params=["int8", "int4"])
-def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BuiltFile:
-    return built(parts(), request.param, tmp_path_factory.mktemp("either"))
+def either(request: pytest.FixtureRequest) -> BuiltFile:
+    return built(parts(), request.param)
 
 
 @pytest.fixture(scope="module")
-def int8(tmp_path_factory: pytest.TempPathFactory) -> BuiltFile:
-    return built(parts(), "int8", tmp_path_factory.mktemp("int8"))
+def int8() -> BuiltFile:
+    return built(parts(), "int8")
 
 
 @pytest.fixture(scope="module")
-def int4(tmp_path_factory: pytest.TempPathFactory) -> BuiltFile:
-    return built(parts(), "int4", tmp_path_factory.mktemp("int4"))
+def int4() -> BuiltFile:
+    return built(parts(), "int4")
 
 
 STATIC, DEPTHWISE, LINEAR, GROUPED = "backbone.0", "backbone.2", "box_head", "encoder"
@@ -68,8 +68,8 @@ def test_every_layer_is_there_and_its_sums_are_equal_whole_number_by_whole_numbe
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_those_of_a_transformer_are_too(precision, tmp_path):
-    made = built(transformer(), precision, tmp_path)
+def test_those_of_a_transformer_are_too(precision):
+    made = built(transformer(), precision)
     assert_sums_are_equal([one.run for one in made.layers(made.file) if one.run is not None])
     assert made.failures(made.file) == []
 
@@ -79,10 +79,10 @@ EVERYTHING = (Rule(("rpn",), Mode.FLOAT), *(rule for rule in INT8 if rule.mode i
 
 @pytest.mark.full
 @pytest.mark.parametrize("rules", [INT8, EVERYTHING], ids=["the table", "everything"])
-def test_those_of_a_detector_are_too(rules, tmp_path):
+def test_those_of_a_detector_are_too(rules):
     """What is int8 again is the very number, but for one in a thousand, which are one off: those that lie at a half."""
     method = regions_method("forward", create_model("tee-tiny"), None, default_photo())
-    made = built(method, "int8", tmp_path, rules)
+    made = built(method, "int8", rules)
     runs = [one.run for one in made.layers(made.file) if one.run is not None]
     assert_sums_are_equal(runs)
     whole = [run for run in runs if run.step.tolist() == [1.0]]
@@ -104,10 +104,10 @@ class Pooled(nn.Module):
         return (self.backbone(image),)
 
 
-def test_a_pooling_picks_whole_numbers_and_keeps_their_scale(tmp_path):
+def test_a_pooling_picks_whole_numbers_and_keeps_their_scale():
     torch.manual_seed(0)
     method = Method("forward", Pooled().eval(), {"image": torch.randn(1, 3, 9, 7)}, ("maps",))
-    made = built(method, "int8", tmp_path)
+    made = built(method, "int8")
     (pooling,) = (one for one in operators_of(made.file, "forward", made.names) if one.type == "XNNMaxPooling2d")
     assert pooling.whole
     assert pooling.graph.scale(pooling.inputs[0]) == pooling.graph.scale(pooling.output)

@@ -253,3 +253,15 @@ def test_what_swish_alone_reads_ends_where_swish_is_nothing(also, low):
         if node.target == torch.ops.quantized_decomposed.quantize_per_tensor.default
     ]
     assert min(lows) == pytest.approx(low, rel=0.03)
+
+
+def test_a_product_reads_a_sigmoid_in_the_scale_of_its_table():
+    """Without a way to float and back in between: what is read was rounded once."""
+    torch.manual_seed(0)
+    method = Method("forward", Swished(False).eval(), {"feature": torch.randn(1, 3, 8, 8)}, ("out", "rest"))
+    with quiet(), torch.no_grad():
+        nodes = quantized(method, Recipe("int8", (Rule(("*",), Mode.STATIC),))).graph.nodes
+    (gate,) = (node for node in nodes if node.target == torch.ops.aten.sigmoid.default)
+    (rounded,) = gate.users
+    assert rounded.args[1:3] == (1 / 256, -128)
+    assert [reader.target for read in rounded.users for reader in read.users] == [torch.ops.aten.mul.Tensor]

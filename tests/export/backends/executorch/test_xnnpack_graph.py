@@ -14,8 +14,8 @@ from tests.export.backends.executorch.built import BuiltFile, built, parts
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> BuiltFile:
-    return built(parts(), "int8", tmp_path_factory.mktemp("made"))
+def made() -> BuiltFile:
+    return built(parts(), "int8")
 
 
 @given(st.floats(width=32, allow_nan=False))
