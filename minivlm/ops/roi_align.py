@@ -141,6 +141,9 @@ def _read(
     for index in range(1, taps):
         pooled = pooled + tap(index)
     pooled = pooled * row_weights.reshape(count, -1, 1, 1)
-    # Summed with a cell's row of channels as one: accelerators take four dimensions at most.
-    rows_of_cells = pooled.reshape(count * output_size, taps, output_size * channels).sum(dim=1)
+    # A cell's row of channels as one: accelerators take four dimensions at most, and no delegate sums over an axis.
+    by_tap = pooled.reshape(count * output_size, taps, output_size * channels)
+    rows_of_cells = by_tap[:, :1]
+    for index in range(1, taps):
+        rows_of_cells = rows_of_cells + by_tap[:, index : index + 1]
     return rows_of_cells.reshape(count, output_size, output_size, channels).permute(0, 3, 1, 2)

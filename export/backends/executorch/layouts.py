@@ -15,11 +15,11 @@ from export.backends.executorch.format import XNNPACK
 from export.backends.executorch.splitting import shared_data
 from export.backends.executorch.xnnpack_graph import EXTERNAL_OUTPUT, NOWHERE, XnnGraph
 
-TRANSPOSITION, DOUBLING = "XNNStaticTranspose", "XNNConvTranspose2d"
+TRANSPOSITION, DOUBLING, PRODUCT = "XNNStaticTranspose", "XNNConvTranspose2d", "XNNMultiply"
 
 
 def straightened(content: bytes) -> bytes:
-    """Return a program that computes the same, as `straighten` and `double_by_copies` have it."""
+    """Return a program that computes the same, as the functions below have it."""
     from executorch.exir._serialize._program import deserialize_pte_binary, serialize_pte_binary
 
     file = deserialize_pte_binary(content)
@@ -28,7 +28,7 @@ def straightened(content: bytes) -> bytes:
     delegates = [delegate for plan in file.program.execution_plan for delegate in plan.delegates]
     for index in sorted({delegate.processed.index for delegate in delegates if delegate.id == XNNPACK.backend}):
         graph = XnnGraph.of(payloads[index].data, shared)
-        if straighten(graph) + double_by_copies(graph):
+        if straighten(graph) + weigh_before_doubling(graph) + double_by_copies(graph):
             payloads[index] = replace(payloads[index], data=graph.payload)
     program = replace(file.program, backend_delegate_data=payloads)
     return bytes(serialize_pte_binary(replace(file, program=program), extract_delegate_segments=True))
@@ -59,6 +59,35 @@ def undone(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
         return False
     there, back = (node["xnode_union"]["perm"] for node in (first, second))
     return [there[axis] for axis in back] == list(range(len(there)))
+
+
+def weigh_before_doubling(graph: XnnGraph) -> int:
+    """Multiply maps by a number, in place, before they are doubled and not behind; returns how many."""
+    swapped = 0
+    for node in graph.nodes:
+        if node["xnode_union_type"] != DOUBLING or not copies(graph, node):
+            continue
+        doubling = node["xnode_union"]
+        small, large = doubling["input1_id"], doubling["output_id"]
+        readers = graph.readers(large)
+        if len(readers) == 1 and weighs(graph, readers[0], large):
+            product = readers[0]["xnode_union"]
+            weighed = graph.shaped(product["output_id"], graph.tensor(small)["dims"])
+            doubling.update(input1_id=weighed, output_id=product["output_id"])
+            product.update(output_id=weighed)
+            graph.reconnect(readers[0], {large: small})
+            graph.move(readers[0], before=node)
+            swapped += 1
+    return swapped
+
+
+def weighs(graph: XnnGraph, node: Mapping[str, Any], number: int) -> bool:
+    """Tell whether an operator multiplies a value by a single number that was there before, and nothing more."""
+    if node["xnode_union_type"] != PRODUCT or "output_min_max" in node:
+        return False
+    others = [one for one in list(graph.ends(node))[:-1] if one != number]
+    made = {one["xnode_union"]["output_id"] for one in graph.nodes}
+    return len(others) == 1 and others[0] not in made and prod(graph.tensor(others[0])["dims"]) == 1
 
 
 def double_by_copies(graph: XnnGraph) -> int:

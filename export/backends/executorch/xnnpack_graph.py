@@ -151,6 +151,16 @@ class XnnGraph:
         held = node["xnode_union"]
         held.update({name: others[held[name]] for name in READ if held.get(name) in others})
 
+    def readers(self, number: int) -> list[dict[str, Any]]:
+        """Return the operators that read a value; the delegate's results are read by none of them."""
+        return [node for node in self.nodes if number in list(self.ends(node))[:-1]]
+
+    def move(self, node: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Let an operator run right before another one, in place."""
+        rest = [one for one in self.nodes if one is not node]
+        place = next(index for index, one in enumerate(rest) if one is before)
+        self.held["xnodes"] = [*rest[:place], node, *rest[place:]]
+
     def drop_unread(self, kind: str) -> None:
         """Take out, in place, operators of a type whose results nothing reads; the last first."""
         kept: list[dict[str, Any]] = []
