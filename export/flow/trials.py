@@ -66,14 +66,16 @@ class Trial:
     def beats(self, other: "Trial") -> bool:
         """Tell whether it is clearly better than another in quality, bytes or time, and in none of them clearly worse.
 
-        Bytes count on their own: what is stored in few bits and computed in float gains nothing else. Times count where
-        both have one.
+        Quality is scores and decibels: half the steps of a feature are seen in decibels long before 150 examples of one
+        task show them. Bytes count on their own: what is stored in few bits and computed in float gains nothing else.
+        Scores and times count where both have them.
         """
-        alike = SAME_SHARE if self.shares else SAME_DECIBELS
         sides = [
-            _side(self.quality - other.quality, alike),
+            _side(self.decibels - other.decibels, SAME_DECIBELS),
             _side(float(other.bytes - self.bytes), SAME_BYTES * other.bytes),
         ]
+        if self.shares and other.shares:
+            sides.append(_side(self.quality - other.quality, SAME_SHARE))
         if self.speed is not None and other.speed is not None:
             sides.append((self.speed.low > other.speed.high) - (self.speed.high < other.speed.low))
         return max(sides) > 0 and min(sides) >= 0

@@ -85,10 +85,15 @@ class TestFront:
         second = replace(first, name="second")
         assert front([first, second]) == [first, second]
 
-    def test_scores_come_before_decibels_and_the_worst_task_decides(self) -> None:
-        able = trial("able", 10.0, vqa=0.99, caption=0.99)
-        noisy = trial("noisy", 50.0, vqa=1.0, caption=0.9)
-        assert front([able, noisy]) == [able]
+    def test_the_worst_task_decides(self) -> None:
+        even = trial("even", 10.0, vqa=0.99, caption=0.99)
+        uneven = trial("uneven", 10.0, vqa=1.0, caption=0.9)
+        assert front([even, uneven]) == [even]
+
+    def test_what_scores_do_not_tell_apart_decibels_do(self) -> None:
+        exact, noisy = trial("exact", 18.0, 1.8, vqa=0.995), trial("noisy", 12.0, 1.9, vqa=0.993)
+        assert front([exact, noisy]) == [exact, noisy]
+        assert front([exact, replace(exact, name="slow", decibels=17.0)]) == [exact]
 
     def test_without_times_quality_and_bytes_decide(self) -> None:
         small, large, exact = trial("small", 30.0, None, 50), trial("large", 30.0, None), trial("exact", 40.0, None)

@@ -1,6 +1,7 @@
 """What XNNPACK's delegates do for nothing is not in the file, and what is left computes the same, bit by bit."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -8,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.backends.executorch.convert import LoweredProgram, export_program, lower
-from export.backends.executorch.layouts import DOUBLING, TRANSPOSITION, straightened
+from export.backends.executorch.layouts import DOUBLING, PRODUCT, TRANSPOSITION, straightened
 from export.backends.executorch.program import run_once
 from export.backends.executorch.rewrites import Doubling, JoinedHead, LaidOutSum
 from export.backends.executorch.watching import graphs_of
+from export.backends.executorch.xnnpack_graph import XnnGraph
 from export.core.methods import Method
 from export.core.precision import Mode, Rule
 from export.core.recipe import Recipe
@@ -59,6 +61,18 @@ class Enlarged(nn.Module):
         return (self.second(self.enlarge(self.first(image), like)),)
 
 
+class Weighed(nn.Module):
+    """A map of twice a convolution's size times a number, which another convolution reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.enlarge, self.second = nn.Conv2d(3, 8, 1), Doubling(8), nn.Conv2d(8, 2, 1)
+        self.register_buffer("share", torch.full((1, 1, 1, 1), SHARES[0]))
+
+    def forward(self, image: Tensor) -> tuple[Tensor]:
+        return (self.second(self.enlarge(self.first(image), torch.zeros(1, 8, 10, 14)) * self.share),)
+
+
 class Spread(nn.Module):
     """A transposed convolution of `Doubling`'s shape that does more than copy."""
 
@@ -83,10 +97,23 @@ def lowered(module: nn.Module, recipe: Recipe) -> LoweredProgram:
 
 def operators(content: bytes) -> Counter[str]:
     """Of all delegates of a file."""
+    return Counter(node["xnode_union_type"] for graph in graphs(content) for node in graph.nodes)
+
+
+def results(content: bytes, kind: str) -> list[dict[str, Any]]:
+    """What operators of a type give, in the order of execution."""
+    return [
+        graph.tensor(node["xnode_union"]["output_id"])
+        for graph in graphs(content)
+        for node in graph.nodes
+        if node["xnode_union_type"] == kind
+    ]
+
+
+def graphs(content: bytes) -> list[XnnGraph]:
     from executorch.exir._serialize._program import deserialize_pte_binary
 
-    graphs = graphs_of(deserialize_pte_binary(content), "forward").values()
-    return Counter(node["xnode_union_type"] for graph in graphs for node in graph.nodes)
+    return list(graphs_of(deserialize_pte_binary(content), "forward").values())
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +153,31 @@ def test_a_map_is_doubled_by_copies(recipe):
     assert after["XNNConcatenate2"] == before["XNNConcatenate2"] + 2
     example = method(Rows()).example
     assert torch.equal(*(run_once(one, "forward", example)[0] for one in (program, made.content)))
+
+
+def test_whole_numbers_of_a_map_that_is_doubled_by_copies_are_verified():
+    made = built(method(Enlarged(Doubling(8))), "int8", EVERYTHING.rules)
+    assert made.failures(made.file) == []
+
+
+@pytest.mark.parametrize("recipe", [Recipe("fp32"), EVERYTHING], ids=["fp32", "int8"])
+def test_a_map_is_weighed_before_it_is_doubled(recipe):
+    made = lowered(Weighed(), recipe)
+    example = method(Rows()).example
+    program = made.program.buffer
+    assert torch.equal(*(run_once(one, "forward", example)[0] for one in (program, made.content)))
+    products, after = ([one["dims"] for one in results(content, PRODUCT)] for content in (program, made.content))
+    assert (products, after) == ([[1, 10, 14, 8]], [[1, 5, 7, 8]])
+
+
+def test_a_map_that_something_else_reads_is_weighed_behind():
+    class Both(Weighed):
+        def forward(self, image: Tensor) -> tuple[Tensor]:
+            doubled = self.enlarge(self.first(image), torch.zeros(1, 8, 10, 14))
+            return (self.second(doubled * self.share + doubled),)
+
+    made = lowered(Both(), Recipe("fp32"))
+    assert [one["dims"] for one in results(made.content, PRODUCT)] == [[1, 10, 14, 8]]
 
 
 def test_a_transposed_convolution_that_does_more_than_copy_stays():
