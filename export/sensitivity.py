@@ -6,7 +6,8 @@
 
 Each block is rounded alone, then one after another, the most harmless first; every trial is exported, compared with
 PyTorch, timed turn by turn with the float artifact and, with --evaluate, scored on the data's tasks: no more blocks are
-added then once a score falls below 97 %. A star marks what no other trial beats in scores, decibels, time and bytes at once.
+added then once a score falls below 97 %. A star marks what no other trial beats in scores, decibels, time and bytes at
+once.
 OUTPUT gets MODEL-FORMAT-PRECISION-sensitivity.json.
 """
 
