@@ -45,6 +45,11 @@ def test_what_is_no_finding_is_named(tmp_path: Path) -> None:
         kept_findings(tmp_path)
 
 
+def test_each_format_that_can_be_timed_here_has_a_study_of_each_sample_s_detector() -> None:
+    models, runtimes = ("tee-lite-sample", "tee-sample"), ("executorch", "litert", "onnx")
+    assert set(KEPT) == {f"{model}-{runtime}-int8{ENDING}" for model in models for runtime in runtimes}
+
+
 @pytest.mark.parametrize("name", KEPT)
 class TestWhatIsKept:
     """Each format's rules are a point on the front of every study that is kept, and the rules of today."""
