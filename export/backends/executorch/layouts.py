@@ -13,7 +13,7 @@ import torch
 
 from export.backends.executorch.format import XNNPACK
 from export.backends.executorch.splitting import shared_data
-from export.backends.executorch.xnnpack_graph import EXTERNAL_OUTPUT, NOWHERE, XnnGraph
+from export.backends.executorch.xnnpack_graph import NOWHERE, XnnGraph
 
 TRANSPOSITION, DOUBLING, PRODUCT = "XNNStaticTranspose", "XNNConvTranspose2d", "XNNMultiply"
 
@@ -42,7 +42,7 @@ def straighten(graph: XnnGraph) -> int:
         held = node["xnode_union"]
         graph.reconnect(node, same)
         made[held["output_id"]] = node
-        if node["xnode_union_type"] == TRANSPOSITION and not graph.tensor(held["output_id"])["flags"] & EXTERNAL_OUTPUT:
+        if node["xnode_union_type"] == TRANSPOSITION and not graph.is_given(held["output_id"]):
             before = made.get(held["input_id"])
             if prod(graph.tensor(held["input_id"])["dims"]) == 1:
                 same[held["output_id"]] = held["input_id"]
@@ -70,7 +70,7 @@ def weigh_before_doubling(graph: XnnGraph) -> int:
         doubling = node["xnode_union"]
         small, large = doubling["input1_id"], doubling["output_id"]
         readers = graph.readers(large)
-        if len(readers) == 1 and weighs(graph, readers[0], large):
+        if len(readers) == 1 and not graph.is_given(large) and weighs(graph, readers[0], large):
             product = readers[0]["xnode_union"]
             weighed = graph.shaped(product["output_id"], graph.tensor(small)["dims"])
             doubling.update(input1_id=weighed, output_id=product["output_id"])

@@ -99,6 +99,10 @@ class XnnGraph:
         """Tell whether the file holds a value."""
         return bool(self.tensor(number)["constant_buffer_idx"])
 
+    def is_given(self, number: int) -> bool:
+        """Tell whether the delegate gives a value."""
+        return bool(self.tensor(number)["flags"] & EXTERNAL_OUTPUT)
+
     def is_whole(self, number: int) -> bool:
         """Tell whether a value is of whole numbers that stand for real ones."""
         return self.tensor(number)["datatype"] in WHOLE
@@ -152,7 +156,7 @@ class XnnGraph:
         held.update({name: others[held[name]] for name in READ if held.get(name) in others})
 
     def readers(self, number: int) -> list[dict[str, Any]]:
-        """Return the operators that read a value; the delegate's results are read by none of them."""
+        """Return the operators that read a value; whoever calls the delegate may read it as well, see `is_given`."""
         return [node for node in self.nodes if number in list(self.ends(node))[:-1]]
 
     def move(self, node: Mapping[str, Any], before: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from minivlm.vision.rpn import RPNHead
 from tests.export.backends.executorch.built import built, parts
 
 EVERYTHING = Recipe("int8", (Rule(("*",), Mode.STATIC),))
+RECIPES = (Recipe("fp32"), Recipe("fp16"), EVERYTHING)
 SHARES = (0.75, 0.25)
 
 
@@ -144,7 +145,7 @@ def test_beside_numbers_all_maps_of_a_sum_are_laid_out_anew():
     assert operators(made.content)[TRANSPOSITION] == 3 + 2
 
 
-@pytest.mark.parametrize("recipe", [Recipe("fp32"), EVERYTHING], ids=["fp32", "int8"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["fp32", "fp16", "int8"])
 def test_a_map_is_doubled_by_copies(recipe):
     made = lowered(Enlarged(Doubling(8)), recipe)
     program = made.program.buffer
@@ -160,7 +161,7 @@ def test_whole_numbers_of_a_map_that_is_doubled_by_copies_are_verified():
     assert made.failures(made.file) == []
 
 
-@pytest.mark.parametrize("recipe", [Recipe("fp32"), EVERYTHING], ids=["fp32", "int8"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["fp32", "fp16", "int8"])
 def test_a_map_is_weighed_before_it_is_doubled(recipe):
     made = lowered(Weighed(), recipe)
     example = method(Rows()).example
@@ -170,11 +171,13 @@ def test_a_map_is_weighed_before_it_is_doubled(recipe):
     assert (products, after) == ([[1, 10, 14, 8]], [[1, 5, 7, 8]])
 
 
-def test_a_map_that_something_else_reads_is_weighed_behind():
+@pytest.mark.parametrize("given", [True, False])
+def test_a_map_that_something_else_reads_is_weighed_behind(given):
     class Both(Weighed):
-        def forward(self, image: Tensor) -> tuple[Tensor]:
+        def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
             doubled = self.enlarge(self.first(image), torch.zeros(1, 8, 10, 14))
-            return (self.second(doubled * self.share + doubled),)
+            weighed = doubled * self.share
+            return self.second(weighed if given else weighed + doubled), doubled if given else weighed
 
     made = lowered(Both(), Recipe("fp32"))
     assert [one["dims"] for one in results(made.content, PRODUCT)] == [[1, 10, 14, 8]]
