@@ -91,7 +91,7 @@ class TestPlantedFault:
         made = exported(MINILM, delegate="coreml")
         weights = create_model(MINILM).get_parameter("encoder.layers.0.output.weight").detach()
         content = with_fault(made.artifact.read_bytes(), weights)
-        program = SimpleNamespace(write_to_file=lambda file: file.write(content))
+        program = SimpleNamespace(buffer=content)
         lowered = LoweredProgram(program, {"forward": 0}, {}, {"forward": []})
         monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
         monkeypatch.setattr(exporter, "lower", lambda methods, programs, recipe: lowered)

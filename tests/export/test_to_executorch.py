@@ -160,7 +160,7 @@ class TestFailedVerification:
     @pytest.fixture
     def lowered_wrongly(self, exported, monkeypatch, request) -> str:
         content = exported(request.param).artifact.read_bytes()
-        program = SimpleNamespace(write_to_file=lambda file: file.write(content))
+        program = SimpleNamespace(buffer=content)
         monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
         lowered = LoweredProgram(program, {"forward": 0}, {}, {})
         monkeypatch.setattr(exporter, "lower", lambda methods, programs, recipe: lowered)

@@ -81,12 +81,15 @@ class TestMistakes:
         assert "--output" in line
         assert (tmp_path / "file").read_text() == "kept"
 
-    def test_a_disk_that_fills_up_while_writing(self, tmp_path, capsys, monkeypatch):
-        def write_to_file(file) -> None:
-            file.write(b"half a program")
+    def test_a_disk_that_fills_up_while_writing(self, exported, tmp_path, capsys, monkeypatch):
+        def write_half(path: Path, content: bytes) -> None:
+            with path.open("wb") as file:
+                file.write(content[: len(content) // 2])
             raise OSError(28, "No space left on device")
 
-        lowered = LoweredProgram(SimpleNamespace(write_to_file=write_to_file), {"forward": 0}, {}, {})
+        program = SimpleNamespace(buffer=exported("minilm-tiny").artifact.read_bytes())
+        lowered = LoweredProgram(program, {"forward": 0}, {}, {})
+        monkeypatch.setattr(Path, "write_bytes", write_half)
         monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
         monkeypatch.setattr(exporter, "lower", lambda methods, programs, recipe: lowered)
         assert "No space left on device" in refused(capsys, "--model", "minilm-tiny", "--output", str(tmp_path))
