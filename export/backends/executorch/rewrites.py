@@ -48,9 +48,7 @@ class Doubling(nn.Module):
     """Nearest-neighbour upsampling to twice the size, as a transposed convolution that copies each cell four times.
 
     XNNPACK has no such operator: the twelve portable ones and the eleven tears of the delegate around them cost more
-    than all convolutions of the BiFPN. Channels are taken in groups as wide as a kernel's tile, because a group of one
-    leaves most of a tile idle and one group of all multiplies mostly zeros (1.2 ms against 10 and 1.7 for a 64 x 64
-    map of 64 channels).
+    than all convolutions of the BiFPN. The file has copies in its place, see `export.backends.executorch.layouts`.
     """
 
     GROUP = 32
@@ -73,7 +71,7 @@ class LaidOutSum(nn.Module):
     """`FrozenSum` with weights of four dimensions, so that maps stay as they lie.
 
     ExecuTorch computes what it reads in one layout, and only what has four dimensions can lie channels last. Beside a
-    number, each map of a fusion was laid out anew before its product and the sum once more behind it, 69 times in all.
+    number, each map of a fusion was laid out anew before its product and the sum once more behind it, 74 times in all.
     """
 
     def __init__(self, original: FrozenSum) -> None:

@@ -189,11 +189,7 @@ class XnnGraph:
 
     def copied(self, number: int) -> int:
         """Add a copy of a value to the graph, in place; returns its number."""
-        made = deepcopy(self.held["xvalues"][number])
-        place = len(self.held["xvalues"])
-        held = made["xvalue_union"]
-        held.get("tensor_value", held).update(id_out=place, flags=0)
-        self.held["xvalues"].append(made)
+        place = self.shaped(number, self.tensor(number)["dims"])
         copy = {"input_id": number, "output_id": place, "flags": 0}
         self.held["xnodes"].append({"xnode_union_type": "XNNCopy", "xnode_union": copy, "debug_handle": 0})
         return place

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from export.backends.executorch.convert import LoweredProgram, export_program, lower
 from export.backends.executorch.layouts import DOUBLING, PRODUCT, TRANSPOSITION, straightened
 from export.backends.executorch.program import run_once
-from export.backends.executorch.rewrites import Doubling, JoinedHead, LaidOutSum
+from export.backends.executorch.rewrites import Doubling, LaidOutSum
 from export.backends.executorch.watching import graphs_of
 from export.backends.executorch.xnnpack_graph import XnnGraph
 from export.core.methods import Method
@@ -19,7 +19,6 @@ from export.core.precision import Mode, Rule
 from export.core.recipe import Recipe
 from minivlm.quiet import quiet
 from minivlm.vision.bifpn import FrozenSum
-from minivlm.vision.rpn import RPNHead
 from tests.export.backends.executorch.built import built, parts
 
 EVERYTHING = Recipe("int8", (Rule(("*",), Mode.STATIC),))
@@ -193,15 +192,3 @@ def test_what_has_nothing_to_straighten_stays_as_it_is():
     again = straightened(content)
     assert operators(again) == operators(content)
     assert again == content
-
-
-def test_a_joined_head_gives_what_the_head_gives_exactly():
-    head = RPNHead(8, 3)
-    levels = [torch.randn(1, 8, side, side + 1) for side in (5, 3, 1)]
-    for given, expected in zip(JoinedHead(head)(levels), head(levels), strict=True):
-        assert torch.equal(given, expected)
-
-
-def test_a_sum_that_keeps_the_layout_gives_what_the_sum_gives_exactly():
-    maps = [torch.randn(1, 8, 5, 7) for _ in SHARES]
-    assert torch.equal(LaidOutSum(FrozenSum(SHARES))(maps), FrozenSum(SHARES)(maps))

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.backends.executorch.rewrites import Doubling, PenaltyNMS, for_executorch
+from export.backends.executorch.rewrites import Doubling, JoinedHead, LaidOutSum, PenaltyNMS, for_executorch
 from export.rewrites.modules import StagedSqueezeExcite, staged_mean
 from minivlm.ops import NMS, nms, unrolled
 from minivlm.quiet import quiet
-from minivlm.vision.bifpn import Enlarge
+from minivlm.vision.bifpn import Enlarge, FrozenSum
+from minivlm.vision.rpn import RPNHead
 from minivlm.weights.loading import create_model
 
 
@@ -99,3 +100,17 @@ def test_a_detector_has_its_parts_replaced_and_its_original_keeps_them():
     assert StagedSqueezeExcite in kinds
     original = [type(module) for module in model.modules()]
     assert (original.count(NMS), original.count(Enlarge)) == (2, 1)
+
+
+def test_a_joined_head_gives_what_the_head_gives_exactly():
+    torch.manual_seed(0)
+    head = RPNHead(8, 3)
+    levels = [torch.randn(1, 8, side, side + 1) for side in (5, 3, 1)]
+    for joined, apart in zip(JoinedHead(head)(levels), head(levels), strict=True):
+        assert torch.equal(joined, apart)
+
+
+def test_a_sum_that_keeps_the_layout_gives_what_the_sum_gives_exactly():
+    shares = (0.75, 0.25)
+    maps = [torch.randn(1, 8, 5, 7) for _ in shares]
+    assert torch.equal(LaidOutSum(FrozenSum(shares))(maps), FrozenSum(shares)(maps))
