@@ -5,9 +5,9 @@
     python bench/int8.py --checkpoint DIR                           # of trained weights
     python bench/int8.py --records results/int8/records.jsonl       # judge what was measured
 
-fp32 and int8 of each runtime are measured in rounds, each repeat in a process of its own, and judged round by round as
-docs/verdict.md says. Sizes and metrics of the verification come from the artifacts. Exit code 1 says that a measurement
-failed.
+fp32 and int8 of all runtimes are measured in rounds, in processes of their own that take turns, and judged round by
+round as docs/verdict.md says. Sizes and metrics of the verification come from the artifacts. Exit code 1 says that a
+measurement failed.
 """
 
 import math
@@ -22,6 +22,7 @@ from bench import run
 from bench.records.conditions import Division, divide
 from bench.records.file import read
 from bench.records.media import for_terminal
+from bench.records.orders import TURNS
 from bench.records.record import Case, Record
 from bench.records.runs import choose_run, once
 from bench.regression.comparable import describe_failures
@@ -195,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         asked = {name: getattr(arguments, name) for name in PASSED}
         if arguments.checkpoint is None:
             asked["models"] = arguments.models or list(MODELS)
-        plan = plan_with(**asked, threads=[arguments.threads], precision=["fp32", "int8"])
+        plan = plan_with(**asked, threads=[arguments.threads], precision=["fp32", "int8"], order=TURNS)
         run.measure(Session.new(arguments.output, plan), Steps())
     elif (arguments.checkpoint, arguments.seed) != (None, None):
         raise UserError("--records measures nothing: leave --checkpoint and --seed out")

@@ -17,18 +17,17 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 try:
     from bench.compare import add_output_flags, outputs, report
     from bench.machine.environment import available_cores
     from bench.measure.plan import DEFAULT_RUNTIMES
-    from bench.measure.turns import VARIABLE, Conductor, conducting
     from bench.records.file import append, read
     from bench.records.record import Failure, Record, failed_instead
     from bench.regression.metrics import NOISY
@@ -37,6 +36,7 @@ try:
     from bench.regression.worktree import checked_out
     from bench.session.flags import add_threads_flag
     from bench.workers.process import watch
+    from bench.workers.turns import VARIABLE, conducting
     from export.core.weights import add_models_flag, add_weights_flags, read_weights
     from minivlm.command_line import names_argument, number_argument, path_argument, positive, script_parser
     from minivlm.console import Steps
@@ -53,7 +53,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHOWN = math.log(1.05)
 """Change of a latency that the default number of rounds finds in 9 of 10 cases; docs/verdict.md proves it."""
 (LATENCY,) = (kind for kind in NOISY if kind.name == "latency")
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,12 @@ def measure_in_turns(sides: Sequence[Side], flags: Sequence[str], timeout: float
             output = Path(folder) / side.name
             running[side.name] = process = side.start(flags, output, conductor.path)
             stack.callback(end_group, process)
-            _wait_until_loaded(process, conductor, patience)
+            conductor.wait_for_next(partial(_has_ended, process), patience)
         return {name: outcome(process, Path(folder) / name, timeout) for name, process in running.items()}
+
+
+def _has_ended(process: subprocess.Popen[str]) -> bool:
+    return process.poll() is not None
 
 
 def measure_alone(side: Side, flags: Sequence[str], timeout: float) -> Outcome:
@@ -169,19 +172,6 @@ def outcome(process: subprocess.Popen[str], output: Path, timeout: float) -> Out
         return Outcome(read(path)) if is_file(path) else Outcome([], ended)
     except UserError as error:
         return Outcome([], Failure(process.returncode, str(error).replace(f"{output}{os.sep}", "")))
-
-
-def _wait_until_loaded(process: subprocess.Popen[str], conductor: Conductor, patience: float = math.inf) -> None:
-    """Wait until a side asks for its first turn, so that nothing is loaded while another is measured.
-
-    A base from before there were turns never asks; it ends, and the other side goes on alone. So it does beside one
-    that hangs.
-    """
-    end = time.monotonic() + patience
-    while not conductor.wait_for_one(POLL_SECONDS):
-        if process.poll() is not None or time.monotonic() > end:
-            conductor.expect_fewer()
-            return
 
 
 def prepare(sides: Sequence[Side], plans: Mapping[str, Sequence[str]], timeout: float, steps: Steps) -> Prepared:

@@ -24,17 +24,15 @@ from bench.records.record import Record
 from bench.records.repeats import group
 from bench.records.runs import once
 from bench.records.scores import ScoreRecord, scores_below
-from bench.reporting.accelerators import accelerator_tables
 from bench.reporting.cells import Table
+from bench.reporting.computers import computer_tables
 from bench.reporting.cost_tables import count_all
-from bench.reporting.latency import latency_tables
 from bench.reporting.paper_tables import device_statuses, measured_tables
 from bench.reporting.phone_plots import phone_pictures
 from bench.reporting.phones import of_machines, phone_tables
 from bench.reporting.plots import pictures
 from bench.reporting.score_plots import score_pictures
 from bench.reporting.score_tables import accuracy_tables, score_table
-from bench.reporting.sweeps import sweep_tables
 from minivlm.command_line import path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import printable, run_command
@@ -114,6 +112,7 @@ def as_csv(records: Sequence[Record]) -> str:
         "precision",
         "threads_asked",
         "threads",
+        "turns",
         "time",
     ]
     measured = ["runs", "median_ms", "p90_ms", "p99_ms", "load_ms", "first_ms", *(f"{stage} ms" for stage in stages)]
@@ -183,9 +182,7 @@ def write_report(records: Sequence[Record], folder: Path, scores: Sequence[Score
         UserError: The folder cannot be written.
     """
     records, scores = once(records), scores_below(folder) if scores is None else scores
-    machines = of_machines(records)
-    tables = [*measured_tables(count_all(), records), *latency_tables(machines), *accelerator_tables(machines)]
-    tables += [*sweep_tables(machines), *phone_tables(records)]
+    tables = [*measured_tables(count_all(), records), *computer_tables(records), *phone_tables(records)]
     tables += [*([table] if (table := score_table(scores)) else []), *(accuracy_tables(scores) if scores else [])]
     texts = (markdown(tables, records), html(tables, records, scores), as_csv(records))
     for name, text in zip(REPORT, texts, strict=True):

@@ -8,9 +8,9 @@
 
 Shares are those of bench/accuracy.py. Everything is kept in OUTPUT the moment it exists: artifacts/, which are made
 where there is none of the weights, DATA/NAME/TASK.jsonl with what is said of every example, latency/records.jsonl of
-bench/run.py, and scores.jsonl for bench/report.py and pages. Core ML's packages are scored by the reference executor
-where there is no Core ML, which takes minutes for what others do in seconds, and have no latency there.
-Exit code 1: an artifact could not be made, scored or timed; the others are there.
+bench/run.py, for which all artifacts take turns, and scores.jsonl for bench/report.py and pages. Core ML's packages are
+scored by the reference executor where there is no Core ML, which takes minutes for what others do in seconds, and have
+no latency there. Exit code 1: an artifact could not be made, scored or timed; the others are there.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bench.records.orders import TURNS
 from bench.records.record import Record
 from bench.records.runtimes import PYTORCH as PYTORCH_RUNTIME
 from bench.records.scores import SCORES, write_scores
@@ -155,6 +156,7 @@ def study_of(
         threads=[arguments.threads],
         repeats=arguments.repeats,
         profile=arguments.profile,
+        order=TURNS,
         artifacts=arguments.output / ARTIFACTS,
     )
     return Study(

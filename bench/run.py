@@ -5,14 +5,16 @@
     python bench/run.py --models minivlm --threads 1,2,4          # scaling, and the setting to take
     python bench/run.py --checkpoint DIR --precision fp32,int8    # trained weights, on every runtime
     python bench/run.py --models tee-0 --sustained 10             # latency over ten minutes
+    python bench/run.py --models tee-0 --order turns --precision fp32,int8  # ratios that a moody machine leaves alone
     python bench/run.py --runtimes litert --accelerator cpu,gpu   # LiteRT beside itself on this machine's GPU
     python bench/run.py --runtimes coreml --compute-units all,cpu  # on a Mac
     python bench/run.py --device hub --phone "Samsung Galaxy S24"  # a phone that Qualcomm AI Hub hosts
     python bench/run.py --resume                                  # what an interrupted run has not measured
 
 Each repeat of each model, runtime, precision and number of threads runs in a process of its own, all of them once a
-round. Every measurement is added to records.jsonl the moment it exists, so an interrupted run loses nothing. Artifacts
-that are missing, or are of other weights or another image size, are exported first under names of their own.
+round: one after another, or loaded together and by turns (--order turns). Every measurement is added to records.jsonl
+the moment it exists, so an interrupted run loses nothing. Artifacts that are missing, or are of other weights or
+another image size, are exported first under names of their own.
 """
 
 import sys
@@ -22,11 +24,9 @@ from pathlib import Path
 from bench.devices import Device, device_class
 from bench.records.record import Record
 from bench.report import write_report
-from bench.reporting.accelerators import accelerator_tables
 from bench.reporting.cells import wide_console
-from bench.reporting.latency import latency_tables
-from bench.reporting.phones import KINDS, of_machines, phone_tables
-from bench.reporting.sweeps import sweep_tables
+from bench.reporting.computers import computer_tables
+from bench.reporting.phones import KINDS, phone_tables
 from bench.session.checks import check_plan
 from bench.session.flags import given, make_parser, plan_of
 from bench.session.session import Session, alone_in
@@ -56,9 +56,8 @@ def session_of(argv: Sequence[str] | None) -> Session:
 def show(records: Sequence[Record], folder: Path, steps: Steps) -> None:
     """Print what was measured, write the report, and say where everything is."""
     console = wide_console()
-    machines = of_machines(records)
     phones = phone_tables(records) if any(record.device in KINDS for record in records) else []
-    for table in [*latency_tables(machines), *accelerator_tables(machines), *sweep_tables(machines), *phones]:
+    for table in [*computer_tables(records), *phones]:
         table.show(console)
     failed = [record for record in records if not record.ok]
     for record in failed:

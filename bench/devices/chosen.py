@@ -29,3 +29,4 @@ class ChosenHere(ThisMachine):
 
     def prepare(self, work: Work) -> None:
         """See `Device`; there is nothing to make."""
+        self._left = work.tasks

@@ -1,21 +1,25 @@
 """This machine: every measurement and every export in a process of its own."""
 
 import json
+import resource
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench.devices import Work
 from bench.devices.artifacts import Artifacts
 from bench.devices.failures import failed_record
 from bench.machine.environment import available_cores, environment
+from bench.machine.interference import interference_between, snapshot
 from bench.measure.places import places_for
 from bench.measure.plan import Plan, runtimes_for
 from bench.measure.task import Task
+from bench.records.orders import SEQUENCE
 from bench.records.record import Case, Failure, MachineRates, Record
 from bench.records.runtimes import PYTORCH_RUNTIMES
-from bench.workers.process import ask
+from bench.workers.process import Answer, ask, ask_in_turns
 from export.core.acceleration import CPU
 from export.core.formats import FORMATS, family_of
 from minivlm.console import Steps
@@ -32,6 +36,8 @@ class ThisMachine:
         self._steps = steps
         self._artifacts = Artifacts(plan, steps)
         self._rates: dict[tuple[int, int], MachineRates | None] = {}
+        self._left: Sequence[tuple[int, Case]] = []
+        self._records: dict[tuple[int, Case], Record] = {}
 
     def cases(self) -> list[Case]:
         """See `Device`; baselines have no artifacts, PyTorch has one precision, and formats do not take them all."""
@@ -62,19 +68,55 @@ class ThisMachine:
         """See `Device`: artifacts that are missing are exported."""
         self._say_what_is_left_out()
         self._artifacts.export_missing(case for _, case in work.tasks)
+        self._left = work.tasks
 
     def measure(self, case: Case, run: str, number: int) -> Record:
-        """See `Device`."""
-        artifact = self._artifacts.path(case)
-        if artifact in self._artifacts.failures:
-            return self._failed(case, run, number, self._artifacts.failures[artifact])
-        task = Task(plan=self._plan, case=case, run=run, round=number, artifact=artifact)
-        rates = self._machine_rates(number, case.threads)
-        answer = ask(task.to_json(), self._plan.timeout)
+        """See `Device`; cases that take turns are all measured when the first of them is asked for."""
+        if (number, case) not in self._records:
+            together = [case] if self._plan.order == SEQUENCE else self._taking_turns(case, number)
+            self._records |= {(number, each): record for each, record in self._measure(together, run, number).items()}
+        return self._records.pop((number, case))
+
+    def _taking_turns(self, case: Case, number: int) -> list[Case]:
+        """Return what takes turns with a case, itself included: what is left of a round with as many threads."""
+        return [each for left, each in self._left if left == number and each.threads == case.threads]
+
+    def _measure(self, cases: Sequence[Case], run: str, number: int) -> dict[Case, Record]:
+        """Measure cases of one number of threads: one alone, several in turns."""
+        paths = {case: self._artifacts.path(case) for case in cases}
+        ready = [case for case, path in paths.items() if path not in self._artifacts.failures]
+        found = {
+            case: self._failed(case, run, number, self._artifacts.failures[path])
+            for case, path in paths.items()
+            if path in self._artifacts.failures
+        }
+        if not ready:
+            return found
+        rates = self._machine_rates(number, ready[0].threads)
+        asked = partial(Task, plan=self._plan, run=run, round=number, turns=len(ready))
+        tasks = [asked(case=case, artifact=paths[case]) for case in ready]
+        answers, disturbed = self._answers([task.to_json() for task in tasks])
+        for case, answer in zip(ready, answers, strict=True):
+            found[case] = self._record(case, run, number, answer)
+            if found[case].ok:
+                together = [*found[case].disturbed, *disturbed]
+                found[case] = replace(found[case], machine=rates, disturbed=together)
+        return found
+
+    def _answers(self, questions: Sequence[str]) -> tuple[list[Answer], list[str]]:
+        """Return what processes answer, and what the machine did beside several: one judges that by itself."""
+        if len(questions) == 1:
+            return [ask(questions[0], self._plan.timeout)], []
+        before = replace(snapshot(resource.RUSAGE_CHILDREN), frequency=None)  # the clock of a machine at rest
+        with self._steps.step(f"{len(questions)} processes take turns"):
+            answers = ask_in_turns(questions, self._plan.timeout)
+        return answers, interference_between(before, snapshot(resource.RUSAGE_CHILDREN))
+
+    def _record(self, case: Case, run: str, number: int, answer: Answer) -> Record:
         if answer.failure is not None:
             return self._failed(case, run, number, answer.failure)
         try:
-            return replace(Record.from_json(answer.line), machine=rates)
+            return Record.from_json(answer.line)
         except ValueError as error:
             return self._failed(case, run, number, Failure(0, f"it gave no record: {error}"))
 

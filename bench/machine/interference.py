@@ -28,8 +28,8 @@ class Snapshot:
         clock: Seconds.
         busy: CPU seconds of the whole machine that were not idle.
         stolen: CPU seconds that a hypervisor took.
-        own: CPU seconds of this process.
-        switches: Involuntary context switches of this process.
+        own: CPU seconds of the processes that measure.
+        switches: Involuntary context switches of theirs.
         throttled: Seconds for which the container was held back; None where the system does not tell.
         frequency: Of the CPU in MHz; None where the system does not tell.
     """
@@ -43,10 +43,14 @@ class Snapshot:
     frequency: float | None
 
 
-def snapshot() -> Snapshot:
-    """Take one."""
+def snapshot(measuring: int = resource.RUSAGE_SELF) -> Snapshot:
+    """Take one.
+
+    Args:
+        measuring: Who measures: this process, or `resource.RUSAGE_CHILDREN`, its children that have ended.
+    """
     times = psutil.cpu_times()
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    usage = resource.getrusage(measuring)
     waiting = getattr(times, "iowait", 0.0)
     stolen = getattr(times, "steal", 0.0)
     guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # contained in user and nice
@@ -61,16 +65,14 @@ def snapshot() -> Snapshot:
     )
 
 
-def interference_between(before: Snapshot, after: Snapshot, threads: int, cores: int) -> list[str]:
-    """Say what disturbed the time between two snapshots.
+def interference_between(before: Snapshot, after: Snapshot) -> list[str]:
+    """Say what the machine did beside what was measured between two snapshots.
 
     Args:
-        before: At its start, when the CPU was warm.
-        after: At its end.
-        threads: That were used. More than there are cores push each other off; then context switches say nothing.
-        cores: That the process may use.
+        before: At the start, when the CPU was warm.
+        after: At the end.
     """
-    seconds = max(after.clock - before.clock, 1e-9)
+    seconds = _seconds(before, after)
     machine = os.cpu_count() or 1
     found = []
     others = (after.busy - before.busy - (after.own - before.own)) / seconds
@@ -79,11 +81,26 @@ def interference_between(before: Snapshot, after: Snapshot, threads: int, cores:
     stolen = (after.stolen - before.stolen) / seconds / machine
     if stolen > STOLEN:
         found.append(f"the hypervisor took {stolen:.0%} of the time")
-    switches = (after.switches - before.switches) / seconds
-    if threads <= cores and switches > SWITCHES * threads:
-        found.append(f"{switches:.0f} involuntary context switches a second")
     if before.throttled is not None and after.throttled is not None and after.throttled > before.throttled:
         found.append(f"the container was throttled for {after.throttled - before.throttled:.1f} s of {seconds:.1f} s")
     if before.frequency and after.frequency and after.frequency < before.frequency * (1.0 - FREQUENCY_DROP):
         found.append(f"the clock fell from {before.frequency:.0f} to {after.frequency:.0f} MHz")
     return found
+
+
+def switches_between(before: Snapshot, after: Snapshot, threads: int, cores: int) -> list[str]:
+    """Say whether what was measured between two snapshots was pushed off its cores.
+
+    Args:
+        before: At the start.
+        after: At the end.
+        threads: That were used. More than there are cores push each other off; then context switches say nothing.
+        cores: That the process may use.
+    """
+    switches = (after.switches - before.switches) / _seconds(before, after)
+    pushed = threads <= cores and switches > SWITCHES * threads
+    return [f"{switches:.0f} involuntary context switches a second"] if pushed else []
+
+
+def _seconds(before: Snapshot, after: Snapshot) -> float:
+    return max(after.clock - before.clock, 1e-9)

@@ -10,9 +10,9 @@ import torch
 
 from bench.machine import memory
 from bench.machine.environment import available_cores, environment, now
-from bench.machine.interference import interference_between, snapshot
+from bench.machine.interference import Snapshot, interference_between, snapshot, switches_between
 from bench.measure.task import Task
-from bench.measure.timing import PROFILES, Profile, Stage, Stop, by_second, repeat
+from bench.measure.timing import PROFILES, Profile, Stage, Stop, by_second, repeat, rewarmed
 from bench.measure.workloads import prepare
 from bench.records.record import ArtifactFile, Memory, Record
 from export.core.sidecar import Sidecar
@@ -20,12 +20,13 @@ from minivlm.errors import UserError
 from minivlm.storage.files import sha256
 
 
-def perform(task: Task, alive: Callable[[], None]) -> Record:
+def perform(task: Task, alive: Callable[[], bool]) -> Record:
     """Measure.
 
     Args:
         task: What.
-        alive: Called whenever something is finished, so that others know that nothing hangs.
+        alive: Called whenever something is finished, so that others know that nothing hangs; tells whether processes
+            that take turns with this one ran before it returned.
 
     Raises:
         UserError: The model or the artifact cannot be had.
@@ -43,9 +44,10 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
     workload = prepared.workload(loaded)
     stages = workload.run.stages
     first_ms = first_run(stages, alive)
-    repeat(stages, profile.warmup, alive)
+    between = rewarmed(stages, alive) if task.turns > 1 else alive
+    repeat(stages, profile.warmup, between)
     before = snapshot()
-    timings = repeat(stages, steady_stop(profile, plan.sustained), alive)
+    timings = repeat(stages, steady_stop(profile, plan.sustained).among(task.turns), between)
     after = snapshot()
     peak = memory.peak()
     counts = workload.count()
@@ -74,14 +76,15 @@ def perform(task: Task, alive: Callable[[], None]) -> Record:
         weights=workload.weights,
         environment=described,
         profile=plan.profile,
-        disturbed=interference_between(before, after, workload.threads, available_cores()),
+        disturbed=disturbances(before, after, workload.threads, task.turns),
         sustained=by_second(timings) if plan.sustained else None,
         accelerated=accelerated,
+        turns=task.turns,
         time=now(),
     )
 
 
-def first_run(stages: Sequence[Stage], alive: Callable[[], None]) -> float:
+def first_run(stages: Sequence[Stage], alive: Callable[[], object]) -> float:
     """Run all stages for the first time, each of which may compile for minutes; returns the milliseconds of it.
 
     Raises:
@@ -108,6 +111,12 @@ def has_nan(value: object) -> bool:
         value = vars(value)
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return any(map(has_nan, parts))
+
+
+def disturbances(before: Snapshot, after: Snapshot, threads: int, turns: int) -> list[str]:
+    """Say what disturbed a measurement; of several that take turns the machine's part is judged for all together."""
+    around = interference_between(before, after) if turns == 1 else []
+    return around + switches_between(before, after, threads, available_cores())
 
 
 def steady_stop(profile: Profile, sustained: float | None) -> Stop:

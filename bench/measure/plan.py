@@ -41,6 +41,7 @@ class Plan:
         photo: What vision models see.
         profile: A name of `bench.measure.timing.PROFILES`.
         repeats: Rounds.
+        order: A key of `bench.records.orders.ORDERS`: how the cases of a round are measured.
         affinity: Cores to bind to; None leaves the processes free.
         sustained: Minutes for each measurement; None stops as the profile says.
         timeout: Seconds without any progress after which a process is stopped.
@@ -64,6 +65,7 @@ class Plan:
     photo: Path
     profile: str
     repeats: int
+    order: str
     affinity: Sequence[int] | None
     sustained: float | None
     timeout: float

@@ -19,6 +19,7 @@ class Task:
         run: Id of the benchmark's invocation.
         round: Which repeat.
         artifact: File to run; None runs the model in PyTorch.
+        turns: How many processes take turns with this one, itself included.
     """
 
     plan: Plan
@@ -26,6 +27,7 @@ class Task:
     run: str
     round: int
     artifact: Path | None = None
+    turns: int = 1
 
     @classmethod
     def from_json(cls, line: str) -> "Task":

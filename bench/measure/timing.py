@@ -4,7 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 Stage = tuple[str, Callable[[], object]]
@@ -26,6 +26,10 @@ class Stop:
     seconds: float
     cap: float = math.inf
     least: int = 1
+
+    def among(self, processes: int) -> "Stop":
+        """Return the same for one of so many processes that take turns: its seconds are theirs together."""
+        return replace(self, seconds=self.seconds * processes, cap=self.cap * processes)
 
     def reached(self, runs: int, seconds: float) -> bool:
         """Tell whether so many runs in so many seconds are enough."""
@@ -85,7 +89,22 @@ def run_once(stages: Sequence[Stage]) -> list[float]:
     return elapsed
 
 
-def repeat(stages: Sequence[Stage], stop: Stop, alive: Callable[[], None]) -> Timings:
+def rewarmed(stages: Sequence[Stage], alive: Callable[[], bool]) -> Callable[[], None]:
+    """Return what to call between runs so that whoever takes turns is not measured with cold caches.
+
+    Args:
+        stages: Of one run, made once more and not counted where others ran in between.
+        alive: Called first; tells whether they did.
+    """
+
+    def between() -> None:
+        if alive():
+            run_once(stages)
+
+    return between
+
+
+def repeat(stages: Sequence[Stage], stop: Stop, alive: Callable[[], object]) -> Timings:
     """Run stages one after another, again and again.
 
     Args:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from bench.measure.turns import Turn
 from bench.records.record import explain
 from bench.workers.answering import answer, bind
+from bench.workers.turns import Turn
 from minivlm.errors import UserError, run_command
 
 
@@ -22,9 +22,9 @@ def respond(question: str, alive: Callable[[], None]) -> str:
 
     with Turn() as turn:
 
-        def finished() -> None:
+        def finished() -> bool:
             alive()
-            turn.take()
+            return turn.take()
 
         try:
             return perform(task, finished).to_json()

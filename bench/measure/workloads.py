@@ -98,7 +98,11 @@ def _prepare_pytorch(task: Task) -> Prepared:
 
 
 def _prepare_artifact(task: Task, artifact: Path) -> Prepared:
-    """Nothing of the PyTorch model is built: its sizes are enough."""
+    """Nothing of the PyTorch model is built: its sizes are enough.
+
+    PyTorch prepares the photo, in one thread: of several, those that have no more to do spin beside the runtime's.
+    """
+    torch.set_num_threads(1)
     import_runtime(format_of(artifact))  # now, because it is no part of loading
     sidecar = Sidecar.read(artifact)
     check_identity(task.case, sidecar)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.records.orders import SEQUENCE, TURNS
 from bench.records.record import Record
 
 Setting = tuple[tuple[str, str], ...]
@@ -33,6 +34,7 @@ def conditions(record: Record) -> Iterator[tuple[str, str]]:
     yield "photo", record.photo.get("sha256", "")[:12]
     yield "weights", record.weights
     yield "profile", record.profile
+    yield "order", _order(record)
     yield "stages", ", ".join(record.samples)
 
 
@@ -89,7 +91,12 @@ def _setting(record: Record) -> Setting:
         ("photo", record.photo.get("sha256", "")[:12]),
         ("weights", record.weights),
         ("profile", record.profile),
+        ("order", _order(record)),
     )
+
+
+def _order(record: Record) -> str:
+    return TURNS if record.turns > 1 else SEQUENCE
 
 
 def image_size(record: Record) -> str:

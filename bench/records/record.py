@@ -127,7 +127,7 @@ class Record:
 
     Attributes:
         run: Id of the benchmark's invocation.
-        round: Which repeat, from 0; the cases of a round are measured one after another.
+        round: Which repeat, from 0; the cases of a round are measured one after another, or in turns.
         status: "failed" has an error, no samples, and None for every value that was not reached.
         device: Kind of device.
         model: A name of the registry.
@@ -160,6 +160,7 @@ class Record:
         method: Of an artifact with several, where one is measured alone; empty where a run calls what it needs.
         layers: By compute unit, how many layers ran there; empty where it is not told.
         accelerated: What the accelerator had of it; None on the CPU, and where it is not told.
+        turns: How many processes of one run took turns, this one included; 1 where they came one after another.
         format: Version of this schema.
     """
 
@@ -196,6 +197,7 @@ class Record:
     method: str = ""
     layers: Mapping[str, Number] = field(default_factory=dict)
     accelerated: Accelerated | None = None
+    turns: Several = 1
     format: Literal[2] = FORMAT
 
     def __post_init__(self) -> None:

@@ -185,7 +185,8 @@ def _note(found: Sequence[Repeats]) -> str:
     rounds = max(len(repeats.records) for repeats in found)
     disturbed = sum(repeats.disturbed for repeats in found)
     return (
-        f"Median ± half the interquartile range of {rounds} repeat{'s' * (rounds > 1)}, one photo at a time, "
+        f"Median ± half the interquartile range of {rounds} repeat{'s' * (rounds > 1)}"
+        f"{', in turns' * (first.turns > 1)}, one photo at a time, "
         f"{_threads(threads)} of {first.machine_name}, weights {first.weights}{sizes}.{baselines} The paper's: "
         "PyTorch, 4 threads of a Xeon E5-2620 v4, and the transformers' for a whole caption; times of different "
         "machines are not compared, ratios are."

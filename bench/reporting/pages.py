@@ -64,6 +64,22 @@ def _networks(path: Path) -> list[str]:
     )
 
 
+def _side_by_side(path: Path) -> list[str]:
+    """Return what each model takes in each precision, a column for each runtime."""
+    repeats = _of_one_setting(read(path), path)
+    runtimes = dict.fromkeys(each.case.runtime for each in repeats)
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for each in repeats:
+        rows.setdefault((each.case.model, each.case.precision), {})[each.case.runtime] = _time(each)
+    return table_lines(
+        [
+            {"ms": f"`{model}` {precision}"} | {TITLES.get(name, name): times.get(name, "") for name in runtimes}
+            for (model, precision), times in rows.items()
+        ],
+        words=("ms",),
+    )
+
+
 def _captions(path: Path) -> list[str]:
     """Return what a caption takes, and the median of each of its stages."""
     repeats = [each for each in _of_one_setting(read(path), path) if each.records[0].tokens is not None]
@@ -87,11 +103,13 @@ def _facts(path: Path) -> list[str]:
     threads = ", ".join(map(str, sorted({record.threads_asked for record in records})))
     disturbed = sum(bool(record.disturbed) for record in records)
     failed = sum(not record.ok for record in records)
+    turns = sorted({record.turns for record in records if record.ok and record.turns > 1})
+    order = f", {' or '.join(map(str, turns))} of them at once and by turns" if turns else ""
     return [
         f"- {first.environment.get('cpu')}, {first.environment.get('cores')} cores; threads: {threads}; weights: "
         f"{first.weights}; profile {first.profile}.",
         f"- From {min(record.time for record in records)[:10]}: {len(records)} repeats in fresh processes, {several} "
-        f"of each; {failed} failed, {disturbed} disturbed by other work on the machine.",
+        f"of each{order}; {failed} failed, {disturbed} disturbed by other work on the machine.",
         "- Medians of the repeats' medians ± half the interquartile range of all runs.",
     ]
 
@@ -110,6 +128,7 @@ SAID: Mapping[str, str] = MappingProxyType(
 TABLES: Mapping[str, Callable[[Path], list[str]]] = MappingProxyType(
     {
         "networks": _networks,
+        "side-by-side": _side_by_side,
         "captions": _captions,
         "facts": _facts,
         "retention": retention_of_first,

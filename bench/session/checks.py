@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.devices import DEVICES, THIS_MACHINE
 from bench.measure.plan import Plan
 from bench.measure.timing import PROFILES
+from bench.records.orders import ORDERS, SEQUENCE
 from bench.records.runtimes import COMPILED, PYTORCH_RUNTIMES
 from bench.session.flags import MOST_THREADS
 from bench.session.place_checks import check_here, check_places
@@ -41,6 +42,8 @@ def check_plan(plan: Plan, output: Path) -> None:
     """
     _check_known("device", [plan.device], DEVICES)
     _check_known("profile", [plan.profile], PROFILES)
+    _check_known("order", [plan.order], ORDERS)
+    _check_order(plan)
     _check_known("precision", plan.precisions, PRECISIONS)
     _check_known("runtime", plan.runtimes or [], [*PYTORCH_RUNTIMES, *FORMATS])
     described = [plan.weights.describe(model) for model in plan.models]
@@ -63,6 +66,22 @@ def _check_weights(plan: Plan, origin: WeightsOrigin, output: Path) -> None:
         raise UserError(
             f"the weights are {origin.description}, and the run in {output} began with {plan.origin.description}: "
             f"put those back, or {NEW_RUN}"
+        )
+
+
+def _check_order(plan: Plan) -> None:
+    """Refuse turns where nothing can take them, or where waiting for one changes what is measured."""
+    if plan.order == SEQUENCE:
+        return
+    if plan.device != THIS_MACHINE:
+        raise UserError(
+            f"--order {plan.order} is of processes of this machine, and --device {plan.device} measures one case at a "
+            "time: leave it out"
+        )
+    if plan.sustained is not None:
+        raise UserError(
+            f"--sustained measures what heat does to one case, and with --order {plan.order} it would rest while "
+            "others run: leave one of the two out"
         )
 
 

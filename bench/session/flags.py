@@ -10,6 +10,7 @@ from bench.devices import DEVICES, THIS_MACHINE
 from bench.machine.environment import available_cores
 from bench.measure.plan import DEFAULT_RUNTIMES, Plan
 from bench.measure.timing import PROFILES
+from bench.records.orders import ORDERS, SEQUENCE
 from bench.records.runtimes import PYTORCH_RUNTIMES
 from bench.reporting.latency import TRANSFORMERS
 from export.core.acceleration import CPU
@@ -146,6 +147,13 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         help=f"{' | '.join(PROFILES)} (default: %(default)s)",
     )
     add("--repeats", type=integer_argument, metavar="N", help="rounds, each with a fresh process for every case")
+    add(
+        "--order",
+        type=known_argument("order", ORDERS),
+        default=SEQUENCE,
+        help=f"of a round's cases: {'; '.join(f'{name}, {what}' for name, what in ORDERS.items())} "
+        "(default: %(default)s)",
+    )
     add("--affinity", type=cores_argument, metavar="CORES", help="cores to bind to, such as 0-3 or 0,2 (default: any)")
     add(
         "--sustained",
@@ -191,6 +199,7 @@ def plan_of(flags: argparse.Namespace) -> Plan:
         photo=flags.photo or default_photo(),
         profile=flags.profile,
         repeats=PROFILES[flags.profile].repeats if flags.repeats is None else flags.repeats,
+        order=flags.order,
         affinity=flags.affinity,
         sustained=flags.sustained,
         timeout=flags.timeout,

@@ -22,7 +22,7 @@ from time import monotonic
 import torch
 from torch import nn
 
-from bench.measure.turns import VARIABLE, conducting
+from bench.workers.turns import VARIABLE, conducting
 from minivlm.command_line import integer_argument, number_argument, path_argument, script_parser
 from minivlm.console import Steps
 from minivlm.errors import UserError, run_command

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import onnxruntime
 
-from bench.measure.turns import Turn
+from bench.workers.turns import Turn
 
 WARMUP_RUNS = 3
 RUNS = 20

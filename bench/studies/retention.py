@@ -1,6 +1,7 @@
 """What artifacts keep, from a checkpoint to records: each artifact is made, scored on every data set, and timed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -134,7 +135,7 @@ class Study:
 
 
 def measure(study: Study, artifacts: Mapping[Path, Wanted], folder: Path, *, resume: bool) -> list[Record]:
-    """Return what PyTorch and artifacts take, measured in rounds as bench/run.py does.
+    """Return what PyTorch and artifacts take, measured as bench/run.py does.
 
     Args:
         study: With the plan.
@@ -158,9 +159,10 @@ def measure(study: Study, artifacts: Mapping[Path, Wanted], folder: Path, *, res
 
 
 def _session(folder: Path, plan: Plan, resume: bool) -> Session:
-    """Return the last run where it is to go on and measures the same, or else a new one."""
+    """Return the last run where it is to go on and measures the same, or else a new one: scores take longer."""
     if resume and exists(folder / PLAN):
-        last = Session.last(folder)
-        if last.plan == plan:
-            return last
+        with suppress(UserError):  # another version's
+            last = Session.last(folder)
+            if last.plan == plan:
+                return last
     return Session.new(folder, plan)

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from bench.records.record import Failure
+from bench.workers.turns import VARIABLE, conducting
 from minivlm.process import end_group
 
 WORKER = (sys.executable, "-m", "bench.measure.worker")
@@ -39,18 +42,29 @@ def ask(question: str, silence: float, command: Sequence[str] = WORKER) -> Answe
         silence: Seconds for which it may write nothing before it is taken to hang and is stopped.
         command: What to run.
     """
-    with tempfile.TemporaryFile() as stderr, _started(command, stderr) as process:
-        assert process.stdin is not None
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says more
-                process.stdin.write(question.encode() + b"\n")
-                process.stdin.flush()
-            written = _read(process, silence)
-            if written is None:
-                return _failed(f"stopped: nothing finished within {silence:g} s (--timeout)", None, stderr)
-            return _answer(written, process.wait(), stderr)
-        finally:
-            end_group(process)
+    with tempfile.TemporaryFile() as stderr, _started(command, stderr, {}) as process:
+        return _asked(process, question, silence, stderr)
+
+
+def ask_in_turns(questions: Sequence[str], silence: float, command: Sequence[str] = WORKER) -> list[Answer]:
+    """Ask processes that are alive at once and take turns; each is started when the one before has loaded.
+
+    Args:
+        questions: One for each process.
+        silence: As for `ask`; half of it is also what the others wait for one that neither loads nor ends its turn.
+        command: What to run.
+    """
+    patience = silence / 2.0
+    with ThreadPoolExecutor(len(questions)) as pool, ExitStack() as stack:
+        conductor = stack.enter_context(conducting(len(questions), patience))
+        asked = []
+        for question in questions:
+            stderr = stack.enter_context(tempfile.TemporaryFile())
+            process = stack.enter_context(_started(command, stderr, {VARIABLE: str(conductor.path)}))
+            stack.callback(end_group, process)  # where this process is interrupted, threads go on until theirs end
+            asked.append(pool.submit(_asked, process, question, silence, stderr))
+            conductor.wait_for_next(asked[-1].done, patience)
+        return [each.result() for each in asked]
 
 
 def watch(process: subprocess.Popen[Any], said: Path, silence: float) -> Failure:
@@ -80,11 +94,33 @@ def watch(process: subprocess.Popen[Any], said: Path, silence: float) -> Failure
     return answer.failure or Failure(process.returncode, "ended without a word")
 
 
-def _started(command: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own, so that it is stopped together with whatever it starts."""
+def _started(command: Sequence[str], stderr: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own, so that it is stopped together with whatever it starts.
+
+    Args:
+        command: What to run.
+        stderr: Where its standard error goes.
+        environment: What it has beside this process's.
+    """
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=-1, start_new_session=True
-    )
+        command, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+        bufsize=-1, start_new_session=True,
+    )  # fmt: skip
+
+
+def _asked(process: subprocess.Popen[bytes], question: str, silence: float, stderr: IO[bytes]) -> Answer:
+    """Give a process its question, wait for its answer, and end it."""
+    assert process.stdin is not None
+    try:
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says more
+            process.stdin.write(question.encode() + b"\n")
+            process.stdin.flush()
+        written = _read(process, silence)
+        if written is None:
+            return _failed(f"stopped: nothing finished within {silence:g} s (--timeout)", None, stderr)
+        return _answer(written, process.wait(), stderr)
+    finally:
+        end_group(process)
 
 
 def _read(process: subprocess.Popen[bytes], silence: float) -> bytes | None:

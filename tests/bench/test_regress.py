@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench import regress
-from bench.measure.turns import conducting
 from bench.records.file import read
+from bench.workers import turns
+from bench.workers.turns import conducting
 from minivlm.errors import UserError
 from minivlm.weights.making import make_random
 from tests.bench.regression.test_worktree import git, trees
@@ -54,7 +55,7 @@ def repository(tmp_path, monkeypatch) -> Path:
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "--message", "base")
     monkeypatch.setattr(regress, "REPOSITORY", folder)
-    monkeypatch.setattr(regress, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(turns, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(regress, "bind", lambda threads: None)
     return folder
 
@@ -214,6 +215,6 @@ def test_who_loads_is_waited_for_and_who_ends_is_not(tmp_path):
     flags = ("--models", "minilm", "--runtimes", "pytorch")
     with conducting(2) as conductor:
         process = side.start(flags, tmp_path / "out", conductor.path)
-        regress._wait_until_loaded(process, conductor)
+        conductor.wait_for_next(lambda: process.poll() is not None)
         assert process.communicate()[0] is None
     assert read(tmp_path / "out" / "records.jsonl")[0].model == "minilm"

@@ -1,5 +1,6 @@
 """The retention table by one command: what is there is used, what fails is named, what was done is not done again."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -187,3 +188,23 @@ def test_a_stand_in_for_a_runtime_is_not_timed(tmp_path: Path, monkeypatch: pyte
     artifacts = {Path("a.onnx"): Wanted("onnx", "int8"), Path("b.mlpackage"): Wanted("coreml", "int8")}
     assert measure(study, artifacts, tmp_path / "latency", resume=False) == []
     assert asked == [([PYTORCH, "onnx"], [Path("a.onnx")])]
+
+
+def test_times_of_another_version_s_run_are_measured_anew_and_scores_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nothing:
+        def __init__(self, plan: Any, steps: Steps, artifacts: Sequence[Path]) -> None:
+            pass
+
+        def cases(self) -> list[Any]:
+            return []
+
+    monkeypatch.setattr(study_module, "ChosenHere", Nothing)
+    study: Any = type("Study", (), {"plan": plan_with(models=["minilm-tiny"], threads=[1]), "steps": Steps()})
+    (tmp_path / "plan.json").write_text('{"run": "old", "plan": {}}')
+    assert measure(study, {}, tmp_path, resume=True) == []
+    first = json.loads((tmp_path / "plan.json").read_text())["run"]
+    assert first != "old"
+    measure(study, {}, tmp_path, resume=True)
+    assert json.loads((tmp_path / "plan.json").read_text())["run"] == first, "its own is gone on with"

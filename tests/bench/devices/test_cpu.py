@@ -54,6 +54,9 @@ def asked(monkeypatch):
 
     for module in (cpu, artifacts):
         monkeypatch.setattr(module, "ask", ask)
+    monkeypatch.setattr(
+        cpu, "ask_in_turns", lambda questions, silence: [ask(each, silence, WORKER) for each in questions]
+    )
     ask.questions, ask.failures = questions, failures
     return ask
 
@@ -208,6 +211,39 @@ class TestMeasure:
         for number, threads in ((0, 1), (0, 1), (0, 2), (1, 1)):
             made.measure(Case("cpu", "minilm-tiny", "pytorch", "fp32", threads), "a run", number)
         assert [question["threads"] for kind, question in asked.questions if kind == "rates_worker"] == [1, 2, 1]
+
+    def test_cases_of_a_round_and_number_of_threads_take_turns(self, machine, asked):
+        made = machine(
+            "--models", "minilm-tiny,tee-tiny", "--runtimes", "pytorch", "--order", "turns", "--threads", "1,2"
+        )
+        made.prepare(Work(Path(), "a run", [(number, case) for number in (0, 1) for case in made.cases()]))
+        first, *others = made.cases()
+        assert made.measure(first, "a run", 0).machine == MachineRates(**RATES)
+        told = [question for kind, question in asked.questions if kind == "worker"]
+        assert [(each["round"], each["case"][1], each["case"][4], each["turns"]) for each in told] == [
+            (0, "minilm-tiny", 1, 2),
+            (0, "tee-tiny", 1, 2),
+        ]
+        for case in others:
+            made.measure(case, "a run", 0)
+        assert len([kind for kind, _ in asked.questions if kind == "worker"]) == 4, "each was measured once"
+
+    def test_what_the_machine_did_beside_turns_is_said_of_all_that_took_them(self, machine, asked, monkeypatch):
+        monkeypatch.setattr(cpu, "interference_between", lambda before, after: ["the hypervisor took 2% of the time"])
+        made = machine(
+            "--models", "minilm-tiny,tee-tiny", "--runtimes", "pytorch", "--order", "turns", "--threads", "1"
+        )
+        made.prepare(work(made))
+        found = [made.measure(case, "a run", 0) for case in made.cases()]
+        assert [record.disturbed for record in found] == [["the hypervisor took 2% of the time"]] * 2
+
+    def test_who_cannot_be_exported_takes_no_turn(self, machine, asked):
+        flags = ("--runtimes", "pytorch,executorch", "--order", "turns", "--threads", "1")
+        made = machine("--models", "minilm-tiny", *flags)
+        asked.failures["export_worker"] = Failure(2, "no space", [])
+        made.prepare(work(made))
+        assert [made.measure(case, "a run", 0).ok for case in made.cases()] == [True, False]
+        assert [question["turns"] for kind, question in asked.questions if kind == "worker"] == [1]
 
     def test_a_failure_is_a_record_with_all_that_is_known(self, machine, asked):
         asked.failures["worker"] = Failure(-11, "killed by SIGSEGV", ["Segmentation fault"])

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench.measure import timing
-from bench.measure.timing import PROFILES, Stop, Timings, by_second, repeat, run_once
+from bench.measure.timing import PROFILES, Stop, Timings, by_second, repeat, rewarmed, run_once
 
 
 class Machine:
@@ -63,6 +63,20 @@ def test_every_run_tells_that_it_is_done_outside_of_what_is_timed(machine):
     timings = repeat([machine.stage("run", 0.5)], Stop(runs=3, seconds=0.0), alive)
     assert len(told) == 3
     assert timings.samples["run"] == pytest.approx([500.0] * 3)
+
+
+def test_of_processes_that_take_turns_each_has_the_seconds_of_all():
+    stop = Stop(runs=3, seconds=2.0, cap=5.0, least=2).among(4)
+    assert stop == Stop(runs=3, seconds=8.0, cap=20.0, least=2)
+    assert PROFILES["mlperf"].steady.among(1) == PROFILES["mlperf"].steady
+
+
+def test_after_others_ran_one_run_does_not_count(machine):
+    stages = [machine.stage("run", 0.5, first=1.0)]
+    others_ran = iter([False, True, False, True])
+    timings = repeat(stages, Stop(runs=4, seconds=0.0), rewarmed(stages, lambda: next(others_ran)))
+    assert len(machine.ran) == 6
+    assert timings.samples["run"] == pytest.approx([1500.0, 500.0, 500.0, 500.0])
 
 
 def test_stages_take_turns_and_are_timed_apart(machine):

@@ -19,6 +19,7 @@ OTHERS = {
     "photo": {"photo": {"name": "other.jpg", "sha256": "cd" * 32}},
     "profile": {"profile": "quick"},
     "affinity": {"affinity": [0]},
+    "order": {"turns": 2},
 }
 
 

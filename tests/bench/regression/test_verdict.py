@@ -131,6 +131,7 @@ class TestRefusals:
             ({"affinity": [0]}, "affinity: None / [0]"),
             ({"environment": {"phone": "iPhone16,1", "cores": 4}}, "phone: null / iPhone16,1"),
             ({"profile": "quick"}, "profile"),
+            ({"turns": 3}, "order: sequence / turns"),
         ],
     )
     def test_other_conditions_are_not_compared(self, changes, reason):

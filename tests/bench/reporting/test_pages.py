@@ -57,6 +57,19 @@ def test_networks_have_time_size_use_of_the_machine_and_verification(tmp_path: P
     assert lines[8] == "<!-- end -->"
 
 
+def test_side_by_side_are_the_times_of_each_runtime(tmp_path: Path) -> None:
+    """Expected by arithmetic: medians, and half the distance between the quartiles."""
+    made = page(tmp_path, "side-by-side", *PYTORCH, FLOAT, INT8, CAPTION)
+    lines = made.splitlines()
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[3:-3]] == [
+        ["ms", "PyTorch", "ONNX Runtime"],
+        ["---", "---:", "---:"],
+        ["`tee-0` fp32", "20.0 ± 10.0", "8.0 ± 0.0"],
+        ["`tee-0` int8", "", "5.0 ± 0.0"],
+        ["`minivlm` fp32", "11.0 ± 1.0", ""],
+    ]
+
+
 def test_captions_have_their_stages(tmp_path: Path) -> None:
     """Expected by arithmetic: runs of 9 and 13 ms."""
     made = page(tmp_path, "captions", *PYTORCH, CAPTION)
@@ -70,7 +83,12 @@ def test_facts_count_repeats_failures_and_interference(tmp_path: Path) -> None:
     assert "- From 2026-01-02: 5 repeats in fresh processes, 1 to 3 of each; 1 failed, 1 disturbed" in made
 
 
-@pytest.mark.parametrize("name", ["networks", "captions", "facts"])
+def test_facts_say_who_took_turns(tmp_path: Path) -> None:
+    made = page(tmp_path, "facts", *(replace(each, turns=7) for each in PYTORCH))
+    assert "3 repeats in fresh processes, 3 of each, 7 of them at once and by turns; 0 failed" in made
+
+
+@pytest.mark.parametrize("name", ["networks", "side-by-side", "captions", "facts"])
 def test_what_stands_around_a_table_stays_and_a_second_time_changes_nothing(tmp_path: Path, name: str) -> None:
     made = page(tmp_path, name, *PYTORCH)
     assert made.startswith(f"Before.\n\n<!-- {name} from records/a.jsonl -->\n")
@@ -91,7 +109,7 @@ def test_records_without_any_time_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_table_and_missing_records_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'net': .*networks, captions, facts"):
+    with pytest.raises(UserError, match=r"'net': .*networks, side-by-side, captions, facts"):
         render(PAGE_TEXT.format(name="net"), tmp_path)
     with pytest.raises(UserError, match=r"a\.jsonl"):
         render(PAGE_TEXT.format(name="networks"), tmp_path)

@@ -1,6 +1,7 @@
 """Processes that answer, crash, hang or say nothing."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.workers.process import ask
+from bench.workers.process import ask, ask_in_turns
 
 
 def python(code: str) -> list[str]:
@@ -90,6 +91,63 @@ time.sleep(3600)
 def test_one_that_shows_progress_may_take_longer():
     code = "import time\nfor _ in range(9): time.sleep(1); print(flush=True)\nprint('done')"
     assert ask("question", 8.0, python(code)).line == "done"  # 9 s in all
+
+
+IN_TURNS = """
+from bench.workers.turns import Turn
+name, log = input().split()
+if name == "dies":
+    raise SystemExit("no memory")
+with Turn() as turn:
+    for _ in range(3):
+        turn.take()
+        with open(log, "a") as file:
+            print(name, file=file)
+        print(flush=True)
+        while __import__("time").perf_counter() - turn._since < 0.04:  # longer than a slice
+            pass
+print(name.upper())
+"""
+
+
+def test_several_are_alive_at_once_and_take_turns(tmp_path):
+    log = tmp_path / "log"
+    answers = ask_in_turns([f"{name} {log}" for name in ("a", "b", "c")], 60.0, python(IN_TURNS))
+    assert [answer.line for answer in answers] == ["A", "B", "C"]
+    rounds = log.read_text().split()
+    assert [set(rounds[place : place + 3]) for place in (0, 3, 6)] == [{"a", "b", "c"}] * 3
+
+
+def test_one_of_several_that_dies_holds_nobody_up(tmp_path):
+    answers = ask_in_turns([f"{name} {tmp_path / 'log'}" for name in ("a", "dies", "b")], 60.0, python(IN_TURNS))
+    assert [answer.line for answer in answers] == ["A", "", "B"]
+    assert answers[1].failure.reason == "ended with exit code 1: no memory"
+
+
+def test_one_of_several_that_hangs_is_stopped_and_the_others_go_on(tmp_path):
+    code = IN_TURNS.replace('raise SystemExit("no memory")', "__import__('time').sleep(3600)")
+    answers = ask_in_turns([f"{name} {tmp_path / 'log'}" for name in ("dies", "a")], 10.0, python(code))
+    assert "nothing finished within 10 s (--timeout)" in answers[0].failure.reason
+    assert answers[1].line == "A"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_whoever_is_interrupted_ends_all_of_several(tmp_path):
+    """As a process, to which Ctrl-C comes while its workers take turns."""
+    code = f"""
+from bench.workers import process
+import sys
+worker = "import os, time; from bench.workers.turns import Turn; turn = Turn(); turn.take(); " \
+    "open(os.path.join({str(tmp_path)!r}, str(os.getpid())), 'w').close(); time.sleep(3600)"
+process.ask_in_turns(["question"] * 2, 3600.0, [sys.executable, "-c", worker])
+"""
+    caller = subprocess.Popen(python(code), stderr=subprocess.DEVNULL)
+    while not list(tmp_path.iterdir()):
+        time.sleep(0.1)
+    (worker,) = (int(path.name) for path in tmp_path.iterdir())  # the other one waits for its turn
+    caller.send_signal(signal.SIGINT)
+    assert caller.wait(60.0) != 0
+    assert wait_for_end(worker)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

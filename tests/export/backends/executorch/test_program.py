@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from export.backends.executorch.convert import export_program, lower
 from export.backends.executorch.partition import graph_macs
@@ -49,6 +50,41 @@ class OneResult(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         return (self.network(x),)
+
+
+class TestOutputs:
+    @pytest.fixture
+    def doubling(self, tmp_path) -> ExecuTorchProgram:
+        class Doubling(nn.Module):
+            def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+                return x + x, (x + x).sum().reshape(1)
+
+        method = Method("forward", Doubling().eval(), {"x": torch.zeros(300, 200)}, ("doubled", "total"))
+        recipe = Recipe("fp32")
+        lowered = lower([method], {"forward": export_program(method, recipe)}, recipe)
+        (tmp_path / "doubling.pte").write_bytes(lowered.content)
+        return ExecuTorchProgram(tmp_path / "doubling.pte")
+
+    def test_of_a_run_stay_when_the_next_one_writes_into_the_runtime_s_memory(self, doubling):
+        first = doubling.run("forward", [torch.ones(300, 200)])
+        second = doubling.run("forward", [torch.full((300, 200), 2.0)])
+        assert (first[0] == 2.0).all()
+        assert (second[0] == 4.0).all()
+        assert [total.item() for _, total in (first, second)] == [120_000.0, 240_000.0]
+
+    def test_are_copied_without_pytorch_s_threads(self, doubling):
+        """60,000 numbers are more than the 32,768 from which on it shares a copy among them."""
+        seen = []
+
+        class Watching(TorchDispatchMode):
+            def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+                seen.append(str(operator))
+                return operator(*args, **(kwargs or {}))
+
+        given = torch.ones(300, 200)
+        with Watching():
+            doubling.run("forward", [given])
+        assert not [name for name in seen if "clone" in name or "copy" in name]
 
 
 class TestHalf:

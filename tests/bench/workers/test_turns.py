@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from bench.measure import turns
-from bench.measure.turns import Turn, conducting
+from bench.workers import turns
+from bench.workers.turns import Turn, conducting
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +87,30 @@ def test_who_never_comes_can_be_struck_off():
     assert log.count("+a") == 2
 
 
+@pytest.mark.parametrize("patience", [0.05, 60.0])
+def test_who_does_not_come_is_waited_for_until_it_ends_or_patience_does(monkeypatch, patience):
+    monkeypatch.setattr(turns, "POLL_SECONDS", 0.01)
+    log: list[str] = []
+    with conducting(2) as conductor:
+        thread = run_in_turns(conductor.path, "a", 2, log)
+        conductor.wait_for_next(lambda: False)
+        asked = []
+        conductor.wait_for_next(lambda: bool(asked.append(1)) or (patience == 60.0 and len(asked) == 3), patience)
+        thread.join()
+    assert log.count("+a") == 2
+    assert len(asked) == 3 if patience == 60.0 else len(asked) >= 1
+
+
+def test_a_turn_says_whether_it_began_just_now(monkeypatch):
+    monkeypatch.setattr(turns, "SLICE_SECONDS", 60.0)
+    with conducting(1) as conductor, Turn(str(conductor.path)) as turn:
+        assert [turn.take(), turn.take()] == [True, False]
+    monkeypatch.setattr(turns, "SLICE_SECONDS", 0.0)
+    with conducting(1) as conductor, Turn(str(conductor.path)) as turn:
+        assert [turn.take(), turn.take()] == [True, True]
+    assert not turn.take(), "the conductor is gone: nobody else has turns"
+
+
 def test_a_conductor_that_is_gone_holds_nobody_up():
     log: list[str] = []
     with conducting(2) as conductor:
@@ -108,7 +132,7 @@ def test_a_turn_lasts_for_its_slice(monkeypatch):
 def test_without_a_conductor_nothing_is_waited_for(monkeypatch):
     monkeypatch.delenv(turns.VARIABLE, raising=False)
     with Turn() as turn:
-        turn.take()
+        assert not turn.take()
 
 
 def test_a_turn_that_hangs_is_over_when_others_have_waited_long_enough():

@@ -15,7 +15,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ VARIABLE = "MINIVLM_BENCH_TURNS"
 """Environment variable with the path of the conductor's socket."""
 SLICE_SECONDS = 0.03
 """Long enough that waking up is small beside it, short enough that a machine rarely changes within it."""
+POLL_SECONDS = 0.5
 ASK, GRANT, PASS, FEWER = b"?", b"!", b".", b"-"
 
 
@@ -35,10 +36,14 @@ class Turn:
         self._socket: socket.socket | None = None
         self._since: float | None = None
 
-    def take(self) -> None:
-        """Wait for a turn, or go on with the one that is held while its slice lasts. Call before every run."""
+    def take(self) -> bool:
+        """Wait for a turn, or go on with the one that is held while its slice lasts. Call before every run.
+
+        Returns:
+            Whether it began just now, after others had theirs.
+        """
         if self._path is None or (self._since is not None and time.perf_counter() - self._since < SLICE_SECONDS):
-            return
+            return False
         try:
             if self._socket is None:
                 self._socket = socket.socket(socket.AF_UNIX)
@@ -49,6 +54,8 @@ class Turn:
             self._since = time.perf_counter()
         except OSError:  # the conductor is gone: nobody is left to wait for
             self.close()
+            return False
+        return True
 
     def close(self) -> None:
         """Leave the round; nothing is waited for any more."""
@@ -87,6 +94,22 @@ class Conductor:
         self._signal, self._signalled = socket.socketpair()
         self._thread = threading.Thread(target=self._conduct, daemon=True)
         self._thread.start()
+
+    def wait_for_next(self, ended: Callable[[], bool], patience: float = math.inf) -> None:
+        """Wait until one more process has come, so that nothing is loaded while another is measured.
+
+        One that ends without coming, as a base from before there were turns does, is struck off, and so is one that
+        hangs: the others go on without it.
+
+        Args:
+            ended: Tells whether it has ended.
+            patience: Seconds to wait for it.
+        """
+        end = time.monotonic() + patience
+        while not self.wait_for_one(POLL_SECONDS):
+            if ended() or time.monotonic() > end:
+                self.expect_fewer()
+                return
 
     def wait_for_one(self, seconds: float) -> bool:
         """Wait until one more process has come, that is, has loaded what it measures; tells whether it has."""
