@@ -24,6 +24,8 @@ VARIABLE = "MINIVLM_BENCH_TURNS"
 """Environment variable with the path of the conductor's socket."""
 SLICE_SECONDS = 0.03
 """Long enough that waking up is small beside it, short enough that a machine rarely changes within it."""
+REST_SECONDS = 0.01
+"""Between turns: threads of whoever ran may spin for some milliseconds before they sleep, beside the next one's."""
 POLL_SECONDS = 0.5
 ASK, GRANT, PASS, FEWER = b"?", b"!", b".", b"-"
 
@@ -83,6 +85,8 @@ class Conductor:
         self.patience = patience
         self._expected = expected
         self._granted = 0.0
+        self._passed = -math.inf
+        self._last: socket.socket | None = None
         self._came = threading.Semaphore(0)
         self._first_asked: set[socket.socket] = set()
         self._queue: list[socket.socket] = []
@@ -130,7 +134,7 @@ class Conductor:
                 selector.register(source, selectors.EVENT_READ)
             ended = False
             while not ended:
-                for key, _ in selector.select(self._seconds_left()):
+                for key, _ in selector.select(self._seconds_to_wait()):
                     if key.fileobj is self._listener:
                         self._welcome(selector)
                     elif key.fileobj is self._signalled:
@@ -140,7 +144,7 @@ class Conductor:
                     else:
                         self._hear(key.fileobj, selector)
                 if self._seconds_left() == 0.0:
-                    self._holder = None
+                    self._take_back()
                 self._grant()
         for each in (*self._members, self._listener, self._signalled):
             each.close()
@@ -153,7 +157,7 @@ class Conductor:
     def _hear(self, member: Any, selector: selectors.BaseSelector) -> None:
         said = _receive(member)
         if self._holder is member and (PASS in said or not said):
-            self._holder = None
+            self._take_back()
         if ASK in said:
             self._queue.append(member)
             # Not when it connects: whoever is slow between the two would miss the first round.
@@ -165,6 +169,25 @@ class Conductor:
             self._queue = [each for each in self._queue if each is not member]
             member.close()
 
+    def _take_back(self) -> None:
+        self._last, self._holder = self._holder, None
+        self._passed = time.monotonic()
+
+    def _seconds_to_wait(self) -> float | None:
+        """Return after how long there is something to do though nobody has said anything; None for never."""
+        if self._holder is None and self._ready():
+            return self._rest_left()
+        return self._seconds_left()
+
+    def _ready(self) -> bool:
+        """Tell whether somebody waits for a turn, and all are there."""
+        return bool(self._queue) and len(self._first_asked) >= self._expected
+
+    def _rest_left(self) -> float:
+        """Return how long the next one has to wait; who had the last turn, too, not at all."""
+        rest = 0.0 if self._queue[0] is self._last else REST_SECONDS
+        return max(0.0, self._passed + rest - time.monotonic())
+
     def _seconds_left(self) -> float | None:
         """Return how long the turn may still last; None while it may last for ever."""
         if self._holder is None or not self._queue or math.isinf(self.patience):
@@ -172,7 +195,7 @@ class Conductor:
         return max(0.0, self._granted + self.patience - time.monotonic())
 
     def _grant(self) -> None:
-        if self._holder is None and self._queue and len(self._first_asked) >= self._expected:
+        if self._holder is None and self._ready() and self._rest_left() == 0.0:
             self._holder = self._queue.pop(0)
             self._granted = time.monotonic()
             with suppress(OSError):  # where it is gone, the selector says so next

@@ -107,9 +107,9 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         # ONNX Runtime and ExecuTorch leave 9 to 17 dB, best entry 0.54 to 0.63, 0.08 to 0.20 nats, along captions 0.86.
         # Weights alone, rounded so in PyTorch: minivlm with random weights 9 to 21 dB, 0.09 to 0.14 nats; a trained
         # sample 15 to 35 dB, 0.04 nats. Two logits of a random head that lie close keep 1.2 dB; another model's would
-        # be at -3. Along a caption of minivlm's random weights, over a context from noisy regions, LiteRT, ExecuTorch and
-        # ONNX Runtime leave 0.43, 0.35 and 0.32 nats, and of 30,522 words the best stays so in 6, 4 and 8 of 19 steps,
-        # a third: less than 2 in 19 are then one chance in 150, and of a destroyed head nothing is left.
+        # be at -3. Along a caption of minivlm's random weights, over a context from noisy regions, LiteRT, ExecuTorch
+        # and ONNX Runtime leave 0.43, 0.35 and 0.32 nats, and of 30,522 words the best stays so in 6, 4 and 8 of 19
+        # steps, a third: less than 2 are then one chance in 150, and of a destroyed head nothing is left.
         "int4": Tolerances(
             proposals=0.5,
             matched=0.15,

@@ -1,8 +1,10 @@
 """Processes that take turns: who runs when, and that nobody waits for the dead."""
 
+import itertools
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from bench.workers.turns import Turn, conducting
 @pytest.fixture(autouse=True)
 def short_slices(monkeypatch):
     monkeypatch.setattr(turns, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "REST_SECONDS", 0.001)
 
 
 def run_in_turns(path, name: str, runs: int, log: list[str]) -> threading.Thread:
@@ -37,6 +40,33 @@ def test_one_runs_at_a_time_and_all_come_round():
             thread.join()
     assert [entry[1] for entry in log[::2]] == [entry[1] for entry in log[1::2]]  # each + is followed by its own -
     assert all(set(log[place : place + 6 : 2]) == {"+a", "+b", "+c"} for place in range(0, 30, 6))
+
+
+def test_between_turns_of_two_the_machine_rests(monkeypatch):
+    monkeypatch.setattr(turns, "REST_SECONDS", 0.05)
+    times: list[tuple[str, float]] = []
+
+    def work(path: Path, name: str) -> None:
+        with Turn(str(path)) as turn:
+            for _ in range(3):
+                turn.take()
+                times.append((name, time.monotonic()))
+
+    with conducting(2) as conductor:
+        threads = [threading.Thread(target=work, args=(conductor.path, name)) for name in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(times) == 6
+    changes = [later - before for (one, before), (other, later) in itertools.pairwise(times) if one != other]
+    assert min(changes) >= 0.05
+
+
+def test_who_is_alone_does_not_rest(monkeypatch):
+    monkeypatch.setattr(turns, "REST_SECONDS", 3600.0)
+    with conducting(1) as conductor, Turn(str(conductor.path)) as turn:
+        assert [turn.take() for _ in range(3)] == [True] * 3
 
 
 def test_who_has_connected_and_not_asked_yet_is_waited_for():
