@@ -3,9 +3,7 @@
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
 from bench.records.record import MachineRates
 
@@ -16,27 +14,20 @@ BANDWIDTH_BYTES = 256 * 2**20
 
 
 def machine_rates(threads: int, seconds: float = 0.5) -> MachineRates:
-    """Measure both rates.
+    """Measure both rates with PyTorch.
 
     Args:
         threads: To use; more than there are cores would not make the machine faster.
         seconds: For each.
     """
     torch.set_num_threads(threads)
-    with threadpool_limits(threads):
-        return MachineRates(matrix_rate(seconds) / 1e9, read_bandwidth(seconds) / 1e9)
+    return MachineRates(matrix_rate(seconds) / 1e9, read_bandwidth(seconds) / 1e9)
 
 
 def matrix_rate(seconds: float = 0.5) -> float:
-    """Return the multiply-adds a second of fp32 matrix products; the best of several by PyTorch and by NumPy.
-
-    PyTorch's library takes slower kernels on processors of another maker than its own.
-    """
-    matrices = np.random.default_rng(0).standard_normal((3, SIDE, SIDE), np.float32)
-    left, right, result = torch.from_numpy(matrices)
-    by_torch = _fastest(lambda: torch.mm(left, right, out=result), seconds)
-    by_numpy = _fastest(lambda: np.matmul(matrices[0], matrices[1], out=matrices[2]), seconds)
-    return SIDE**3 / min(by_torch, by_numpy)
+    """Return the multiply-adds a second of fp32 matrix products; the best of several."""
+    left, right, result = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE), torch.empty(SIDE, SIDE)
+    return SIDE**3 / _fastest(lambda: torch.mm(left, right, out=result), seconds)
 
 
 def read_bandwidth(seconds: float = 0.5) -> float:
