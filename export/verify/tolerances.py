@@ -110,6 +110,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
         # be at -3. Along a caption of minivlm's random weights, over a context from noisy regions, LiteRT, ExecuTorch
         # and ONNX Runtime leave 0.43, 0.35 and 0.32 nats, and of 30,522 words the best stays so in 6, 4 and 8 of 19
         # steps, a third: less than 2 are then one chance in 150, and of a destroyed head nothing is left.
+        # Its random answers to questions are the noisiest: 5.1 to 7.9 dB, 0.17 to 0.2 nats, on two sets of photos.
         "int4": Tolerances(
             proposals=0.5,
             matched=0.15,
@@ -118,7 +119,7 @@ TOLERANCES: Mapping[str, Tolerances] = MappingProxyType(
             feature_cosine=0.98,
             feature_sqnr=15.0,
             score=0.3,
-            tensor_sqnr=6.0,
+            tensor_sqnr=3.0,
             few_sqnr=-3.0,
             top_1=0.1,
             divergence=0.5,
