@@ -24,7 +24,7 @@ from bench.records.file import read
 from bench.records.media import for_terminal
 from bench.records.orders import TURNS
 from bench.records.record import Case, Record
-from bench.records.runs import choose_run, once
+from bench.records.runs import choose_run, in_rounds_of_both, once
 from bench.regression.comparable import describe_failures
 from bench.regression.evidence import ALPHA, Evidence, holm, paired_evidence
 from bench.regression.metrics import NOISY
@@ -104,16 +104,16 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
 
 
 def _paired(part: Division, repeats: Sequence[Record]) -> Iterator[Pair]:
-    found: dict[Case, dict[str, dict[tuple[str, int], Record]]] = {}
+    found: dict[Case, dict[str, list[Record]]] = {}
     for record in part.records:
         if record.artifact is not None:
             sides = found.setdefault(record.case._replace(precision=""), {})
-            sides.setdefault(record.precision, {})[record.run, record.round] = record
+            sides.setdefault(record.precision, []).append(record)
     several = len({key.threads for key in found}) > 1
     for key, sides in found.items():
-        both = sorted(sides.get("fp32", {}).keys() & sides.get("int8", {}).keys())
+        both = in_rounds_of_both(sides.get("fp32", []), sides.get("int8", []))
         if both:
-            fp32, int8 = ([sides[name][place] for place in both] for name in ("fp32", "int8"))
+            fp32, int8 = ([pair[side] for pair in both] for side in (0, 1))
             apart = part.titled(f", {key.threads} threads" * several)
             failed = failures(repeats, key._replace(precision="int8"))
             yield Pair(key.model, key.runtime, fp32, int8, apart, failed)

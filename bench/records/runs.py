@@ -31,6 +31,12 @@ def once(records: Iterable[Record]) -> list[Record]:
     return list({(record.run, record.round, record.case): record for record in records}.values())
 
 
+def in_rounds_of_both(first: Iterable[Record], second: Iterable[Record]) -> list[tuple[Record, Record]]:
+    """Return the records of two cases, or of two sides of one, of each round that has both, by run and round."""
+    rounds = [{(record.run, record.round): record for record in records} for records in (first, second)]
+    return [(rounds[0][key], rounds[1][key]) for key in sorted(rounds[0].keys() & rounds[1].keys())]
+
+
 def latest_run(records: Iterable[Record]) -> str:
     """Return the id of the run whose last record was taken last; of equals, the one that comes last."""
     return sorted(records, key=lambda record: record.taken)[-1].run

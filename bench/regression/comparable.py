@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bench.records.conditions import conditions
 from bench.records.record import Case, Record
+from bench.records.runs import in_rounds_of_both
 from bench.regression.metrics import NoisyMetric
 from minivlm.errors import printable
 
@@ -31,12 +32,9 @@ class Sides:
         if not self.paired:
             base, new = ([value for record in side if (value := kind.read(record)) is not None] for side in self._both)
             return base, new
-        base_rounds, new_rounds = (
-            {(record.run, record.round): value for record in side if (value := kind.read(record)) is not None}
-            for side in self._both
-        )
-        both = sorted(base_rounds.keys() & new_rounds.keys())
-        return [base_rounds[key] for key in both], [new_rounds[key] for key in both]
+        read = [(kind.read(old), kind.read(new)) for old, new in in_rounds_of_both(*self._both)]
+        both = [(old, new) for old, new in read if old is not None and new is not None]
+        return [old for old, _ in both], [new for _, new in both]
 
     @property
     def _both(self) -> tuple[Sequence[Record], Sequence[Record]]:

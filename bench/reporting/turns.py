@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bench.records.conditions import divide
 from bench.records.record import Record
 from bench.records.repeats import Repeats, group
+from bench.records.runs import in_rounds_of_both
 from bench.reporting.cells import Cell, Row, Table
 from bench.reporting.latency import labels
 
@@ -25,8 +26,7 @@ def turn_tables(records: Sequence[Record]) -> list[Table]:
 
 def speed_ratios(first: Repeats, other: Repeats) -> list[float]:
     """Return how many times as fast the second case was as the first, of every round that has both."""
-    medians = [{(record.run, record.round): record.median for record in each.records} for each in (first, other)]
-    return [medians[0][key] / medians[1][key] for key in sorted(medians[0].keys() & medians[1].keys())]
+    return [one.median / another.median for one, another in in_rounds_of_both(first.records, other.records)]
 
 
 def _table(found: Sequence[Repeats], title: str) -> Table:

@@ -15,6 +15,12 @@ from tests.export.executorch_command import refused, save
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module")
+def artifact(exported) -> bytes:
+    """Made before any test of this file forbids it."""
+    return exported("minilm-tiny").artifact.read_bytes()
+
+
 class TestMistakes:
     """Each is refused before the long work, in one line, with exit code 2, and leaves no file."""
 
@@ -81,13 +87,13 @@ class TestMistakes:
         assert "--output" in line
         assert (tmp_path / "file").read_text() == "kept"
 
-    def test_a_disk_that_fills_up_while_writing(self, exported, tmp_path, capsys, monkeypatch):
+    def test_a_disk_that_fills_up_while_writing(self, artifact, tmp_path, capsys, monkeypatch):
         def write_half(path: Path, content: bytes) -> None:
             with path.open("wb") as file:
                 file.write(content[: len(content) // 2])
             raise OSError(28, "No space left on device")
 
-        program = SimpleNamespace(buffer=exported("minilm-tiny").artifact.read_bytes())
+        program = SimpleNamespace(buffer=artifact)
         lowered = LoweredProgram(program, {"forward": 0}, {}, {})
         monkeypatch.setattr(Path, "write_bytes", write_half)
         monkeypatch.setattr(exporter, "export_program", lambda method, recipe: None)
